@@ -1,0 +1,1 @@
+"""From an environment to a store path: the door to Nix."""

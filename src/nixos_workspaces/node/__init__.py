@@ -1,0 +1,1 @@
+"""The root daemon of one machine: containers, volumes, networks."""

@@ -1,0 +1,1 @@
+"""Engines that run workspaces, behind one protocol."""

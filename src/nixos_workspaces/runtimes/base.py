@@ -1,0 +1,176 @@
+"""The door to every engine that runs workspaces (design section 5).
+
+The docstrings of ``Runtime`` are the contract; ``tests/contracts`` holds every implementation to it.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from nixos_workspaces.model import Address, Resources
+
+
+class MachineState(StrEnum):
+    """What the engine sees of a workspace's machine."""
+
+    ABSENT = "absent"
+    """Nothing of it exists: never created, or deleted."""
+    STOPPED = "stopped"
+    """The volume exists, no process runs."""
+    BOOTING = "booting"
+    """PID 1 runs, sshd has not answered yet."""
+    RUNNING = "running"
+    """sshd has answered."""
+    PAUSED = "paused"
+    """Frozen; every process keeps its memory, none runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSpec:
+    """Everything an engine needs to make and boot a workspace. Holds secrets: never log it."""
+
+    workspace_id: str
+    hostname: str
+    generation: int
+    toplevel: str
+    resources: Resources
+    ports: tuple[int, ...]
+    """TCP ports that the workspace's own firewall opens besides 22."""
+    volume_key: bytes = field(repr=False)
+    """64 random bytes; the volume cannot be read without them."""
+    host_key: str = field(repr=False)
+    """The machine's Ed25519 SSH host key in OpenSSH's private format."""
+    authorized_keys: tuple[str, ...] = ()
+    """Public keys, one line each, that may log in as user ``nixos``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One machine as the engine sees it now."""
+
+    workspace_id: str
+    state: MachineState
+    generation: int = 0
+    """The environment's generation that was booted last; 0 if none was."""
+    toplevel: str = ""
+    resources: Resources | None = None
+    address: Address | None = None
+    """Where sshd answers; None while the machine is neither running nor paused."""
+    started_at: datetime | None = None
+    oom_kills: int = 0
+    """Processes that were killed since the last boot because the memory limit was reached."""
+    exit_reason: str = ""
+    """Why the machine is stopped although nobody asked for it; empty otherwise."""
+    encryption: str = ""
+    """The encryption of the volume that is in force: ``fscrypt``, ``luks2`` or ``gocryptfs``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Figures of one running or paused machine at one instant."""
+
+    cpu_seconds: float
+    """CPU time used since boot."""
+    memory_bytes: int
+    """Memory that could not be given back: without the page cache."""
+    storage_bytes: int
+    storage_capacity_bytes: int
+    processes: int
+    network_received_bytes: int
+    network_sent_bytes: int
+    taken_at: float
+    """``time.monotonic()`` of the reading, for rates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do and what it has left."""
+
+    engine: str
+    encryption: str
+    live_storage_growth: bool
+    cpu_total: float
+    memory_total_bytes: int
+    storage_total_bytes: int
+    storage_free_bytes: int
+    """Bytes that new volumes may still take."""
+
+
+class Runtime(Protocol):
+    """An engine that runs workspaces.
+
+    Every method is idempotent: calling it again with the same arguments, also after a crash at any line of the first
+    call, ends in the same state. Every method raises ``RuntimeFailed`` (the step, the reason, what to do),
+    ``InsufficientResources`` or, when the engine itself does not answer within 10 s, ``Unavailable``. Methods that
+    need a machine which is ``ABSENT`` raise ``NotFound``. Calls for different workspaces run side by side; calls for
+    one workspace are serialised by the engine.
+    """
+
+    async def capabilities(self) -> Capabilities:
+        """Return what this engine can do and has left."""
+
+    async def create(self, spec: MachineSpec) -> None:
+        """Make the encrypted volume; ends in ``STOPPED``. Does nothing when the volume exists.
+
+        Reserves the whole of ``resources.storage_bytes`` or raises ``InsufficientResources`` and leaves nothing.
+        """
+
+    async def start(self, spec: MachineSpec) -> Observed:
+        """Boot ``spec.toplevel``; returns when sshd answers (state ``RUNNING``).
+
+        May be called in ``STOPPED``, ``BOOTING``, ``RUNNING`` (returns at once) and ``PAUSED`` (resumes). A volume
+        smaller than ``resources.storage_bytes`` is grown first. If sshd does not answer in time the machine is stopped
+        again and ``RuntimeFailed`` tells the last lines of the boot log.
+        """
+
+    async def stop(self, workspace_id: str, grace_seconds: float = 10.0) -> None:
+        """Shut the machine down, by force after ``grace_seconds``; ends in ``STOPPED``.
+
+        A paused one is resumed first.
+        """
+
+    async def delete(self, workspace_id: str) -> None:
+        """Stop by force and remove everything; ends in ``ABSENT``. Allowed in every state."""
+
+    async def observe(self, workspace_id: str) -> Observed:
+        """Return what is there now; ``ABSENT`` is an answer, not an error."""
+
+    async def list(self) -> Sequence[Observed]:
+        """Return every machine that has a volume or a process, also ones nobody knows of any more."""
+
+    async def resize(self, workspace_id: str, resources: Resources) -> None:
+        """Change CPU and memory limits at once when running, and grow the volume when stopped.
+
+        Raises ``Conflict`` for storage smaller than now, or larger while running on an engine without
+        ``live_storage_growth``.
+        """
+
+    async def usage(self, workspace_id: str) -> Usage:
+        """Return the present figures; raises ``Conflict`` when the machine is not running or paused."""
+
+    async def connect(self, workspace_id: str, port: int) -> socket.socket:
+        """Return a connected, non-blocking TCP socket to ``127.0.0.1:port`` *inside* the machine.
+
+        Works whatever the machine's network policy is. Raises ``Conflict`` when it is not running, ``Unavailable``
+        when nothing listens there.
+        """
+
+    async def pause(self, workspace_id: str) -> None:
+        """Freeze every process; ``RUNNING`` to ``PAUSED``."""
+
+    async def resume(self, workspace_id: str) -> None:
+        """Thaw; ``PAUSED`` to ``RUNNING``."""
+
+    async def boot_log(self, workspace_id: str, offset: int = 0) -> bytes:
+        """Return what the machine's console printed from byte ``offset`` on.
+
+        At most 1 MiB; empty when there is no more.
+        """
+
+    async def close(self) -> None:
+        """Let go of the engine; machines keep running."""

@@ -1,0 +1,148 @@
+"""The size and shape of the code: every bound here can only be tightened (design section 3)."""
+
+import ast
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "nixos_workspaces"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+LONGEST_FILE = 600
+MEDIAN_FILE = 200
+LONGEST_FUNCTION = 60
+MOST_PUBLIC_METHODS = 10
+
+# A protocol that mirrors one list of the design is one door, however many verbs it has.
+WIDE_PROTOCOLS = {"Runtime": 14, "LocalRuntime": 14}
+FORBIDDEN_NAMES = ("Manager", "Helper")
+FORBIDDEN_FILES = {"utils.py", "helpers.py", "common.py", "misc.py"}
+
+type_nodes = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def parsed() -> Iterator[tuple[Path, ast.Module]]:
+    for path in FILES:
+        yield path, ast.parse(path.read_text())
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text().splitlines())
+
+
+def test_no_file_is_longer_than_a_reader_can_hold() -> None:
+    long = {path.name: lines(path) for path in FILES if lines(path) > LONGEST_FILE}
+    assert long == {}
+
+
+def test_the_median_file_is_short() -> None:
+    sizes = sorted(lines(path) for path in FILES)
+    assert sizes[len(sizes) // 2] < MEDIAN_FILE
+
+
+def test_functions_fit_on_a_screen() -> None:
+    long = {
+        f"{path.name}:{node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for path, tree in parsed()
+        for node in ast.walk(tree)
+        if isinstance(node, type_nodes) and (node.end_lineno or 0) - node.lineno + 1 > LONGEST_FUNCTION
+    }
+    assert long == {}
+
+
+def test_classes_have_small_doors() -> None:
+    wide = {}
+    for _, tree in parsed():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                public = [m.name for m in node.body if isinstance(m, type_nodes) and not m.name.startswith("_")]
+                if len(public) > WIDE_PROTOCOLS.get(node.name, MOST_PUBLIC_METHODS):
+                    wide[node.name] = len(public)
+    assert wide == {}
+
+
+def test_names_say_what_things_are() -> None:
+    classes = [node.name for _, tree in parsed() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    assert [name for name in classes if name.endswith(FORBIDDEN_NAMES)] == []
+    assert [path for path in FILES if path.name in FORBIDDEN_FILES] == []
+
+
+def test_every_module_says_why_it_exists() -> None:
+    assert [str(path) for path, tree in parsed() if not ast.get_docstring(tree)] == []
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path, tree: ast.Module, modules: set[str]) -> set[str]:
+    """Modules of ours that a file imports anywhere, deferred imports included."""
+    found = set()
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found |= {name for name in names if name in modules}
+    own = module_name(path)
+    # A package's own door is not an import of its rooms' neighbours.
+    return {name for name in found if name != own and not own.startswith(f"{name}.")}
+
+
+def test_no_module_is_in_an_import_cycle() -> None:
+    modules = {module_name(path) for path in FILES}
+    graph = {module_name(path): imports(path, tree, modules) for path, tree in parsed()}
+    reach = {name: set(direct) for name, direct in graph.items()}
+    changed = True
+    while changed:
+        changed = False
+        for name, direct in reach.items():
+            wider = direct.union(*(reach[other] for other in direct))
+            changed |= wider != direct
+            reach[name] = wider
+    assert sorted(name for name, direct in reach.items() if name in direct) == []
+
+
+def test_only_the_client_reaches_into_the_node() -> None:
+    allowed = {"nixos_workspaces.runtimes.local", "nixos_workspaces.cli.node", "nixos_workspaces.cli.up"}
+    modules = {module_name(path) for path in FILES}
+    offenders = {
+        (module_name(path), name)
+        for path, tree in parsed()
+        for name in imports(path, tree, modules)
+        if name.startswith("nixos_workspaces.node")
+        and not module_name(path).startswith("nixos_workspaces.node")
+        and module_name(path) not in allowed
+    }
+    assert offenders == set()
+
+
+def test_the_node_imports_nothing_of_the_control_plane() -> None:
+    allowed = {"nixos_workspaces", "nixos_workspaces.errors", "nixos_workspaces.model", "nixos_workspaces.process"}
+    modules = {module_name(path) for path in FILES}
+    node = ((path, tree) for path, tree in parsed() if module_name(path).startswith("nixos_workspaces.node"))
+    foreign = {
+        (module_name(path), name)
+        for path, tree in node
+        for name in imports(path, tree, modules)
+        if name not in allowed and not name.startswith("nixos_workspaces.node")
+    }
+    assert foreign == set()
+
+
+TEXTS = [
+    path
+    for path in itertools.chain(ROOT.glob("*.md"), ROOT.glob("docs/**/*.md"), FILES, ROOT.glob("nix/**/*.*"))
+    if path.is_file()
+]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_left_open(path: Path) -> None:
+    text = path.read_text()
+    assert [word for word in ("TODO", "FIXME", "XXX", "NotImplementedError") if word in text] == []
