@@ -79,7 +79,7 @@ def ensure_environment() -> None:
     if sys.version_info < (3, 11):
         sys.exit("dev: Python 3.11 or newer is needed")
     say("installing the Python packages of requirements.lock into .venv")
-    pip: list[str | Path] = [PYTHON, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+    pip: list[str | Path] = [PYTHON, "-m", "pip", "-qq", "--disable-pip-version-check", "install"]
     sh(sys.executable, "-m", "venv", "--clear", VENV)
     sh(*pip, "--require-hashes", "-r", ROOT / "requirements.lock")
     sh(*pip, "--no-build-isolation", "--no-deps", "--editable", ROOT)

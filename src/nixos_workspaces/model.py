@@ -133,3 +133,261 @@ class Package:
     name: str
     version: str
     description: str
+
+
+class MachineState(StrEnum):
+    """What the engine sees of a workspace's machine."""
+
+    ABSENT = "absent"
+    """Nothing of it exists: never created, or deleted."""
+    STOPPED = "stopped"
+    """The volume exists, no process runs."""
+    BOOTING = "booting"
+    """PID 1 runs, sshd has not answered yet."""
+    RUNNING = "running"
+    """sshd has answered."""
+    PAUSED = "paused"
+    """Frozen; every process keeps its memory, none runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One machine as the engine sees it now."""
+
+    workspace_id: str
+    state: MachineState
+    generation: int = 0
+    """The environment's generation that was booted last; 0 if none was."""
+    toplevel: str = ""
+    resources: Resources | None = None
+    address: Address | None = None
+    """Where sshd answers; None while the machine is neither running nor paused."""
+    started_at: datetime | None = None
+    oom_kills: int = 0
+    """Processes that were killed since the last boot because the memory limit was reached."""
+    exit_reason: str = ""
+    """Why the machine is stopped although nobody asked for it; empty otherwise."""
+    encryption: str = ""
+    """The encryption of the volume that is in force: ``fscrypt``, ``luks2`` or ``gocryptfs``."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceConfig:
+    """What a new workspace is asked to be."""
+
+    name: str
+    resources: Resources
+    environment: Environment
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceChange:
+    """What is to change of a workspace; None leaves a thing as it is."""
+
+    cpu: float | None = None
+    memory_bytes: int | None = None
+    storage_bytes: int | None = None
+    template: str | None = None
+    packages: tuple[str, ...] | None = None
+    ports: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step that failed, and when it is tried again."""
+
+    step: str
+    """Value of ``lifecycle.StepKind``, or ``died`` for a machine that stopped by itself."""
+    fault: Fault
+    count: int
+    """Failures in a row under one intent, 1 or more."""
+    retry_at: datetime | None
+    """None: given up until somebody asks for something again."""
+    intent: int
+    """The intent that was worked on; the failure says nothing about later ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """One workspace: what is wanted of it, and what was last seen of it.
+
+    Verbs write the wanted half, the reconciler the seen half, so neither can undo what the other wrote.
+    """
+
+    id: str
+    """``ws-`` and 12 lower-case letters and digits."""
+    name: str
+    owner_id: str
+    hostname: str
+    created_at: datetime
+    last_accessed: datetime
+
+    desire: Desire
+    resources: Resources
+    environment: Environment
+    intent: int = 1
+    """Counts the verbs that wanted something; a failure of an earlier intent does not count for a later one."""
+    revision: int = 1
+    """Counts the changes of the environment and the requests to build it again."""
+    pinned: int | None = None
+    """The generation that ``rebuild`` chose; None: what the environment builds to."""
+    restarts: int = 0
+    """Counts the requests to restart."""
+
+    status: Status = Status.CREATING
+    progress: Progress | None = None
+    package_set: str = ""
+    """The package set that the present generation was built from, for people."""
+    generation: int | None = None
+    """The generation that boots next, or has booted; None before the first build."""
+    toplevel: str = ""
+    open_ports: tuple[int, ...] = ()
+    """The ports of ``generation``, which may lag behind those of ``environment``."""
+    built_revision: int = 0
+    restarts_done: int = 0
+    address: Address | None = None
+    """Where sshd answers; None while the machine does not run."""
+    encryption: str = ""
+    volume_bytes: int = 0
+    """Size of the volume; 0 until it is made."""
+    started_at: datetime | None = None
+    ready_at: datetime | None = None
+    """When it first ran; None until then."""
+    oom_kills: int = 0
+    """Processes that were killed since the last boot because the memory limit was reached."""
+    host_key: str = ""
+    """The public line of its SSH host key; empty until the volume is made."""
+    forgotten: bool = False
+    """Its generations have been given back; only while it is deleted."""
+    build_failure: Failure | None = None
+    step_failure: Failure | None = None
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why it is in ``error``, or what last went wrong under the present intent."""
+        for failure in (self.step_failure, self.build_failure):
+            if failure is not None and failure.intent == self.intent:
+                return failure.fault
+        return None
+
+    @property
+    def notice(self) -> str:
+        """What its owner should know although nothing failed; empty if there is nothing."""
+        if not self.oom_kills:
+            return ""
+        killed = "1 process was" if self.oom_kills == 1 else f"{self.oom_kills} processes were"
+        return f"The memory limit was reached: {killed} killed since the last boot. Give it more memory."
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Present figures of a running workspace, each in percent of its limit, 0.0 to 100.0."""
+
+    cpu_usage: float
+    memory_usage: float
+    storage_usage: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceStatus:
+    """A workspace's status and, while it runs, its figures (specification, "Get Workspace Details")."""
+
+    workspace: Workspace
+    metrics: Metrics | None
+    """None while it does not run, and when the engine cannot tell."""
+
+    @property
+    def status(self) -> Status:
+        """What a user sees of it."""
+        return self.workspace.status
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the present work has got; None when there is none."""
+        return self.workspace.progress
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why it is in ``error``, or what last went wrong."""
+        return self.workspace.fault
+
+
+class Sort(StrEnum):
+    """Orders of a list of workspaces; a leading minus turns the order round."""
+
+    NAME = "name"
+    NAME_DOWN = "-name"
+    CREATED = "created_at"
+    CREATED_DOWN = "-created_at"
+    ACCESSED = "last_accessed"
+    ACCESSED_DOWN = "-last_accessed"
+
+
+MAX_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceQuery:
+    """Which workspaces a list shows."""
+
+    limit: int = 50
+    """1 to ``MAX_PAGE``."""
+    cursor: str | None = None
+    """``Page.next_cursor`` of the page before; valid for the same ``sort`` only."""
+    status: Status | None = None
+    template: str | None = None
+    q: str = ""
+    """Part of the name, in any case."""
+    sort: Sort = Sort.CREATED_DOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list, in the order that was asked for."""
+
+    items: tuple[Workspace, ...]
+    next_cursor: str | None
+    """None on the last page."""
+
+
+@dataclass(frozen=True, slots=True)
+class SshKey:
+    """What an SSH client needs besides the address. Holds a secret: never log it."""
+
+    private_key: str = field(repr=False)
+    """Ed25519, in OpenSSH's private format."""
+    host_key: str
+    """The public line of the host key to expect."""
+    username: str = "nixos"
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a workspace's log, without its newline."""
+
+    source: str
+    """``build`` or ``boot``."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What the engine has in all, and what new workspaces may still take."""
+
+    cpu_total: float
+    memory_total_bytes: int
+    storage_total_bytes: int
+    storage_free_bytes: int
+    """After everything that is promised to workspaces, also to those whose volume is not made yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthItem:
+    """One finding about the service, for ``/api/nixos/health`` and ``nixws doctor``."""
+
+    code: str
+    """Stable; for programs and documentation."""
+    ok: bool
+    message: str
+    remedy: str = ""
+    """What to do; empty when ``ok``."""

@@ -48,19 +48,28 @@ def run(
     stdin: bytes = b"",
     timeout: float = 60.0,
     check: bool = True,
+    output: int | None = None,
 ) -> Completed:
     """Run a command to its end in this thread.
 
-    ``env`` defaults to this process's own. Raises ``CommandFailed`` on a code other than 0 (unless ``check`` is
-    false) and after ``timeout`` seconds, when the command is killed; ``OSError`` if it cannot be started.
+    ``env`` defaults to this process's own. With a descriptor as ``output``, everything that the command and what it
+    leaves running print goes there, and its standard input is empty. Raises ``CommandFailed`` on a code other than 0
+    (unless ``check`` is false) and after ``timeout`` seconds, when the command is killed; ``OSError`` if it cannot be
+    started.
     """
     words = tuple(str(word) for word in argv)
     try:
-        done = subprocess.run(words, env=env, input=stdin, capture_output=True, timeout=timeout, check=False)
+        if output is None:
+            done = subprocess.run(words, env=env, input=stdin, capture_output=True, timeout=timeout, check=False)
+        else:
+            silent = subprocess.DEVNULL
+            done = subprocess.run(
+                words, env=env, stdin=silent, stdout=output, stderr=output, timeout=timeout, check=False
+            )
     except subprocess.TimeoutExpired as late:
         partial = Completed(words, -signal.SIGKILL, late.stdout or b"", late.stderr or b"")
         raise CommandFailed(partial, timed_out=True) from late
-    completed = Completed(words, done.returncode, done.stdout, done.stderr)
+    completed = Completed(words, done.returncode, done.stdout or b"", done.stderr or b"")
     if check and completed.returncode:
         raise CommandFailed(completed)
     return completed
@@ -96,15 +105,18 @@ async def run_streaming(
     timeout: float = 60.0,
     check: bool = True,
     line_limit: int = 1 << 20,
+    grace: float = 0.0,
 ) -> Completed:
     """Run a command and hand over each line of its standard error as it comes.
 
     Standard output is collected. Lines longer than ``line_limit`` bytes are handed over in pieces. Cancelling kills
-    the command's process group. Raises like ``run``; the ``Completed`` carries no standard error, the caller has
-    seen it.
+    the command's process group, after asking it to end (SIGTERM) and waiting ``grace`` seconds: for commands that
+    must stop children outside their group. Raises like ``run``; the ``Completed`` carries no standard error, the
+    caller has seen it.
     """
     words = tuple(str(word) for word in argv)
-    async with _started(words, env, asyncio.subprocess.DEVNULL, limit=line_limit) as child:
+    silent = asyncio.subprocess.DEVNULL
+    async with _started(words, env, silent, limit=line_limit, grace=grace) as child:
         assert child.stdout is not None
         assert child.stderr is not None
         stderr = child.stderr
@@ -142,7 +154,7 @@ async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 @contextlib.asynccontextmanager
 async def _started(
-    words: tuple[str, ...], env: Mapping[str, str] | None, stdin: int, limit: int = 1 << 16
+    words: tuple[str, ...], env: Mapping[str, str] | None, stdin: int, limit: int = 1 << 16, grace: float = 0.0
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start a command in a process group of its own and make sure that the group is gone at the end."""
     child = await asyncio.create_subprocess_exec(
@@ -158,6 +170,17 @@ async def _started(
         yield child
     finally:
         if child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            await asyncio.shield(child.wait())
+            await asyncio.shield(_end(child, grace))
+
+
+async def _end(child: asyncio.subprocess.Process, grace: float) -> None:
+    """Stop a command's process group: asked first where it has ``grace`` seconds, then killed."""
+    with contextlib.suppress(ProcessLookupError):
+        if grace > 0:
+            os.killpg(child.pid, signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await child.wait()
+        if child.returncode is None:
+            os.killpg(child.pid, signal.SIGKILL)
+    await child.wait()

@@ -1,1 +1,1 @@
-"""Who may do what: principals, tokens, keys, and the one point of authorisation."""
+"""Who may do what, how they prove who they are, and the keys of workspaces."""

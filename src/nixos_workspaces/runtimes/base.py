@@ -8,26 +8,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
-from nixos_workspaces.model import Address, Resources
+from nixos_workspaces.model import MachineState, Observed, Resources
 
-
-class MachineState(StrEnum):
-    """What the engine sees of a workspace's machine."""
-
-    ABSENT = "absent"
-    """Nothing of it exists: never created, or deleted."""
-    STOPPED = "stopped"
-    """The volume exists, no process runs."""
-    BOOTING = "booting"
-    """PID 1 runs, sshd has not answered yet."""
-    RUNNING = "running"
-    """sshd has answered."""
-    PAUSED = "paused"
-    """Frozen; every process keeps its memory, none runs."""
+__all__ = ["Capabilities", "MachineSpec", "MachineState", "Observed", "Runtime", "Usage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +32,6 @@ class MachineSpec:
     """The machine's Ed25519 SSH host key in OpenSSH's private format."""
     authorized_keys: tuple[str, ...] = ()
     """Public keys, one line each, that may log in as user ``nixos``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """One machine as the engine sees it now."""
-
-    workspace_id: str
-    state: MachineState
-    generation: int = 0
-    """The environment's generation that was booted last; 0 if none was."""
-    toplevel: str = ""
-    resources: Resources | None = None
-    address: Address | None = None
-    """Where sshd answers; None while the machine is neither running nor paused."""
-    started_at: datetime | None = None
-    oom_kills: int = 0
-    """Processes that were killed since the last boot because the memory limit was reached."""
-    exit_reason: str = ""
-    """Why the machine is stopped although nobody asked for it; empty otherwise."""
-    encryption: str = ""
-    """The encryption of the volume that is in force: ``fscrypt``, ``luks2`` or ``gocryptfs``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,13 @@
+# man formats pages with the groff beside it.
+after_patching() {
+  groff=$(echo "$out"/share/groff/[0-9]*)
+  hidden=$out/bin/.man-wrapped
+  mv "$out/bin/man" "$hidden"
+  {
+    echo "#!$shell"
+    echo "export PATH=$out/bin:\$PATH"
+    echo "export GROFF_FONT_PATH=$groff/font GROFF_TMAC_PATH=$groff/tmac:$out/etc/groff GROFF_BIN_PATH=$out/bin"
+    echo "exec -a man $hidden \"\$@\""
+  } > "$out/bin/man"
+  chmod +x "$out/bin/man"
+}

@@ -1,0 +1,28 @@
+{
+  title = "Development";
+  description = "Git, a C compiler, make and the everyday tools of a developer.";
+  icon = "code";
+  packages = [
+    "curl"
+    "file"
+    "gcc"
+    "git"
+    "gnumake"
+    "htop"
+    "jq"
+    "man"
+    "nano"
+    "ripgrep"
+    "rsync"
+    "tmux"
+    "tree"
+    "unzip"
+    "vim"
+    "wget"
+  ];
+  module = {
+    documentation.man.enable = true;
+    # Programs that a package manager of a language downloads were linked for other distributions.
+    programs.nix-ld.enable = true;
+  };
+}

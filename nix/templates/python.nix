@@ -1,0 +1,23 @@
+{
+  title = "Python";
+  description = "Python 3 with pip and virtual environments, a C compiler for extensions, Git.";
+  icon = "python";
+  packages = [
+    "curl"
+    "gcc"
+    "git"
+    "gnumake"
+    "jq"
+    "nano"
+    "python3"
+    "python3Packages.pip"
+    "ripgrep"
+    "sqlite"
+    "tmux"
+    "vim"
+  ];
+  module = {
+    # Wheels with compiled parts were linked for other distributions.
+    programs.nix-ld.enable = true;
+  };
+}

@@ -1,0 +1,125 @@
+# The system of every workspace. Static: all that differs between workspaces' environments is data in workspace.json.
+#
+# Nothing here may depend on which workspace it is: its name, keys and addresses are put on its volume and given by the
+# container, so that equal environments are one store path.
+{
+  config,
+  lib,
+  pkgs,
+  workspace,
+  ...
+}:
+let
+  template = import (./templates + "/${workspace.template}.nix");
+
+  # "python3Packages.requests" is an attribute path: looked up step by step, never read as Nix code.
+  find =
+    name:
+    let
+      path = lib.splitString "." name;
+    in
+    if lib.hasAttrByPath path pkgs && lib.isDerivation (lib.getAttrFromPath path pkgs) then
+      lib.getAttrFromPath path pkgs
+    else
+      throw "workspace.json: the package `${name}' does not exist in this package set";
+
+  chosen = map find (lib.unique (template.packages ++ workspace.packages));
+
+  # A Python library alone could not be imported: an interpreter that knows all chosen ones takes its place.
+  libraries = builtins.filter (package: package ? pythonModule && package.pythonModule != false) chosen;
+  interpreters = lib.unique (map (library: library.pythonModule) libraries);
+  withLibraries = map (
+    interpreter:
+    interpreter.withPackages (_: builtins.filter (library: library.pythonModule == interpreter) libraries)
+  ) interpreters;
+  others = builtins.filter (
+    package: !(builtins.elem package libraries) && !(builtins.elem package interpreters)
+  ) chosen;
+in
+{
+  imports = [ template.module ];
+
+  boot.isContainer = true;
+  system.stateVersion = "24.11";
+
+  environment.systemPackages = withLibraries ++ others;
+
+  users = {
+    mutableUsers = false;
+    # Keys open the door, no password does.
+    allowNoPasswordLogin = true;
+    users.nixos = {
+      isNormalUser = true;
+      uid = 1000;
+      description = "Workspace user";
+      extraGroups = [
+        "wheel"
+        "systemd-journal"
+      ];
+    };
+  };
+  security.sudo.wheelNeedsPassword = false;
+
+  services.openssh = {
+    enable = true;
+    openFirewall = true;
+    hostKeys = [
+      {
+        path = "/etc/nixws/ssh_host_ed25519_key";
+        type = "ed25519";
+      }
+    ];
+    authorizedKeysFiles = lib.mkForce [ "/etc/nixws/authorized_keys" ];
+    sftpServerExecutable = "internal-sftp";
+    settings = {
+      PermitRootLogin = "no";
+      PasswordAuthentication = false;
+      KbdInteractiveAuthentication = false;
+      AllowTcpForwarding = true;
+      AllowStreamLocalForwarding = true;
+      StreamLocalBindUnlink = true;
+      MaxSessions = 64;
+      MaxStartups = "64:30:256";
+      # A machine without network must not wait for name servers.
+      UseDns = false;
+    };
+  };
+
+  networking = {
+    # Empty: the container brings its name.
+    hostName = "";
+    useDHCP = false;
+    # Address, routes and name servers are set from outside.
+    useHostResolvConf = false;
+    resolvconf.enable = false;
+    nftables.enable = true;
+    firewall = {
+      enable = true;
+      allowedTCPPorts = workspace.ports;
+    };
+  };
+
+  i18n.defaultLocale = "C.UTF-8";
+  time.timeZone = "UTC";
+
+  # A workspace's journal lives on its volume and may not fill it.
+  services.journald = {
+    storage = "persistent";
+    extraConfig = ''
+      SystemMaxUse=16M
+      SystemMaxFileSize=4M
+      RuntimeMaxUse=8M
+    '';
+  };
+
+  # Nobody sits at a console; the store is shared and read-only; what else costs time or memory at every start.
+  systemd.services."console-getty".enable = false;
+  systemd.services."getty@".enable = false;
+  systemd.oomd.enable = false;
+  systemd.coredump.enable = false;
+  services.logrotate.enable = false;
+  nix.enable = false;
+  documentation.nixos.enable = false;
+  documentation.doc.enable = false;
+  documentation.info.enable = false;
+}

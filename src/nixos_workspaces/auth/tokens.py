@@ -1,0 +1,170 @@
+"""Tokens, sessions and login codes: 256 random bits each, stored as SHA-256 only.
+
+So many random bits need no slow hash, and looking them up by their hash tells nobody anything by its timing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from nixos_workspaces.auth.access import ADMIN, Principal, Role
+from nixos_workspaces.database import AuditEntry, Database, TokenRecord
+from nixos_workspaces.errors import InvalidInput, NotFound, Unauthenticated
+
+PREFIX = "nixws_"
+"""So that a leaked token is recognised by people and scanners."""
+SESSION_LIFETIME = timedelta(days=14)
+CODE_LIFETIME = timedelta(hours=1)
+USE_NOTED_EVERY = timedelta(minutes=1)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,62}")
+
+
+class TokenKind(StrEnum):
+    """How a token is carried."""
+
+    API = "api"
+    """In ``Authorization: Bearer``."""
+    SESSION = "session"
+    """In a browser's cookie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is kept of a token; never the secret."""
+
+    id: str
+    name: str
+    kind: TokenKind
+    principal: Principal
+    created_at: datetime
+    expires_at: datetime | None
+    """None: valid until it is revoked."""
+    last_used_at: datetime | None = None
+    """To the minute; None if never."""
+
+
+class Tokens:
+    """The credentials of the service."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """Keep the credentials in ``database``; ``clock`` tells the time."""
+        self._database = database
+        self._clock = clock
+
+    async def create(
+        self, name: str, *, principal: Principal, kind: TokenKind = TokenKind.API, lifetime: timedelta | None = None
+    ) -> tuple[str, Token]:
+        """Make a token and return its secret, which is shown this once only, with its record."""
+        if not _NAME.fullmatch(name):
+            raise InvalidInput(
+                "A token's name has 1 to 63 letters, digits, blanks and . _ @ -, and begins with a letter or digit.",
+                field="name",
+            )
+        now = self._clock()
+        secret = PREFIX + secrets.token_urlsafe(32)
+        record = TokenRecord(
+            id=f"tok-{secrets.token_hex(6)}",
+            name=name,
+            kind=kind,
+            principal_id=principal.id,
+            principal_name=principal.name,
+            role=principal.role,
+            created_at=now,
+            expires_at=None if lifetime is None else now + lifetime,
+        )
+        async with self._database.transaction() as tx:
+            await tx.tokens.add(record, _digest(secret))
+            await tx.audit.append(
+                AuditEntry(now, principal.id, "create-token", "", "accepted", detail={"token": record.id, "kind": kind})
+            )
+        return secret, _token(record)
+
+    async def authenticate(self, secret: str) -> Principal:
+        """Return whose token it is; ``Unauthenticated`` if it is unknown, revoked or has expired."""
+        now = self._clock()
+        async with self._database.reading() as tx:
+            found = await tx.tokens.find(_digest(secret), now)
+        if found is None:
+            raise Unauthenticated("The token is not valid: it is unknown, was revoked or has expired.")
+        if found.last_used_at is None or now - found.last_used_at >= USE_NOTED_EVERY:
+            async with self._database.transaction() as tx:
+                await tx.tokens.used(found.id, now)
+        return _token(found).principal
+
+    async def list(self, *, principal: Principal) -> tuple[Token, ...]:
+        """Return the principal's valid tokens, newest first."""
+        async with self._database.reading() as tx:
+            return tuple(_token(record) for record in await tx.tokens.of_principal(principal.id, self._clock()))
+
+    async def revoke(self, token_id: str, *, principal: Principal) -> None:
+        """Make one of the principal's tokens worthless; ``NotFound`` if there is none of that id."""
+        now = self._clock()
+        async with self._database.transaction() as tx:
+            if not await tx.tokens.revoke(token_id, principal.id, now):
+                raise NotFound(f"You have no token {token_id!r}.", code="token_not_found", field="token_id")
+            await tx.audit.append(
+                AuditEntry(now, principal.id, "revoke-token", "", "accepted", detail={"token": token_id})
+            )
+
+    async def sign_out(self, secret: str) -> None:
+        """Make the token that ``secret`` is worthless; nothing happens if it is so already."""
+        now = self._clock()
+        async with self._database.transaction() as tx:
+            found = await tx.tokens.find(_digest(secret), now)
+            if found is not None:
+                await tx.tokens.revoke(found.id, found.principal_id, now)
+                await tx.audit.append(
+                    AuditEntry(now, found.principal_id, "sign-out", "", "accepted", detail={"token": found.id})
+                )
+
+    async def login_code(self) -> str:
+        """Make a code that logs in one browser as administrator, once, within an hour."""
+        now = self._clock()
+        code = secrets.token_urlsafe(32)
+        async with self._database.transaction() as tx:
+            await tx.tokens.add_login_code(_digest(code), now, now + CODE_LIFETIME)
+        return code
+
+    async def redeem(self, code: str) -> tuple[str, Token]:
+        """Trade a login code for a session token; ``Unauthenticated`` if it is unknown, used or has expired."""
+        now = self._clock()
+        async with self._database.transaction() as tx:
+            used = await tx.tokens.use_login_code(_digest(code), now)
+            await tx.audit.append(
+                AuditEntry(now, ADMIN.id if used else "", "login", "", "accepted" if used else "refused")
+            )
+        if not used:
+            raise Unauthenticated(
+                "The login code is not valid: it works once, within an hour. Make another with `nixws login-link`.",
+                code="login_code_invalid",
+            )
+        return await self.create("browser", principal=ADMIN, kind=TokenKind.SESSION, lifetime=SESSION_LIFETIME)
+
+    async def never_used(self) -> bool:
+        """Tell whether no token was ever made: whether a login code should be printed."""
+        async with self._database.reading() as tx:
+            return not await tx.tokens.any_ever()
+
+
+def _digest(secret: str) -> str:
+    """Return what is stored of a secret; whatever it contains, it can be hashed."""
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
+
+
+def _token(record: TokenRecord) -> Token:
+    """Return a stored token as the domain's value."""
+    return Token(
+        id=record.id,
+        name=record.name,
+        kind=TokenKind(record.kind),
+        principal=Principal(record.principal_id, record.principal_name, Role(record.role)),
+        created_at=record.created_at,
+        expires_at=record.expires_at,
+        last_used_at=record.last_used_at,
+    )

@@ -1,0 +1,83 @@
+"""``nixws``: the command line.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 no such thing, 4 not signed in or not allowed, 5 does not fit
+the present state, 6 the service does not answer, 130 interrupted; ``nixws ssh`` passes on that of the command.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nixos_workspaces import __version__
+from nixos_workspaces.cli import catalogue, service, ssh, tokens, workspaces
+from nixos_workspaces.cli.target import Target, fail
+from nixos_workspaces.errors import WorkspacesError
+
+app = typer.Typer(
+    name="nixws",
+    help="Isolated, reproducible NixOS machines on demand.",
+    epilog="--json may stand anywhere. Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 not allowed, "
+    "5 conflict, 6 no answer.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
+    if wanted:
+        print(f"nixws {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    *,
+    data: Annotated[
+        Path, typer.Option(envvar="NIXWS_DATA", help="Data directory of a service on this machine.")
+    ] = Path("data"),
+    url: Annotated[str | None, typer.Option(envvar="NIXWS_URL", help="Address of the service.")] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="NIXWS_TOKEN", help="Token; better given as NIXWS_TOKEN, others see arguments.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print results as JSON.")] = False,
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Keep the global options for the verb."""
+    context.obj = Target(data=data.absolute(), url=url or None, token=token or None, as_json=as_json)
+
+
+for part in (workspaces, ssh, catalogue, service):
+    part.register(app)
+app.add_typer(tokens.app, name="token", help="Make, list and revoke tokens, directly in the data directory.")
+
+
+def arranged(words: Sequence[str]) -> list[str]:
+    """Bring ``--json`` to the front, wherever it stands before ``--``."""
+    end = words.index("--") if "--" in words else len(words)
+    before = [word for word in words[:end] if word != "--json"]
+    return ["--json"] * (len(before) < end) + before + list(words[end:])
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run one verb and end the process with its exit code."""
+    given = arranged(sys.argv[1:] if words is None else words)
+    try:
+        app(args=given, prog_name="nixws")
+    except WorkspacesError as error:
+        sys.exit(fail(error, as_json=given[:1] == ["--json"]))
+    except BrokenPipeError:
+        # Who read our output has seen enough; keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""A typed client of the API, for the command line, tests and programs.
+
+Every method raises our own errors: what the service refused comes back as the class it was refused with, and a service
+that cannot be reached is ``Unavailable``. The credential travels in a header only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx2
+import websockets.exceptions
+import websockets.sync.client
+
+from nixos_workspaces import errors
+from nixos_workspaces.schemas import (
+    CollectedAnswer,
+    GenerationAnswer,
+    GenerationList,
+    HealthAnswer,
+    LogLineAnswer,
+    PackageList,
+    SshKeyAnswer,
+    TemplateAnswer,
+    TemplateList,
+    WorkspaceAnswer,
+    WorkspaceDetail,
+    WorkspaceList,
+)
+
+A = TypeVar("A", bound=Any)
+
+_BY_STATUS: Mapping[int, type[errors.WorkspacesError]] = {
+    400: errors.InvalidInput,
+    401: errors.Unauthenticated,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    413: errors.InvalidInput,
+    415: errors.InvalidInput,
+    422: errors.InvalidInput,
+    429: errors.LimitExceeded,
+    502: errors.RuntimeFailed,
+    503: errors.Unavailable,
+}
+_BY_CODE: Mapping[str, type[errors.WorkspacesError]] = {
+    kind.default_code: kind for kind in errors.WorkspacesError.__subclasses__()
+}
+
+
+class Client:
+    """One connection to a service; a context manager. ``workspaces`` holds the calls on workspaces."""
+
+    def __init__(self, url: str, token: str = "", *, timeout: float = 60.0) -> None:
+        self.url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx2.Client(base_url=self.url, headers=self._headers, timeout=timeout, trust_env=False)
+        self.workspaces = WorkspaceCalls(self)
+
+    def __enter__(self) -> Self:
+        """Return the client itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go of the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._http.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        query: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Send one request and return the JSON of its answer; raise what the service refused it with."""
+        with self._reaching():
+            answer = self._http.request(method, path, json=body, params=query, headers=headers)
+        if not answer.is_success:
+            raise error_of(answer.status_code, answer.content)
+        return answer.json() if answer.content else None
+
+    def lines(self, path: str, query: Mapping[str, str | int]) -> Iterator[Any]:
+        """Yield the JSON of each line of an endless answer."""
+        patient = httpx2.Timeout(60.0, read=None)
+        with (
+            self._reaching(),
+            self._http.stream("GET", path, params=query, timeout=patient) as answer,
+        ):
+            if not answer.is_success:
+                raise error_of(answer.status_code, answer.read())
+            for line in answer.iter_lines():
+                item = json.loads(line)
+                if "error" in item:
+                    raise errors.WorkspacesError(item["error"]["message"], code=item["error"]["code"])
+                yield item
+
+    def templates(self) -> list[TemplateAnswer]:
+        """Return every template."""
+        return TemplateList.model_validate(self.call("GET", "/api/nixos/templates")).templates
+
+    def packages(self, query: str, limit: int = 50) -> PackageList:
+        """Search the package set in force."""
+        return PackageList.model_validate(
+            self.call("GET", "/api/nixos/packages", query={"query": query, "limit": limit})
+        )
+
+    def health(self) -> HealthAnswer:
+        """Return how each part of the service is doing."""
+        return HealthAnswer.model_validate(self.call("GET", "/api/nixos/health"))
+
+    def collect_garbage(self) -> CollectedAnswer:
+        """Delete what no workspace needs any more from the store."""
+        return CollectedAnswer.model_validate(self.call("POST", "/api/nixos/collect-garbage"))
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Yield events (``web.events``) until the service or the caller ends it."""
+        url = self.url.replace("http", "ws", 1) + "/ws/nixos/events"
+        try:
+            with websockets.sync.client.connect(url, additional_headers=self._headers, proxy=None) as socket:
+                for message in socket:
+                    yield json.loads(message)
+        except websockets.exceptions.InvalidStatus as refused:
+            raise error_of(refused.response.status_code, bytes(refused.response.body or b"")) from refused
+        except (OSError, websockets.exceptions.WebSocketException) as lost:
+            raise errors.Unavailable(f"The event socket of {self.url} was lost: {lost}.") from lost
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Turn what goes wrong on the way into one of our errors."""
+        try:
+            yield
+        except httpx2.InvalidURL as wrong:
+            raise errors.InvalidInput(f"{self.url!r} is not the URL of a service.", field="url") from wrong
+        except httpx2.TransportError as lost:
+            raise errors.Unavailable(
+                f"The service does not answer at {self.url} ({type(lost).__name__}). `nixws up` starts it."
+            ) from lost
+
+
+class WorkspaceCalls:
+    """The calls on workspaces; ``reference`` is an id or a name."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def page(self, **query: str | int) -> WorkspaceList:
+        """Return one page; ``query`` takes limit, cursor, status, template, q and sort."""
+        return WorkspaceList.model_validate(self._client.call("GET", _ROOT, query=query))
+
+    def create(self, wanted: Mapping[str, Any], *, idempotency_key: str | None = None) -> WorkspaceDetail:
+        """Ask for a new workspace: ``wanted`` is a ``CreateRequest``."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else None
+        return _workspace(self._client.call("POST", f"{_ROOT}/create", body=dict(wanted), headers=headers))
+
+    def get(self, reference: str) -> WorkspaceDetail:
+        """Return one workspace with its present figures."""
+        return _workspace(self._client.call("GET", _path(reference)))
+
+    def change(self, reference: str, wanted: Mapping[str, Any]) -> WorkspaceDetail:
+        """Change resources or environment: ``wanted`` is an ``UpdateRequest``."""
+        return _workspace(self._client.call("PATCH", _path(reference), body=dict(wanted)))
+
+    def delete(self, reference: str) -> WorkspaceDetail:
+        """Delete a workspace with its data."""
+        return _workspace(self._client.call("DELETE", _path(reference)))
+
+    def act(self, reference: str, verb: str) -> WorkspaceDetail:
+        """Do one of start, stop, restart, pause, resume."""
+        return _workspace(self._client.call("POST", _path(reference, verb)))
+
+    def rebuild(self, reference: str, generation: int | None = None) -> WorkspaceDetail:
+        """Build the environment again, or go back to a generation."""
+        body = {} if generation is None else {"generation": generation}
+        return _workspace(self._client.call("POST", _path(reference, "rebuild"), body=body))
+
+    def generations(self, reference: str) -> list[GenerationAnswer]:
+        """Return the built versions of the environment, newest first."""
+        return GenerationList.model_validate(self._client.call("GET", _path(reference, "generations"))).generations
+
+    def logs(self, reference: str, *, follow: bool = False) -> Iterator[LogLineAnswer]:
+        """Yield the log's lines; with ``follow`` go on with what comes."""
+        if follow:
+            for line in self._client.lines(_path(reference, "logs"), {"follow": 1}):
+                yield LogLineAnswer.model_validate(line)
+        else:
+            for line in self._client.call("GET", _path(reference, "logs"))["lines"]:
+                yield LogLineAnswer.model_validate(line)
+
+    def ssh_key(self, reference: str) -> SshKeyAnswer:
+        """Return what it takes to log in; keep it secret."""
+        return SshKeyAnswer.model_validate(self._client.call("GET", _path(reference, "ssh-key")))
+
+
+_ROOT = "/api/nixos/workspaces"
+
+
+def _path(reference: str, *more: str) -> str:
+    """Return a workspace's path; refuse what could reach another route."""
+    if not reference or any(not (letter.isalnum() or letter == "-") for letter in reference):
+        raise errors.NotFound(f"There is no workspace {reference!r}.", code="workspace_not_found", field="workspace_id")
+    return "/".join((_ROOT, reference, *more))
+
+
+def _workspace(answer: Any) -> WorkspaceDetail:
+    return WorkspaceAnswer.model_validate(answer).workspace
+
+
+def error_of(status: int, content: bytes) -> errors.WorkspacesError:
+    """Return the error that an answer states, as the class that it was refused with."""
+    try:
+        stated = json.loads(content)["error"]
+        code, message, field = str(stated["code"]), str(stated["message"]), stated.get("field")
+    except (ValueError, KeyError, TypeError):
+        return errors.Unavailable(
+            f"The service answered with status {status} and no error of ours; is it this service?"
+        )
+    kind = _BY_CODE.get(code) or _BY_STATUS.get(status, errors.WorkspacesError)
+    return kind(message, code=code, field=field)

@@ -1,0 +1,187 @@
+"""The door to the database: transactions with the repositories in them.
+
+SQLite is set up here so that an acknowledged row survives a power cut (WAL with ``synchronous=FULL``) and a deleted one
+is not left in the file (``secure_delete``). No other place knows which database it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from nixos_workspaces.database.records import (
+    AuditRepository,
+    IdempotencyRepository,
+    LeaseRepository,
+    TokenRepository,
+)
+from nixos_workspaces.database.workspaces import WorkspaceRepository
+from nixos_workspaces.errors import Unavailable
+
+BUSY_MILLISECONDS = 5000
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    f"PRAGMA busy_timeout={BUSY_MILLISECONDS}",
+    "PRAGMA secure_delete=ON",
+)
+_READING = "nixws_reading"
+_migrating: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+"""Alembic keeps what it works on in module globals: one migration at a time in a process, whatever the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """The repositories of one transaction; all that is written through them is stored together or not at all."""
+
+    workspaces: WorkspaceRepository
+    tokens: TokenRepository
+    audit: AuditRepository
+    idempotency: IdempotencyRepository
+    leases: LeaseRepository
+    connection: AsyncConnection
+    """For the database's own tests; queries live in the repositories."""
+
+
+class Database:
+    """An open database. Every method raises ``Unavailable`` when it does not answer or cannot store."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Use ``engine``; call ``open_database`` instead."""
+        self._engine = engine
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Write: commits at the end of the block, rolls back on any exception."""
+        with _translated():
+            async with self._engine.begin() as connection:
+                yield _transaction(connection)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """Read one consistent state without keeping writers waiting."""
+        with _translated():
+            async with self._engine.connect() as connection:
+                await connection.execution_options(**{_READING: True})
+                yield _transaction(connection)
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        try:
+            if self._engine.dialect.name == "sqlite":
+                # What was deleted must not live on in the write-ahead log.
+                with _translated():
+                    async with self._engine.connect() as connection:
+                        raw: Any = (await connection.get_raw_connection()).driver_connection
+                        await (await raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")).close()
+        finally:
+            await self._engine.dispose()
+
+
+async def open_database(path: Path) -> Database:
+    """Open the SQLite database at ``path``, made if absent and brought to the present schema."""
+    await asyncio.to_thread(_make_private, path)
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=4, max_overflow=4)
+    event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    try:
+        await migrate(engine, path.with_suffix(".lock"))
+    except BaseException:
+        await engine.dispose()
+        raise
+    return Database(engine)
+
+
+async def migrate(engine: AsyncEngine, lock: Path) -> None:
+    """Bring the schema up to date in one transaction; two starts at the same time take turns."""
+    async with _migrating.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        descriptor = await asyncio.to_thread(_lock, lock)
+        try:
+            with _translated():
+                async with engine.begin() as connection:
+                    await connection.run_sync(_upgrade)
+        finally:
+            os.close(descriptor)
+
+
+def _upgrade(connection: Connection) -> None:
+    """Run every migration that the database has not seen."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _make_private(path: Path) -> None:
+    """Make the file before SQLite does, so that nobody else may ever read it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _lock(path: Path) -> int:
+    """Wait for the lock file; closing the descriptor gives it back, and so does dying."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    """Make a new connection durable, and leave beginning transactions to us."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock at once: a transaction that reads first and writes later could be refused half way."""
+    reading = connection.get_execution_options().get(_READING, False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+class _translated:  # noqa: N801  reads as a verb where it is used
+    """Turn the database's own failures into ``Unavailable``."""
+
+    def __enter__(self) -> None:
+        """Begin to watch."""
+
+    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
+        """Translate what is the database's fault; our mistakes in queries stay what they are."""
+        if isinstance(problem, DBAPIError | SQLAlchemyError):
+            reason = str(problem.orig) if isinstance(problem, DBAPIError) else type(problem).__name__
+            raise Unavailable(
+                f"The database cannot do it now ({reason}). Try again; if it stays so, look at the disk's free space.",
+                code="database_unavailable",
+            ) from problem
+
+
+def _transaction(connection: AsyncConnection) -> Transaction:
+    """Return the repositories over one connection."""
+    return Transaction(
+        WorkspaceRepository(connection),
+        TokenRepository(connection),
+        AuditRepository(connection),
+        IdempotencyRepository(connection),
+        LeaseRepository(connection),
+        connection,
+    )
+
+
+async def pragma(database: Transaction, name: str) -> object:
+    """Return one of SQLite's settings as it is in force."""
+    return (await database.connection.execute(text(f"PRAGMA {name}"))).scalar_one()

@@ -1,0 +1,308 @@
+"""Every query about workspaces."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, case, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from nixos_workspaces.database.schema import workspaces as table
+from nixos_workspaces.errors import Conflict, InvalidInput
+from nixos_workspaces.model import (
+    MAX_PAGE,
+    Address,
+    Desire,
+    Environment,
+    Failure,
+    Fault,
+    Page,
+    Phase,
+    Progress,
+    Resources,
+    Sort,
+    Status,
+    Workspace,
+    WorkspaceQuery,
+)
+
+
+class WorkspaceRepository:
+    """The workspaces, inside one transaction. A deleted one stays as a tombstone that only ``is_buried`` sees."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Work in the transaction of ``connection``."""
+        self._connection = connection
+
+    async def add(self, workspace: Workspace) -> None:
+        """Store a new workspace; ``Conflict`` with code ``name_taken`` if its owner has one of that name."""
+        taken = Conflict(
+            f"You have a workspace named {workspace.name!r} already: choose another name.",
+            code="name_taken",
+            field="name",
+        )
+        if await self.find(workspace.name, workspace.owner_id) is not None:
+            raise taken
+        try:
+            await self._connection.execute(
+                insert(table).values(**_identity(workspace), **_desired(workspace), **_seen(workspace))
+            )
+        except IntegrityError as wrong:
+            raise taken from wrong
+
+    async def get(self, workspace_id: str, *, lock: bool = False) -> Workspace | None:
+        """Return the workspace of that id; ``lock`` keeps others from changing it until the transaction ends."""
+        query = select(table).where(table.c.id == workspace_id, table.c.deleted_at.is_(None))
+        row = (await self._connection.execute(query.with_for_update() if lock else query)).one_or_none()
+        return None if row is None else _workspace(row)
+
+    async def find(self, name: str, owner_id: str) -> Workspace | None:
+        """Return the owner's workspace of that name, unless it is being deleted."""
+        row = (
+            await self._connection.execute(
+                select(table).where(
+                    table.c.owner_id == owner_id, table.c.name == name, table.c.desire != Desire.DELETED.value
+                )
+            )
+        ).one_or_none()
+        return None if row is None else _workspace(row)
+
+    async def all(self) -> tuple[Workspace, ...]:
+        """Return every workspace that is not gone, oldest first."""
+        rows = await self._connection.execute(
+            select(table).where(table.c.deleted_at.is_(None)).order_by(table.c.created_at, table.c.id)
+        )
+        return tuple(_workspace(row) for row in rows)
+
+    async def page(self, query: WorkspaceQuery, owner_id: str | None) -> Page:
+        """Return one page of a list; of one owner's workspaces, or of all with None.
+
+        Raises ``InvalidInput`` for a limit out of range and for a cursor that is not of this list.
+        """
+        if not 1 <= query.limit <= MAX_PAGE:
+            raise InvalidInput(f"limit must be between 1 and {MAX_PAGE}.", field="limit")
+        column, down = table.c[column_of(query.sort)], query.sort.startswith("-")
+        wanted: list[ColumnElement[bool]] = [table.c.deleted_at.is_(None)]
+        if owner_id is not None:
+            wanted.append(table.c.owner_id == owner_id)
+        if query.status is not None:
+            wanted.append(table.c.status == query.status.value)
+        if query.template is not None:
+            wanted.append(table.c.template == query.template)
+        if query.q:
+            wanted.append(func.lower(table.c.name).contains(query.q.lower(), autoescape=True))
+        if query.cursor is not None:
+            value, last = _read_cursor(query.cursor, query.sort)
+            beyond = (column < value, table.c.id < last) if down else (column > value, table.c.id > last)
+            wanted.append(or_(beyond[0], and_(column == value, beyond[1])))
+        order = (column.desc(), table.c.id.desc()) if down else (column, table.c.id)
+        found = await self._connection.execute(select(table).where(*wanted).order_by(*order).limit(query.limit + 1))
+        items = tuple(_workspace(row) for row in found)
+        more = len(items) > query.limit
+        items = items[: query.limit]
+        return Page(items, _cursor(items[-1], query.sort) if more else None)
+
+    async def save_desired(self, workspace: Workspace) -> None:
+        """Store what a verb wants, and the status it shows at once."""
+        values = _desired(workspace) | {"status": workspace.status.value, "progress": _progress(workspace.progress)}
+        await self._connection.execute(update(table).where(table.c.id == workspace.id).values(**values))
+
+    async def save_seen(self, workspace: Workspace) -> bool:
+        """Store what was seen; tell whether that includes status and progress.
+
+        It does unless somebody has wanted something else since ``workspace`` was read: then they are the verb's, until
+        the reconciler has looked again.
+        """
+        values: dict[str, Any] = _seen(workspace)
+        status, progress = values.pop("status"), values.pop("progress")
+        where = table.c.id == workspace.id
+        await self._connection.execute(update(table).where(where).values(**values))
+        done = await self._connection.execute(
+            update(table).where(where, table.c.intent == workspace.intent).values(status=status, progress=progress)
+        )
+        return done.rowcount == 1
+
+    async def promised_bytes(self) -> int:
+        """Return the bytes that are promised to workspaces and not yet taken by their volumes."""
+        open_bytes = table.c.storage_bytes - table.c.volume_bytes
+        counted = func.coalesce(func.sum(case((open_bytes > 0, open_bytes), else_=0)), 0)
+        found = await self._connection.execute(
+            select(counted).where(table.c.deleted_at.is_(None), table.c.desire != Desire.DELETED.value)
+        )
+        return int(found.scalar_one())
+
+    async def bury(self, workspace_id: str, at: datetime) -> None:
+        """Turn a workspace into its tombstone."""
+        await self._connection.execute(
+            update(table).where(table.c.id == workspace_id).values(deleted_at=at, packages=[], ports=[], toplevel="")
+        )
+
+    async def is_buried(self, workspace_id: str) -> bool:
+        """Tell whether a workspace of that id was deleted."""
+        found = await self._connection.execute(
+            select(table.c.id).where(table.c.id == workspace_id, table.c.deleted_at.is_not(None))
+        )
+        return found.one_or_none() is not None
+
+    async def touch(self, workspace_id: str, at: datetime) -> None:
+        """Note the last use."""
+        await self._connection.execute(update(table).where(table.c.id == workspace_id).values(last_accessed=at))
+
+
+def _cursor(last: Workspace, sort: Sort) -> str:
+    """Return where the next page begins, in letters that no URL minds."""
+    value = getattr(last, column_of(sort))
+    text = json.dumps([sort.value, value.isoformat() if isinstance(value, datetime) else value, last.id])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str, sort: Sort) -> tuple[str | datetime, str]:
+    """Return the value and id that a page ended with; ``InvalidInput`` for anything but our own cursor."""
+    foreign = InvalidInput("cursor is not one of this list: leave it out to begin anew.", field="cursor")
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        match json.loads(base64.b64decode(padded, altchars=b"-_", validate=True)):
+            case [str(of), str(value), str(last)] if of == sort:
+                (value + last).encode()
+            case _:
+                raise foreign
+        if column_of(sort) == Sort.NAME:
+            return value, last
+        return datetime.fromisoformat(value).astimezone(UTC), last
+    except (ValueError, OverflowError, RecursionError, binascii.Error) as wrong:
+        raise foreign from wrong
+
+
+def column_of(sort: Sort) -> str:
+    """Return the name of the column that decides an order."""
+    return sort.value.lstrip("-")
+
+
+def _identity(workspace: Workspace) -> dict[str, Any]:
+    """Return the columns that never change."""
+    return {
+        "id": workspace.id,
+        "name": workspace.name,
+        "owner_id": workspace.owner_id,
+        "hostname": workspace.hostname,
+        "created_at": workspace.created_at,
+        "last_accessed": workspace.last_accessed,
+    }
+
+
+def _desired(workspace: Workspace) -> dict[str, Any]:
+    """Return the columns that verbs write."""
+    return {
+        "desire": workspace.desire.value,
+        "cpu": workspace.resources.cpu,
+        "memory_bytes": workspace.resources.memory_bytes,
+        "storage_bytes": workspace.resources.storage_bytes,
+        "template": workspace.environment.template,
+        "packages": list(workspace.environment.packages),
+        "ports": list(workspace.environment.ports),
+        "intent": workspace.intent,
+        "revision": workspace.revision,
+        "pinned": workspace.pinned,
+        "restarts": workspace.restarts,
+    }
+
+
+def _seen(workspace: Workspace) -> dict[str, Any]:
+    """Return the columns that the reconciler writes."""
+    return {
+        "status": workspace.status.value,
+        "progress": _progress(workspace.progress),
+        "package_set": workspace.package_set,
+        "generation": workspace.generation,
+        "toplevel": workspace.toplevel,
+        "open_ports": list(workspace.open_ports),
+        "built_revision": workspace.built_revision,
+        "restarts_done": workspace.restarts_done,
+        "address": None if workspace.address is None else asdict(workspace.address),
+        "encryption": workspace.encryption,
+        "volume_bytes": workspace.volume_bytes,
+        "started_at": workspace.started_at,
+        "ready_at": workspace.ready_at,
+        "oom_kills": workspace.oom_kills,
+        "host_key": workspace.host_key,
+        "forgotten": workspace.forgotten,
+        "build_failure": _failure(workspace.build_failure),
+        "step_failure": _failure(workspace.step_failure),
+    }
+
+
+def _progress(progress: Progress | None) -> dict[str, Any] | None:
+    """Return progress as JSON."""
+    return None if progress is None else asdict(progress)
+
+
+def _failure(failure: Failure | None) -> dict[str, Any] | None:
+    """Return a failure as JSON."""
+    if failure is None:
+        return None
+    return {
+        "step": str(failure.step),
+        "code": failure.fault.code,
+        "message": failure.fault.message,
+        "at": failure.fault.at.isoformat(),
+        "count": failure.count,
+        "retry_at": None if failure.retry_at is None else failure.retry_at.isoformat(),
+        "intent": failure.intent,
+    }
+
+
+def _read_failure(data: dict[str, Any] | None) -> Failure | None:
+    """Return a failure out of JSON."""
+    if data is None:
+        return None
+    return Failure(
+        step=data["step"],
+        fault=Fault(data["code"], data["message"], datetime.fromisoformat(data["at"])),
+        count=data["count"],
+        retry_at=None if data["retry_at"] is None else datetime.fromisoformat(data["retry_at"]),
+        intent=data["intent"],
+    )
+
+
+def _workspace(row: Row[Any]) -> Workspace:
+    """Return a row as the domain's value."""
+    progress = row.progress
+    return Workspace(
+        id=row.id,
+        name=row.name,
+        owner_id=row.owner_id,
+        hostname=row.hostname,
+        created_at=row.created_at,
+        last_accessed=row.last_accessed,
+        desire=Desire(row.desire),
+        resources=Resources(row.cpu, row.memory_bytes, row.storage_bytes),
+        environment=Environment(row.template, tuple(row.packages), tuple(row.ports)),
+        intent=row.intent,
+        revision=row.revision,
+        pinned=row.pinned,
+        restarts=row.restarts,
+        status=Status(row.status),
+        progress=progress and Progress(Phase(progress["phase"]), progress["fraction"], progress["message"]),
+        package_set=row.package_set,
+        generation=row.generation,
+        toplevel=row.toplevel,
+        open_ports=tuple(row.open_ports),
+        built_revision=row.built_revision,
+        restarts_done=row.restarts_done,
+        address=None if row.address is None else Address(**row.address),
+        encryption=row.encryption,
+        volume_bytes=row.volume_bytes,
+        started_at=row.started_at,
+        ready_at=row.ready_at,
+        oom_kills=row.oom_kills,
+        host_key=row.host_key,
+        forgotten=row.forgotten,
+        build_failure=_read_failure(row.build_failure),
+        step_failure=_read_failure(row.step_failure),
+    )

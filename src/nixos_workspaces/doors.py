@@ -1,0 +1,45 @@
+"""The door to environments, as the parts above Nix use it; ``nix`` stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from nixos_workspaces.model import Environment, Generation, Package, Progress, Template
+
+
+class Environments(Protocol):
+    """What builds environments and keeps their generations (design section 4).
+
+    Every method raises ``Unavailable`` when Nix does not answer. Calls for different workspaces run side by side.
+    """
+
+    async def templates(self) -> Sequence[Template]:
+        """Return the templates to choose from."""
+
+    async def search(self, query: str, limit: int) -> Sequence[Package]:
+        """Return the packages that match, best first."""
+
+    async def check(self, environment: Environment) -> None:
+        """Raise ``InvalidInput`` for an unknown template or package, naming the nearest existing ones."""
+
+    async def build(
+        self,
+        workspace_id: str,
+        environment: Environment,
+        on_progress: Callable[[Progress], None],
+        on_log: Callable[[str], None],
+    ) -> Generation:
+        """Build and make it the present generation; idempotent. Raises ``BuildFailed``; cancelling stops the build."""
+
+    async def generations(self, workspace_id: str) -> Sequence[Generation]:
+        """Return what was built, in any order; empty for an unknown workspace."""
+
+    async def select(self, workspace_id: str, number: int) -> Generation:
+        """Make an older generation the present one; ``NotFound`` if there is none of that number."""
+
+    async def forget(self, workspace_id: str) -> None:
+        """Give all generations back to the collector; idempotent."""
+
+    async def collect_garbage(self) -> int:
+        """Remove what no generation needs, never beside a build; returns the bytes that were freed."""

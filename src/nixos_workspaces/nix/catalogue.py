@@ -1,0 +1,169 @@
+"""What there is to choose from: the packages and the templates of the set in force."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from nixos_workspaces.errors import InvalidInput, Unavailable, WorkspacesError
+from nixos_workspaces.model import Environment, Package, Template
+from nixos_workspaces.nix.executable import Nix
+from nixos_workspaces.nix.flakes import replace_file
+from nixos_workspaces.nix.names import is_package_name, nearest, suggestion
+from nixos_workspaces.nix.package_set import PackageSet
+
+INDEX_SECONDS = 900.0
+PATIENCE_SECONDS = 20.0
+"""How long a caller waits for the index of a large set before being told to come back."""
+_LOOKUP_SECONDS = 120.0
+_LONGEST_QUERY = 200
+_NAMES_AT_ONCE = 500
+"""One argument of a command has at most 128 KiB."""
+_LOOKUP = Path(__file__).with_name("lookup.nix")
+
+
+class Catalogue:
+    """The packages and templates of one package set; asks Nix once and remembers."""
+
+    def __init__(self, directory: Path, package_set: PackageSet, nix: Nix, templates: Path) -> None:
+        """Keep the index in ``directory``; ``templates`` holds the modules."""
+        digest = hashlib.sha256(package_set.locked.encode()).hexdigest()[:32]
+        self._index_file = directory / f"packages-{digest}.json"
+        self._package_set = package_set
+        self._nix = nix
+        self._templates_file = templates / "default.nix"
+        self._templates: tuple[Template, ...] | None = None
+        self._packages: dict[str, Package] | None = None
+        self._indexing: asyncio.Task[dict[str, Package]] | None = None
+        self._usable: set[str] = set()
+
+    async def templates(self) -> tuple[Template, ...]:
+        """Return the templates, sorted by name."""
+        if self._templates is None:
+            told = await self._nix.json("eval", "--json", "--file", self._templates_file, timeout=_LOOKUP_SECONDS)
+            self._templates = tuple(_template(name, told[name]) for name in sorted(told))
+        return self._templates
+
+    async def search(self, query: str, limit: int) -> tuple[Package, ...]:
+        """Return the packages whose name or description holds every word of ``query``, best first."""
+        if len(query) > _LONGEST_QUERY:
+            raise InvalidInput(f"A query has at most {_LONGEST_QUERY} characters.", field="query")
+        words = query.lower().split()
+        ranked = [(rank, item) for item in (await self.packages()).values() if (rank := _rank(item, words))]
+        ranked.sort(key=lambda pair: (pair[0], len(pair[1].name), pair[1].name))
+        return tuple(item for _, item in ranked[: max(limit, 0)])
+
+    async def refuse_unknown(self, environment: Environment) -> None:
+        """Raise ``InvalidInput`` for a template or package that does not exist, naming the nearest that do."""
+        names = [template.name for template in await self.templates()]
+        if environment.template not in names:
+            near = nearest(environment.template, names) or tuple(names)
+            raise InvalidInput(
+                f"The template {environment.template} does not exist.{suggestion(near)}",
+                code="unknown_template",
+                field="template",
+            )
+        answers = await self._look_up(environment.packages)
+        for position, name in enumerate(environment.packages):
+            match answers[name]:
+                case "missing":
+                    near = nearest(name, await self._known_names())
+                    raise InvalidInput(
+                        f"The package {name} does not exist in {self._package_set.title}.{suggestion(near)}",
+                        code="unknown_package",
+                        field=f"packages.{position}",
+                    )
+                case "refused":
+                    raise InvalidInput(
+                        f"The package {name} exists in {self._package_set.title} but cannot be used: it is unfree, "
+                        "broken, insecure or made for another platform.",
+                        code="invalid_package",
+                        field=f"packages.{position}",
+                    )
+
+    async def packages(self) -> Mapping[str, Package]:
+        """Return every package by name.
+
+        The first call for a package set evaluates all of it; a caller waits ``PATIENCE_SECONDS`` at most and gets
+        ``Unavailable`` (code ``index_not_ready``) while the work goes on.
+        """
+        if self._packages is None:
+            if self._indexing is None or (self._indexing.done() and not _succeeded(self._indexing)):
+                self._indexing = asyncio.create_task(self._index(), name="package index")
+            await asyncio.wait({self._indexing}, timeout=PATIENCE_SECONDS)
+            if not self._indexing.done():
+                raise Unavailable("The list of packages is being made. Try again in a minute.", code="index_not_ready")
+            self._packages = self._indexing.result()
+        return self._packages
+
+    async def close(self) -> None:
+        """Stop what still runs."""
+        if self._indexing is not None and not self._indexing.done():
+            self._indexing.cancel()
+            await asyncio.wait({self._indexing})
+
+    async def _known_names(self) -> Iterable[str]:
+        """Return the names to suggest from; none while they are not known."""
+        try:
+            return await self.packages()
+        except WorkspacesError:
+            return ()
+
+    async def _index(self) -> dict[str, Package]:
+        """Read the index of this set, or make it."""
+        try:
+            found = json.loads(self._index_file.read_bytes())
+        except (FileNotFoundError, ValueError):
+            found = await self._nix.json("search", "--json", self._package_set.locked, "^", timeout=INDEX_SECONDS)
+            replace_file(self._index_file, json.dumps(found, sort_keys=True).encode())
+        prefix = f"legacyPackages.{self._nix.system}."
+        packages = (
+            Package(key.removeprefix(prefix), str(item.get("version", "")), str(item.get("description", "")))
+            for key, item in found.items()
+            if key.startswith(prefix)
+        )
+        return {item.name: item for item in packages if is_package_name(item.name)}
+
+    async def _look_up(self, names: Iterable[str]) -> Mapping[str, str]:
+        """Ask for all names that were not asked for before, in one evaluation."""
+        known = self._usable
+        new = sorted({name for name in names if name not in known})
+        answers = dict.fromkeys(known, "package")
+        for begin in range(0, len(new), _NAMES_AT_ONCE):
+            arguments = {
+                "reference": self._package_set.locked,
+                "system": self._nix.system,
+                "names": json.dumps(new[begin : begin + _NAMES_AT_ONCE]),
+            }
+            words: list[str | Path] = ["--eval", "--strict", "--json", _LOOKUP]
+            for argument, value in arguments.items():
+                words += ["--argstr", argument, value]
+            answers |= await self._nix.json(*words, program="nix-instantiate", timeout=_LOOKUP_SECONDS)
+        known.update(name for name, answer in answers.items() if answer == "package")
+        return answers
+
+
+def _template(name: str, told: Mapping[str, Any]) -> Template:
+    packages = tuple(map(str, told.get("packages", ())))
+    return Template(name, str(told["title"]), str(told["description"]), str(told["icon"]), packages)
+
+
+def _rank(item: Package, words: list[str]) -> int:
+    """Return how well a package answers: 1 is best, 0 is not at all."""
+    name, description = item.name.lower(), item.description.lower()
+    if not all(word in name or word in description for word in words):
+        return 0
+    first = words[0] if words else ""
+    if name == first:
+        return 1
+    if name.startswith(first):
+        return 2
+    return 3 if first in name else 4
+
+
+def _succeeded(task: asyncio.Task[dict[str, Package]]) -> bool:
+    return not task.cancelled() and task.exception() is None

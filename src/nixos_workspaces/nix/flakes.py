@@ -1,0 +1,172 @@
+"""The flake of a workspace on disk: static Nix files, the lock of the package set and ``workspace.json``.
+
+The static files are never generated, ``workspace.json`` is data only. Files whose bytes would not change are not
+touched, so that Nix's evaluation cache stays warm.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nixos_workspaces.errors import Unavailable
+from nixos_workspaces.model import Environment, environment
+from nixos_workspaces.nix.executable import Nix
+from nixos_workspaces.nix.locks import hold
+from nixos_workspaces.nix.package_set import PackageSet
+
+SCHEMA = 1
+TOPLEVEL = "nixosConfigurations.workspace.config.system.build.toplevel"
+_INPUT = "nixpkgs"
+_DATA_FILE = "workspace.json"
+_LOCK_FILE = "flake.lock"
+_TEMPLATES = "templates"
+_LOCK_SECONDS = 300.0
+_ORIGIN = Path(__file__).with_name("origin.nix")
+
+
+def to_json(data: Environment, system: str) -> bytes:
+    """Return ``workspace.json``: equal environments are equal bytes."""
+    content = {
+        "schema": SCHEMA,
+        "system": system,
+        "template": data.template,
+        "packages": list(data.packages),
+        "ports": list(data.ports),
+    }
+    return json.dumps(content, indent=2, sort_keys=True).encode() + b"\n"
+
+
+def from_json(content: bytes) -> Environment:
+    """Return the environment of a ``workspace.json``; raises ``ValueError`` if it is none."""
+    try:
+        data = json.loads(content)
+        return environment(str(data["template"]), list(map(str, data["packages"])), list(map(int, data["ports"])))
+    except (KeyError, TypeError, OverflowError) as wrong:
+        raise ValueError(f"not a workspace.json: {wrong!r}") from wrong
+
+
+def reference(flake: Path) -> str:
+    """Return how Nix is told to take the flake in this directory."""
+    return f"path:{flake}"
+
+
+class Flakes:
+    """Makes flakes of workspaces: one locked base for all, a copy of it for each."""
+
+    def __init__(self, directory: Path, source: Path, package_set: PackageSet, nix: Nix) -> None:
+        """Keep bases in ``directory``; ``source`` holds the static files."""
+        self._directory = directory
+        self._source = source
+        self._package_set = package_set
+        self._nix = nix
+
+    async def base(self) -> Path:
+        """Return the directory of the static files with their lock; makes it where it is missing."""
+        content = _static_files(self._source)
+        if "flake.nix" not in content:
+            raise Unavailable(
+                f"{self._source} holds no flake.nix: the installation is incomplete.", code="flake_missing"
+            )
+        digest = hashlib.sha256(self._package_set.locked.encode())
+        for name, data in sorted(content.items()):
+            digest.update(f"\0{name}\0{len(data)}\0".encode() + data)
+        base = self._directory / digest.hexdigest()[:32]
+        if not base.is_dir():
+            self._directory.mkdir(parents=True, exist_ok=True)
+            async with hold(self._directory / "lock"):
+                if not base.is_dir():
+                    await self._make(base, content)
+        return base
+
+    async def write(self, flake: Path, data: Environment) -> None:
+        """Make the flake of one workspace hold ``data``; atomic file by file, ``workspace.json`` last."""
+        base = await self.base()
+        wanted = {**_static_files(base), _LOCK_FILE: (base / _LOCK_FILE).read_bytes()}
+        for name in _static_files(flake):
+            if name not in wanted:
+                (flake / name).unlink()
+        for name, content in wanted.items():
+            replace_file(flake / name, content)
+        replace_file(flake / _DATA_FILE, to_json(data, self._nix.system))
+
+    async def _make(self, base: Path, content: Mapping[str, bytes]) -> None:
+        """Write the static files and let Nix lock them; what is at ``base`` is complete or absent."""
+        with tempfile.TemporaryDirectory(dir=self._directory, prefix=".new-") as temporary:
+            new = Path(temporary) / "flake"
+            for name, data in content.items():
+                replace_file(new / name, data)
+            await self._nix.text(
+                *("flake", "lock", reference(new), "--override-input", _INPUT, self._package_set.locked),
+                timeout=_LOCK_SECONDS,
+            )
+            origin = await self._nix.json(
+                *("--eval", "--strict", "--json", _ORIGIN, "--argstr", "flake", new),
+                program="nix-instantiate",
+                timeout=_LOCK_SECONDS,
+            )
+            await self._keep_source()
+            lock = json.loads((new / _LOCK_FILE).read_bytes())
+            replace_file(new / _LOCK_FILE, json.dumps(_as_asked(lock, origin), indent=2, sort_keys=True).encode())
+            new.rename(base)
+
+    async def _keep_source(self) -> None:
+        """Keep the collector from the package set's own files: without them the next evaluation fetches them again."""
+        metadata = await self._nix.json("flake", "metadata", "--json", self._package_set.locked, timeout=_LOCK_SECONDS)
+        root = self._directory / "package-set"
+        await self._nix.text(
+            *("--realise", metadata["path"], "--add-root", root), program="nix-store", timeout=_LOCK_SECONDS
+        )
+
+
+def environment_of(flake: Path) -> Environment | None:
+    """Return what the flake of a workspace holds; None before anything was written."""
+    try:
+        return from_json((flake / _DATA_FILE).read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Make ``path`` hold ``content``, all at once; does not touch a file that does already."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.read_bytes() == content:
+            return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _static_files(directory: Path) -> dict[str, bytes]:
+    """Return the Nix files of a flake by their name below ``directory``."""
+    found = [*directory.glob("*.nix"), *(directory / _TEMPLATES).rglob("*")]
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in found
+        if path.is_file() and not path.name.startswith(".")
+    }
+
+
+def _as_asked(lock: dict[str, Any], origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the lock as an answer to what flake.nix itself asks for.
+
+    Nix notes the overriding reference as the question; with the flake's own question in its place the lock holds
+    without any override, on other machines as well.
+    """
+    node = lock["nodes"]["root"]["inputs"][_INPUT]
+    lock["nodes"][node]["original"] = dict(origin)
+    return lock

@@ -1,0 +1,85 @@
+"""Names of packages: which are well formed, and which existing ones are near a wrong one. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from nixos_workspaces.errors import InvalidInput
+from nixos_workspaces.model import Environment
+
+LONGEST_NAME = 128
+SUGGESTIONS = 3
+_SHOWN_LENGTH = 40
+_PACKAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_'-]*(?:\.[A-Za-z0-9_][A-Za-z0-9_'-]*){0,4}", re.ASCII)
+_TEMPLATE = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII)
+_WORKSPACE = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+_HIGHEST_PORT = 65535
+
+
+def is_package_name(name: str) -> bool:
+    """Tell whether ``name`` can be a path of attributes of a package set (design section 4)."""
+    return len(name) <= LONGEST_NAME and _PACKAGE.fullmatch(name) is not None
+
+
+def refuse_malformed(environment: Environment) -> None:
+    """Raise ``InvalidInput`` (code ``invalid_package``, ``unknown_template`` or ``invalid_port``) for bad data.
+
+    Looks at the data only: what passes is harmless to Nix, whether it exists or not.
+    """
+    template = environment.template
+    if len(template) > LONGEST_NAME or not _TEMPLATE.fullmatch(template):
+        raise InvalidInput(
+            f"{_shown(template)} is not a template's name: small letters, digits and hyphens.",
+            code="unknown_template",
+            field="template",
+        )
+    for position, name in enumerate(environment.packages):
+        if not is_package_name(name):
+            raise InvalidInput(
+                f"{_shown(name)} is not a package name. Names look like git or python3Packages.requests "
+                f"and have at most {LONGEST_NAME} characters.",
+                code="invalid_package",
+                field=f"packages.{position}",
+            )
+    for position, port in enumerate(environment.ports):
+        if not 1 <= port <= _HIGHEST_PORT:
+            raise InvalidInput(
+                f"{port} is not a TCP port: 1 to {_HIGHEST_PORT}.", code="invalid_port", field=f"ports.{position}"
+            )
+
+
+def refuse_malformed_id(workspace_id: str) -> None:
+    """Raise ``InvalidInput`` for an id that cannot be a directory's name of ours."""
+    if not _WORKSPACE.fullmatch(workspace_id):
+        raise InvalidInput(f"{_shown(workspace_id)} is not a workspace id.", field="workspace_id")
+
+
+def nearest(name: str, existing: Iterable[str]) -> tuple[str, ...]:
+    """Return the existing names that somebody who wrote ``name`` most likely meant, best first; at most three.
+
+    Case does not count; a name that begins with what was written counts as near.
+    """
+    lowered: dict[str, str] = {}
+    for candidate in existing:
+        lowered.setdefault(candidate.lower(), candidate)
+    wanted = name.lower()
+    close = difflib.get_close_matches(wanted, lowered, n=SUGGESTIONS, cutoff=0.6)
+    beginning = sorted((one for one in lowered if wanted and one.startswith(wanted)), key=lambda one: (len(one), one))
+    found = dict.fromkeys([*close[:1], *beginning, *close])
+    return tuple(lowered[one] for one in found)[:SUGGESTIONS]
+
+
+def suggestion(names: tuple[str, ...]) -> str:
+    """Return ``names`` as the end of a message: " Did you mean git or gh?"; empty without names."""
+    if not names:
+        return ""
+    *first, last = names
+    return f" Did you mean {', '.join(first)} or {last}?" if first else f" Did you mean {last}?"
+
+
+def _shown(name: str) -> str:
+    """Return a foreign text so that it fits into a message: quoted, escaped and short."""
+    shortened = name if len(name) <= _SHOWN_LENGTH else name[:_SHOWN_LENGTH] + "…"
+    return ascii(shortened) if not shortened.isprintable() else repr(shortened)

@@ -1,0 +1,342 @@
+"""What is wanted of workspaces: every verb of the product."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+import string
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from nixos_workspaces import lifecycle, wishes
+from nixos_workspaces.auth.access import Action, Principal, authorise, not_found
+from nixos_workspaces.database import AuditEntry, Database, Transaction
+from nixos_workspaces.doors import Environments
+from nixos_workspaces.errors import (
+    Conflict,
+    InsufficientResources,
+    InvalidInput,
+    NotFound,
+    Unavailable,
+    WorkspacesError,
+)
+from nixos_workspaces.gauges import Gauges
+from nixos_workspaces.lifecycle import Verb
+from nixos_workspaces.model import (
+    BYTES_PER_GB,
+    Desire,
+    Generation,
+    Resources,
+    Workspace,
+    WorkspaceChange,
+    WorkspaceConfig,
+    WorkspaceStatus,
+)
+from nixos_workspaces.runtimes.base import Runtime
+
+IDEMPOTENCY_LIFETIME = timedelta(hours=24)
+_REFERENCE = re.compile(r"[a-z0-9-]{1,63}")
+_KEY = re.compile(r"[!-~]{1,255}")
+_ID_LETTERS = string.ascii_lowercase + string.digits
+_ID_LENGTH = 12
+
+
+def new_id() -> str:
+    """Return an id that no other workspace has."""
+    return "ws-" + "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
+
+
+class NixOSSandboxOrchestrator:
+    """Records what is wanted of workspaces; the reconciler makes it so (design section 3, rule 1).
+
+    Every verb checks, writes the desire with its audit entry in one transaction and returns at once: the status of the
+    workspace afterwards says what is under way (``starting``), events and ``get_workspace_status`` tell how it ends.
+    ``workspace_id`` may also be the name of one of the principal's own workspaces. Every verb raises ``NotFound`` for a
+    workspace that does not exist or is a stranger's, ``Conflict`` (code ``wrong_state`` or ``being_deleted``) where the
+    present state does not allow it, ``Unavailable`` when the database cannot take it (then nothing has happened).
+    Verbs that return ``bool`` return True: the wish is recorded, or was fulfilled already.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        environments: Environments,
+        runtime: Runtime,
+        *,
+        changed: Callable[[Workspace], None],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        make_id: Callable[[], str] = new_id,
+    ) -> None:
+        """Record wishes in ``database``; ``changed`` hears of each, to wake the reconciler and tell subscribers."""
+        self._database = database
+        self._environments = environments
+        self._runtime = runtime
+        self._changed = changed
+        self._clock = clock
+        self._make_id = make_id
+        self._gauges = Gauges(runtime)
+        self._admission = asyncio.Lock()
+
+    async def create_workspace(
+        self,
+        config: WorkspaceConfig,
+        *,
+        principal: Principal,
+        idempotency_key: str | None = None,
+        request_id: str = "",
+    ) -> Workspace:
+        """Record a new workspace, to be built and run; returns it in status ``creating``.
+
+        The same ``idempotency_key`` with an equal ``config`` returns the same workspace for 24 hours. Raises
+        ``InvalidInput`` naming the field (name, cpu, memory, storage, template, packages, ports),
+        ``InsufficientResources`` (storage), ``Conflict`` with code ``name_taken`` or ``idempotency_key_reused``.
+        """
+        digest = wishes.request_hash(config)
+        async with self._refusals(principal, Action.CREATE, config.name, request_id):
+            authorise(principal, Action.CREATE)
+            if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
+                raise InvalidInput("An Idempotency-Key has 1 to 255 visible ASCII letters.", field="Idempotency-Key")
+            if idempotency_key is not None:
+                async with self._database.reading() as tx:
+                    if before := await _replayed(tx, principal, idempotency_key, digest, self._clock()):
+                        return before
+            wishes.check_name(config.name)
+            await self._environments.check(config.environment)
+            config = replace(config, environment=wishes.normal(config))
+            return await self._admit(config, digest, principal, idempotency_key, request_id)
+
+    async def start_workspace(self, workspace_id: str, *, principal: Principal, request_id: str = "") -> bool:
+        """Want it running, whatever it does now: boots a stopped one, resumes a paused one, retries after ``error``."""
+        await self._ask(workspace_id, Verb.START, principal, request_id)
+        return True
+
+    async def stop_workspace(self, workspace_id: str, *, principal: Principal, request_id: str = "") -> bool:
+        """Want it shut down; cancels a build under way."""
+        await self._ask(workspace_id, Verb.STOP, principal, request_id)
+        return True
+
+    async def restart_workspace(self, workspace_id: str, *, principal: Principal, request_id: str = "") -> bool:
+        """Want it shut down and booted again; starts a stopped one."""
+        await self._ask(workspace_id, Verb.RESTART, principal, request_id)
+        return True
+
+    async def pause_workspace(self, workspace_id: str, *, principal: Principal, request_id: str = "") -> bool:
+        """Want a running workspace frozen with its memory; ``Conflict`` unless it is running or paused."""
+        await self._ask(workspace_id, Verb.PAUSE, principal, request_id)
+        return True
+
+    async def resume_workspace(self, workspace_id: str, *, principal: Principal, request_id: str = "") -> bool:
+        """Want a paused workspace going on; ``Conflict`` unless it is paused or running."""
+        await self._ask(workspace_id, Verb.RESUME, principal, request_id)
+        return True
+
+    async def delete_workspace(self, workspace_id: str, *, principal: Principal, request_id: str = "") -> bool:
+        """Want it gone with its data, from any state; its keys are destroyed first. The name is free at once."""
+        await self._ask(workspace_id, Verb.DELETE, principal, request_id)
+        return True
+
+    async def resize_workspace(
+        self, workspace_id: str, change: WorkspaceChange, *, principal: Principal, request_id: str = ""
+    ) -> Workspace:
+        """Want other limits or another environment; returns the workspace as it is wanted now.
+
+        CPU and memory change live. Larger storage (smaller is ``InvalidInput``) and a changed environment restart a
+        running workspace, the environment after it has been built beside; if that build fails, it runs on as it is and
+        shows the fault. A stopped workspace is built when it is next started.
+        """
+        async with self._refusals(principal, Action.RESIZE, workspace_id, request_id), self._admission:
+            now = await self._get(workspace_id, principal, Action.RESIZE)
+            wanted = wishes.changed(now, change)
+            if wanted.environment != now.environment:
+                await self._environments.check(wanted.environment)
+            if wanted.resources != now.resources:
+                await self._check_limits(wanted.resources, more_bytes=wishes.growth(now, wanted.resources))
+            return await self._record(
+                now.id, Verb.RESIZE, principal, request_id, partial(wishes.changed, change=change)
+            )
+
+    async def rebuild_workspace(
+        self, workspace_id: str, *, principal: Principal, generation: int | None = None, request_id: str = ""
+    ) -> bool:
+        """Want its environment built again, or its older ``generation`` back, and that booted if it differs.
+
+        Raises ``NotFound`` with field ``generation`` for a generation that does not exist.
+        """
+        async with self._refusals(principal, Action.REBUILD, workspace_id, request_id):
+            now = await self._get(workspace_id, principal, Action.REBUILD)
+            chosen: Generation | None = None
+            if generation is not None:
+                found = [one for one in await self._environments.generations(now.id) if one.number == generation]
+                if not found:
+                    raise NotFound(
+                        f"Workspace {now.name} has no generation {generation}: list them to choose one.",
+                        code="generation_not_found",
+                        field="generation",
+                    )
+                chosen = found[0]
+            await self._record(now.id, Verb.REBUILD, principal, request_id, partial(wishes.rebuilt, chosen=chosen))
+        return True
+
+    async def get_workspace_status(self, workspace_id: str, *, principal: Principal) -> WorkspaceStatus:
+        """Return its status and, while it runs, its present CPU, memory and storage use in percent."""
+        async with self._database.reading() as tx:
+            workspace = await find(tx, workspace_id, principal)
+        authorise(principal, Action.READ, workspace)
+        return WorkspaceStatus(workspace, await self._gauges.read(workspace))
+
+    async def _ask(self, reference: str, verb: Verb, principal: Principal, request_id: str) -> Workspace:
+        """Record a verb that needs nothing besides."""
+        async with self._refusals(principal, Action(verb), reference, request_id):
+            return await self._record(reference, verb, principal, request_id, lambda workspace: workspace)
+
+    async def _record(
+        self,
+        reference: str,
+        verb: Verb,
+        principal: Principal,
+        request_id: str,
+        alter: Callable[[Workspace], Workspace],
+    ) -> Workspace:
+        """Store what is wanted with its audit entry, both or neither, and tell about it."""
+        async with self._database.transaction() as tx:
+            found = await find(tx, reference, principal, lock=True)
+            authorise(principal, Action(verb), found)
+            wanted = lifecycle.asked(found, verb)
+            altered = alter(wanted)
+            if verb is Verb.RESIZE and altered == wanted:
+                altered = found
+            if altered != found:
+                await tx.workspaces.save_desired(altered)
+            await tx.audit.append(
+                AuditEntry(
+                    self._clock(),
+                    principal.id,
+                    verb,
+                    found.id,
+                    "accepted",
+                    request_id,
+                    wishes.difference(found, altered),
+                )
+            )
+        if altered != found:
+            self._changed(altered)
+        return altered
+
+    async def _get(self, reference: str, principal: Principal, action: Action) -> Workspace:
+        """Return the workspace as it is now, if ``principal`` may do ``action`` to it."""
+        async with self._database.reading() as tx:
+            workspace = await find(tx, reference, principal)
+        authorise(principal, action, workspace)
+        return workspace
+
+    async def _admit(
+        self, config: WorkspaceConfig, digest: str, principal: Principal, key: str | None, request_id: str
+    ) -> Workspace:
+        """Store a new workspace if there is room for it."""
+        async with self._admission:
+            await self._check_limits(config.resources, more_bytes=config.resources.storage_bytes)
+            now = self._clock()
+            workspace = Workspace(
+                id=self._make_id(),
+                name=config.name,
+                owner_id=principal.id,
+                hostname=config.name,
+                created_at=now,
+                last_accessed=now,
+                desire=Desire.RUNNING,
+                resources=config.resources,
+                environment=config.environment,
+            )
+            async with self._database.transaction() as tx:
+                if key is not None and (before := await _replayed(tx, principal, key, digest, now)):
+                    return before
+                await tx.workspaces.add(workspace)
+                if key is not None:
+                    until = now + IDEMPOTENCY_LIFETIME
+                    await tx.idempotency.add(principal.id, key, digest, workspace.id, now, until)
+                detail = json.loads(json.dumps(asdict(config)))
+                await tx.audit.append(
+                    AuditEntry(now, principal.id, Action.CREATE, workspace.id, "accepted", request_id, detail)
+                )
+        self._changed(workspace)
+        return workspace
+
+    async def _check_limits(self, wanted: Resources, more_bytes: int) -> None:
+        """Refuse what the machine never has (``InvalidInput``) or has no more of (``InsufficientResources``)."""
+        # Promised before free: a volume that is made between the two is counted twice, never not at all.
+        async with self._database.reading() as tx:
+            promised = await tx.workspaces.promised_bytes()
+        machine = await self._runtime.capabilities()
+        sizes = (machine.cpu_total, machine.memory_total_bytes, machine.storage_total_bytes)
+        wishes.check_sizes(wanted, *sizes)
+        left = machine.storage_free_bytes - promised
+        if more_bytes > left:
+            raise InsufficientResources(
+                f"{more_bytes / BYTES_PER_GB:.4g} GB more storage are needed, {max(left, 0) / BYTES_PER_GB:.4g} GB are "
+                "left. Ask for less, or delete a workspace.",
+                code="insufficient_storage",
+                field="storage",
+            )
+
+    @asynccontextmanager
+    async def _refusals(
+        self, principal: Principal, action: Action, reference: str, request_id: str
+    ) -> AsyncIterator[None]:
+        """Keep an audit entry of a refused attempt; the refusal itself goes on to the caller."""
+        try:
+            yield
+        except Unavailable:
+            raise
+        except WorkspacesError as refused:
+            entry = AuditEntry(self._clock(), principal.id, action, _plain(reference), refused.code, request_id)
+            with suppress(Unavailable):
+                async with self._database.transaction() as tx:
+                    await tx.audit.append(entry)
+            raise
+
+
+async def find(tx: Transaction, reference: str, principal: Principal, *, lock: bool = False) -> Workspace:
+    """Return the workspace with that id, or the principal's own of that name; ``NotFound`` if there is none."""
+    if not _REFERENCE.fullmatch(reference):
+        raise not_found(_plain(reference))
+    if not reference.startswith("ws-"):
+        named = await tx.workspaces.find(reference, principal.id)
+        if named is None:
+            raise not_found(reference)
+        reference = named.id
+    workspace = await tx.workspaces.get(reference, lock=lock)
+    if workspace is None:
+        raise not_found(reference)
+    return workspace
+
+
+def _plain(reference: str) -> str:
+    """Return what somebody sent as the name of a workspace, fit to be stored and shown."""
+    return reference[:63].encode("ascii", "replace").decode()
+
+
+async def _replayed(tx: Transaction, principal: Principal, key: str, digest: str, now: datetime) -> Workspace | None:
+    """Return the workspace that an earlier request with this key made; None if there was none."""
+    before = await tx.idempotency.find(principal.id, key, now)
+    if before is None:
+        return None
+    earlier_digest, workspace_id = before
+    if earlier_digest != digest:
+        raise Conflict(
+            "This Idempotency-Key was used for another request: take a new one.",
+            code="idempotency_key_reused",
+            field="Idempotency-Key",
+        )
+    workspace = await tx.workspaces.get(workspace_id)
+    if workspace is None:
+        raise Conflict(
+            "The workspace that was made with this Idempotency-Key has been deleted: take a new one.",
+            code="idempotency_key_used",
+            field="Idempotency-Key",
+        )
+    return workspace

@@ -1,0 +1,214 @@
+"""Control groups, version 1, 2 or both: found, read with descriptors that stay open, frozen, handed over, removed.
+
+The container engine makes them and sets limits; the node reads what they count. Reading an open descriptor is
+hundreds of times cheaper than asking the engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nixos_workspaces.errors import RuntimeFailed
+
+_FREEZE_SECONDS = 5.0
+_REMOVE_SECONDS = 5.0
+_DELEGATED = ("", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "tasks", "cgroup.clone_children")
+
+
+@dataclass(frozen=True, slots=True)
+class Hierarchies:
+    """Where this machine's control groups are."""
+
+    controllers: dict[str, Path]
+    """Version 1: name of a controller (``memory``, ``name=systemd``) to the root of its hierarchy."""
+    unified: Path | None
+    """Version 2, if it is mounted."""
+
+    @property
+    def hybrid(self) -> bool:
+        """Whether there are both versions."""
+        return bool(self.controllers) and self.unified is not None
+
+    @property
+    def limits_swap(self) -> bool:
+        """Whether swap can be limited."""
+        if "memory" in self.controllers:
+            return (self.controllers["memory"] / "memory.memsw.limit_in_bytes").exists()
+        return Path("/proc/swaps").exists()
+
+    def roots(self) -> list[Path]:
+        """Return the root of every hierarchy, each once."""
+        found = [*self.controllers.values(), *([self.unified] if self.unified else [])]
+        return list(dict.fromkeys(found))
+
+    def below(self, parent: str) -> list[str]:
+        """Return the names of all groups right below a group."""
+        found: set[str] = set()
+        for root in self.roots():
+            with contextlib.suppress(FileNotFoundError):
+                found |= {entry.name for entry in os.scandir(f"{root}{parent}") if entry.is_dir()}
+        return sorted(found)
+
+
+def parse_mountinfo(text: str) -> Hierarchies:
+    """Return the hierarchies that a ``/proc/PID/mountinfo`` shows."""
+    controllers: dict[str, Path] = {}
+    unified = None
+    for line in text.splitlines():
+        before, _, after = line.partition(" - ")
+        place = Path(before.split(" ")[4])
+        kind, _, options = after.split(" ", 2)
+        if kind == "cgroup2":
+            unified = unified or place
+        elif kind == "cgroup":
+            names = {option for option in options.split(" ")[-1].split(",") if option not in {"rw", "ro"}}
+            for name in names:
+                controllers.setdefault(name, place)
+    return Hierarchies(controllers, unified)
+
+
+def hierarchies() -> Hierarchies:
+    """Return this machine's; raises ``RuntimeFailed`` when there is none with limits of memory."""
+    found = parse_mountinfo(Path("/proc/self/mountinfo").read_text())
+    if "memory" in found.controllers:
+        return found
+    if found.unified and "memory" in (found.unified / "cgroup.controllers").read_text().split():
+        return Hierarchies({}, found.unified)
+    message = "No control group can limit memory: mount cgroup2, or the controllers of version 1, at /sys/fs/cgroup."
+    raise RuntimeFailed(message, code="cgroups_missing")
+
+
+class ControlGroup:
+    """The group of one container, in every hierarchy."""
+
+    def __init__(self, machine: Hierarchies, path: str) -> None:
+        """Name the group by its path below each hierarchy's root."""
+        self._machine = machine
+        self._path = path
+        self._open: dict[str, int] = {}
+
+    def hand_over(self, owner: int) -> None:
+        """Let a user id (and group id) manage the group's inside, which a system manager in it needs."""
+        version1 = self._machine.controllers
+        root = version1.get("name=systemd") if version1 else self._machine.unified
+        if root is None:
+            return
+        for name in _DELEGATED:
+            with contextlib.suppress(FileNotFoundError):
+                os.chown(f"{root}{self._path}/{name}", owner, owner)
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time used by the group since it was made."""
+        if self._machine.controllers:
+            return int(self._read("cpuacct", "cpuacct.usage")) / 1e9
+        return self._table("cpu", "cpu.stat")["usage_usec"] / 1e6
+
+    def memory_bytes(self) -> int:
+        """Return the memory in use that could not be given back: all but the page cache."""
+        table = self._table("memory", "memory.stat")
+        if self._machine.controllers:
+            used = int(self._read("memory", "memory.usage_in_bytes"))
+            return max(0, used - table["total_cache"] + table["total_shmem"])
+        return max(0, int(self._read("memory", "memory.current")) - table["file"] + table["shmem"])
+
+    def processes(self) -> int:
+        """Return how many tasks run in the group."""
+        return int(self._read("pids", "pids.current"))
+
+    def oom_kills(self) -> int:
+        """Return how many processes the kernel killed because the memory limit was reached."""
+        name = "memory.oom_control" if self._machine.controllers else "memory.events"
+        return self._table("memory", name)["oom_kill"]
+
+    def frozen(self) -> bool:
+        """Return whether the group's processes are frozen."""
+        if self._machine.controllers:
+            return self._read("freezer", "freezer.state").strip() == "FROZEN"
+        return self._table("", "cgroup.events")["frozen"] == 1
+
+    def freeze(self, *, frozen: bool) -> None:
+        """Freeze or thaw every process of the group; raises ``RuntimeFailed`` when it takes too long."""
+        file, freezing, thawed = self._freezer()
+        word = freezing if frozen else thawed
+        deadline = time.monotonic() + _FREEZE_SECONDS
+        file.write_text(word)
+        while self.frozen() is not frozen:
+            if time.monotonic() > deadline:
+                file.write_text(thawed)
+                raise RuntimeFailed("The workspace's processes could not be frozen or thawed.", code="freezer")
+            time.sleep(0.001)
+            file.write_text(word)
+
+    def thaw(self) -> None:
+        """Let frozen processes run without waiting for it; does nothing when the group has gone."""
+        file, _, thawed = self._freezer()
+        with contextlib.suppress(OSError):
+            file.write_text(thawed)
+
+    def kill(self) -> None:
+        """Kill every process of the group and remove the group; does nothing when there is none."""
+        self.close()
+        self.thaw()
+        deadline = time.monotonic() + _REMOVE_SECONDS
+        for root in self._machine.roots():
+            top = Path(f"{root}{self._path}")
+            while top.is_dir() and not _remove(top):
+                if time.monotonic() > deadline:
+                    raise RuntimeFailed(f"Processes in {self._path} do not end.", code="processes_left")
+                time.sleep(0.002)
+
+    def close(self) -> None:
+        """Close the descriptors; reading opens them again."""
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def _freezer(self) -> tuple[Path, str, str]:
+        """Return the file that freezes the group and its two words."""
+        if self._machine.controllers:
+            return self._file("freezer", "freezer.state"), "FROZEN", "THAWED"
+        return self._file("", "cgroup.freeze"), "1", "0"
+
+    def _file(self, controller: str, name: str) -> Path:
+        root = self._machine.controllers[controller] if self._machine.controllers else self._machine.unified
+        return Path(f"{root}{self._path}/{name}")
+
+    def _read(self, controller: str, name: str) -> str:
+        descriptor = self._open.get(name)
+        if descriptor is None:
+            descriptor = self._open[name] = os.open(self._file(controller, name), os.O_RDONLY | os.O_CLOEXEC)
+        return os.pread(descriptor, 8192, 0).decode()
+
+    def _table(self, controller: str, name: str) -> dict[str, int]:
+        lines = (line.split() for line in self._read(controller, name).splitlines())
+        return {words[0]: int(words[1]) for words in lines if len(words) == 2}  # noqa: PLR2004 - a name and a figure
+
+
+def remove_empty(machine: Hierarchies, path: str) -> None:
+    """Remove a group without processes from every hierarchy."""
+    for root in machine.roots():
+        with contextlib.suppress(OSError):
+            Path(f"{root}{path}").rmdir()
+
+
+def _remove(top: Path) -> bool:
+    """Kill what runs in a group and below, and remove what is empty; returns whether the group is gone."""
+    for directory in _inner_first(top):
+        try:
+            pids = (directory / "cgroup.procs").read_text().split()
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            directory.rmdir()
+        except OSError:
+            continue
+    return not top.exists()
+
+
+def _inner_first(top: Path) -> Iterable[Path]:
+    return [Path(path) for path, _, _ in os.walk(top, topdown=False)]

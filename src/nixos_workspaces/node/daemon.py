@@ -1,0 +1,126 @@
+"""The node's process: made ready, serving, ended (design section 5)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nixos_workspaces.errors import Forbidden, RuntimeFailed
+from nixos_workspaces.node import fscrypt
+from nixos_workspaces.node.bundle import MOST_OPEN_FILES, Ground
+from nixos_workspaces.node.cgroups import hierarchies
+from nixos_workspaces.node.containers import Engine, find_engine, load_seccomp
+from nixos_workspaces.node.home import Home, furnish, take
+from nixos_workspaces.node.machines import Equipment
+from nixos_workspaces.node.namespaces import enter_mount_namespace, leave_mount_namespace
+from nixos_workspaces.node.network import Network
+from nixos_workspaces.node.nix_daemon import NixDaemon
+from nixos_workspaces.node.rpc import listen, serve_calls
+from nixos_workspaces.node.runs import become_reaper
+from nixos_workspaces.node.service import Service
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """How a node runs."""
+
+    data: Path
+    """The data directory that this node serves; it keeps its own part in ``data/node``."""
+    network: str = "10.213.0.0/16"
+    id_base: int = 1_000_000_000
+    boot_timeout: float = 60.0
+    """Seconds within which a workspace's sshd must answer."""
+    allow_users: tuple[int, ...] = ()
+    """User ids that may call besides root."""
+    engine: str | None = None
+    """Name or path of the container engine; None takes what is there."""
+    boots: int = 2 * (os.cpu_count() or 1)
+    """Boots that run at once; others wait their turn."""
+    nix_daemon: tuple[str, ...] = ()
+    """Command line of a Nix daemon to start where none answers; empty: none is started."""
+    nix_socket: Path = Path("/nix/var/nix/daemon-socket/socket")
+
+
+def run(config: NodeConfig) -> None:
+    """Serve until SIGTERM, SIGINT or a call of ``shutdown``; workspaces keep running.
+
+    The calling process must have no other thread. Raises ``Forbidden`` unless root runs it, ``Conflict`` when
+    another node serves the same data directory or uses the same network, ``RuntimeFailed`` when this machine lacks
+    something that is needed.
+    """
+    if os.geteuid() != 0:
+        raise Forbidden("The node makes containers and volumes and so needs root: run it with sudo.")
+    if not fscrypt.supported():
+        message = "This kernel's ext4 cannot encrypt (CONFIG_FS_ENCRYPTION); volumes are never made without it."
+        raise RuntimeFailed(message, code="encryption_missing")
+    os.umask(0o022)
+    home = Home(config.data.resolve())
+    held = take(home)
+    outside = enter_mount_namespace(home.pin)
+    try:
+        furnish(home, held)
+        clean = asyncio.run(_serve(config, _equipment(config, home), outside))
+        if clean:
+            leave_mount_namespace(home.pin, outside)
+    finally:
+        os.close(outside)
+        os.close(held)
+
+
+def _equipment(config: NodeConfig, home: Home) -> Equipment:
+    cgroups = hierarchies()
+    open_files = min(MOST_OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    return Equipment(
+        home=home,
+        engine=Engine(find_engine(config.engine, hybrid=cgroups.hybrid), home.engine),
+        network=Network(config.network, home.tag),
+        cgroups=cgroups,
+        ground=Ground(home.store, load_seccomp(), open_files, cgroups.limits_swap),
+        id_base=config.id_base,
+        boot_timeout=config.boot_timeout,
+    )
+
+
+async def _serve(config: NodeConfig, equipment: Equipment, outside: int) -> bool:
+    """Serve until asked to end; returns whether nothing of this node's is left on the machine."""
+    become_reaper()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    service = Service(equipment, config.boots, stop)
+    await service.open()
+    allowed = {0, *config.allow_users}
+    async with _running(NixDaemon(config.nix_daemon, config.nix_socket, outside)):
+        server = listen(equipment.home.socket)
+        calls = asyncio.create_task(serve_calls(server, allowed, service.answer))
+        _log.info("answering on %s", equipment.home.socket)
+        await stop.wait()
+        calls.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await calls
+    with contextlib.suppress(FileNotFoundError):
+        equipment.home.socket.unlink()
+    return await service.close()
+
+
+@asynccontextmanager
+async def _running(daemon: NixDaemon) -> AsyncIterator[None]:
+    keeping = asyncio.create_task(daemon.keep_running())
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeping
+        await daemon.stop()

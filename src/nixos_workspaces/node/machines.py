@@ -1,0 +1,408 @@
+"""One workspace's machine on this node: the order of steps that make, boot, stop and remove it.
+
+Every method may be called again after a crash at any line of it: what is there is looked at, what is half made is
+removed first. Calls that change a machine are made one at a time (``service`` sees to it) and block; looking at it
+is possible at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, assert_never
+
+from nixos_workspaces.errors import Conflict, NotFound, RuntimeFailed
+from nixos_workspaces.model import Address, MachineState, Observed, Resources
+from nixos_workspaces.node import records, volumes
+from nixos_workspaces.node.bundle import Container, Ground, configuration, limits
+from nixos_workspaces.node.cgroups import ControlGroup, Hierarchies
+from nixos_workspaces.node.containers import Engine
+from nixos_workspaces.node.home import PASSABLE, Home
+from nixos_workspaces.node.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, mount, unmount, wait_until_detached
+from nixos_workspaces.node.network import Network
+from nixos_workspaces.node.protocol import MAX_LOG_CHUNK, Figures, MachineOrder
+from nixos_workspaces.node.records import MachineRecord, RunRecord, Stage
+from nixos_workspaces.node.runs import SSH_PORT, Run, wait_for_sshd
+from nixos_workspaces.process import CommandFailed
+
+_LOG_BYTES = MAX_LOG_CHUNK
+_LOG_TAIL = 1500
+_RELEASE_SECONDS = 10.0
+NOT_RUNNING = "The workspace is not running; start it first."
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What all machines of a node share."""
+
+    home: Home
+    engine: Engine
+    network: Network
+    cgroups: Hierarchies
+    ground: Ground
+    id_base: int
+    boot_timeout: float
+
+    @property
+    def group(self) -> str:
+        """The parent of all the node's control groups."""
+        return f"/nixws-{self.home.tag}"
+
+
+class Machine:
+    """One workspace's machine, present or not."""
+
+    def __init__(self, workspace_id: str, equipment: Equipment, record: MachineRecord | None) -> None:
+        """Know a machine by its kept record; None while there is no volume."""
+        self.workspace_id = workspace_id
+        self.record = record
+        self.run: Run | None = None
+        self.given_up = threading.Event()
+        """Set by whoever wants a boot that is under way to end."""
+        self._run_record: RunRecord | None = None
+        self._tools = equipment
+        self._kept = equipment.home.kept / "machines" / workspace_id
+        self._live = equipment.home.machines / workspace_id
+
+    def adopt(self) -> None:
+        """Take up what an earlier process of this node left: finish or undo it, or hold on to what runs."""
+        record = self.record
+        match record.stage if record else None:
+            case None:
+                self._clear()
+            case Stage.MAKING | Stage.DELETING:
+                self.delete()
+            case Stage.READY:
+                self._adopt_run()
+            case other:
+                assert_never(other)
+
+    def create(self, order: MachineOrder, claim: Callable[[], int]) -> None:
+        """Make the volume; ``claim`` gives a free index. Does nothing when there is one."""
+        if self.record is not None and self.record.stage is Stage.READY:
+            return
+        with ExitStack() as undo, _step("create"):
+            undo.callback(self.delete)
+            self._kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+            name = f"{secrets.token_hex(12)}.img"
+            self._keep(MachineRecord(self.workspace_id, claim(), name, Stage.MAKING, order.resources))
+            self._live.mkdir(exist_ok=True)
+            scratch = self._live / "raw"
+            scratch.mkdir(mode=0o000, exist_ok=True)
+            volumes.create(self._image, order.resources.storage_bytes, order.volume_key, scratch)
+            self._change(stage=Stage.READY)
+            undo.pop_all()
+
+    def start(self, order: MachineOrder) -> Observed:
+        """Boot the order's system and return when sshd answers; returns at once when it runs."""
+        match self.state():
+            case MachineState.ABSENT:
+                raise self._absent()
+            case MachineState.RUNNING:
+                return self.observe()
+            case MachineState.PAUSED:
+                self.freeze(frozen=False)
+                return self.observe()
+            case MachineState.STOPPED:
+                self._boot(order)
+            case MachineState.BOOTING:
+                pass
+            case other:
+                assert_never(other)
+        run, seen = self.run, self._run_record
+        assert run is not None
+        assert seen is not None
+        reason = wait_for_sshd(run, self._tools.boot_timeout, self.given_up)
+        if reason:
+            log = self._log_tail()
+            self.stop(0.0)
+            message = f"The workspace was stopped again: {reason}. Last lines of its boot log: {log or '(none)'}"
+            raise RuntimeFailed(message, code="boot_failed")
+        self._note_run(replace(seen, ready=True))
+        return self.observe()
+
+    def stop(self, grace: float) -> None:
+        """Shut the machine down, by force after ``grace`` seconds."""
+        if self.record is None:
+            raise self._absent()
+        run = self.run
+        if run is None:
+            return
+        with _step("stop"):
+            if run.frozen():
+                run.group.freeze(frozen=False)
+            if grace > 0:
+                run.shut_down(grace)
+            self._clear(keep_log=True)
+            self._change(expected=False, exit_reason="", oom_kills=0)
+
+    def settle(self) -> None:
+        """Note how a machine that has ended by itself did so, and clear up after it."""
+        run = self.run
+        if run is None or not run.ended():
+            return
+        kills = run.oom_kills()
+        reason = run.status()
+        if kills and (not reason or "SIGKILL" in reason):
+            reason = "out of memory: PID 1 was killed; give the workspace more memory or run less in it"
+        with _step("stop"):
+            self._clear(keep_log=True)
+            self._change(expected=False, exit_reason=reason or "PID 1 ended while nobody watched", oom_kills=kills)
+
+    def delete(self) -> None:
+        """Stop by force and remove everything of this workspace."""
+        with _step("delete"):
+            if self.record is not None:
+                self._change(stage=Stage.DELETING)
+            self._clear()
+            if self.record is not None and self._image.exists():
+                wait_until_detached(self._image, _RELEASE_SECONDS)
+                self._image.unlink()
+            shutil.rmtree(self._live, ignore_errors=True)
+            shutil.rmtree(self._kept, ignore_errors=True)
+            self.record = None
+
+    def freeze(self, *, frozen: bool) -> None:
+        """Freeze or thaw every process; raises ``Conflict`` when there is none, or not all of it has booted."""
+        run = self._running()
+        if frozen and self.state() is MachineState.BOOTING:
+            raise Conflict("The workspace is booting; pause it when it runs.", code="booting")
+        with _step("pause"):
+            run.group.freeze(frozen=frozen)
+
+    def resize(self, resources: Resources) -> None:
+        """Change the limits at once; the volume grows only while the machine is stopped."""
+        record = self.record
+        if record is None:
+            raise self._absent()
+        more = resources.storage_bytes - record.resources.storage_bytes
+        if more < 0:
+            message = "Storage cannot become smaller. Make a new workspace and copy what is to be kept."
+            raise Conflict(message, code="storage_shrink", field="storage")
+        if more > 0 and self.run is not None:
+            message = "Storage grows only while the workspace is stopped: stop it, change it, start it."
+            raise Conflict(message, code="storage_in_use", field="storage")
+        with _step("resize"):
+            if self.run is not None:
+                self._tools.engine.update(self.workspace_id, limits(resources, swap=self._tools.ground.limits_swap))
+            elif more > 0:
+                volumes.grow(self._image, resources.storage_bytes)
+            self._change(resources=resources)
+
+    def state(self) -> MachineState:
+        """Return what is there now."""
+        record, run, seen = self.record, self.run, self._run_record
+        if record is None or record.stage is not Stage.READY:
+            return MachineState.ABSENT
+        if run is None or seen is None or run.ended():
+            return MachineState.STOPPED
+        if run.frozen():
+            return MachineState.PAUSED
+        return MachineState.RUNNING if seen.ready else MachineState.BOOTING
+
+    def observe(self) -> Observed:
+        """Return what is there now, in full."""
+        state, record, run, seen = self.state(), self.record, self.run, self._run_record
+        if state is MachineState.ABSENT or record is None:
+            return Observed(self.workspace_id, MachineState.ABSENT)
+        up = state in {MachineState.RUNNING, MachineState.PAUSED}
+        return Observed(
+            workspace_id=self.workspace_id,
+            state=state,
+            generation=record.generation,
+            toplevel=record.toplevel,
+            resources=record.resources,
+            address=Address(self._tools.network.address(record.index), SSH_PORT) if up else None,
+            started_at=seen.started_at if seen and state is not MachineState.STOPPED else None,
+            oom_kills=run.oom_kills() if run and state is not MachineState.STOPPED else record.oom_kills,
+            exit_reason=record.exit_reason,
+            encryption=volumes.ENCRYPTION,
+        )
+
+    def figures(self) -> Figures:
+        """Return what a running or paused machine uses."""
+        run, record = self._running(), self.record
+        assert record is not None
+        try:
+            cpu, memory, processes = run.figures()
+            received, sent = self._tools.network.traffic(record.index)
+            disk = os.statvfs(self._live / "rootfs")
+        except OSError as gone:
+            raise Conflict(NOT_RUNNING, code="not_running") from gone
+        size = disk.f_blocks * disk.f_frsize
+        used = size - disk.f_bfree * disk.f_frsize
+        return Figures(cpu, memory, used, size, processes, received, sent, time.monotonic())
+
+    def log(self, offset: int) -> bytes:
+        """Return what the machine printed since its last start, from a byte on."""
+        if self.record is None:
+            raise self._absent()
+        try:
+            with (self._live / "console" / "log").open("rb") as file:
+                file.seek(offset)
+                return file.read(MAX_LOG_CHUNK)
+        except FileNotFoundError:
+            return b""
+
+    def _boot(self, order: MachineOrder) -> None:
+        record = self.record
+        assert record is not None
+        with ExitStack() as undo, _step("boot"):
+            undo.callback(self._change, expected=False)
+            undo.callback(self._clear, keep_log=True)
+            self._clear()
+            size = max(order.resources.storage_bytes, record.resources.storage_bytes)
+            volumes.grow(self._image, size)
+            resources = replace(order.resources, storage_bytes=size)
+            run = self._assemble(order, resources)
+            now = datetime.now(UTC)
+            changes = {"resources": resources, "generation": order.generation, "toplevel": order.toplevel}
+            self._change(**changes, expected=True, exit_reason="", oom_kills=0)
+            self._tools.engine.start(self.workspace_id)
+            self._note_run(RunRecord(run.pid, run.born, now, ready=False))
+            self.run = run
+            undo.pop_all()
+
+    def _assemble(self, order: MachineOrder, resources: Resources) -> Run:
+        """Make everything up to a PID 1 that waits to be started."""
+        record, tools = self.record, self._tools
+        assert record is not None
+        first_id = tools.id_base + record.index * volumes.IDS_PER_WORKSPACE
+        keys = "".join(f"{key}\n" for key in order.authorized_keys)
+        identity = {
+            "ssh_host_ed25519_key": (0o600, order.host_key.strip().encode() + b"\n"),
+            "authorized_keys": (0o644, keys.encode()),
+        }
+        self._live.mkdir(exist_ok=True)
+        self._live.chmod(PASSABLE)
+        rootfs = volumes.attach(self._image, order.volume_key, first_id, self._live, identity)
+        container = Container(
+            self.workspace_id,
+            order.hostname,
+            order.generation,
+            order.toplevel,
+            resources,
+            first_id,
+            rootfs,
+            self._group_path,
+        )
+        bundle = self._live / "bundle"
+        bundle.mkdir(mode=0o700)
+        config = configuration(container, tools.ground)
+        (bundle / "config.json").write_text(json.dumps(config))
+        with self._console() as output:
+            pid = tools.engine.create(self.workspace_id, bundle, output)
+        group = ControlGroup(tools.cgroups, self._group_path)
+        group.hand_over(first_id)
+        run = Run(pid, None, group)
+        tools.network.attach(record.index, run.network)
+        return run
+
+    @contextmanager
+    def _console(self) -> Iterator[int]:
+        """Yield a descriptor for what the machine prints: a file in a memory of its own that cannot grow further."""
+        place = self._live / "console"
+        place.mkdir(mode=0o700, exist_ok=True)
+        mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, f"mode=700,size={_LOG_BYTES},nr_inodes=4")
+        output = os.open(place / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            yield output
+        finally:
+            os.close(output)
+
+    def _clear(self, *, keep_log: bool = False) -> None:
+        """Remove everything of a run, whole or half made; the volume stays."""
+        run, tools = self.run, self._tools
+        self._run_record = None
+        if run is not None:
+            run.kill()
+            run.close()
+            self.run = None
+        ControlGroup(tools.cgroups, self._group_path).kill()
+        tools.engine.delete(self.workspace_id)
+        if self.record is not None:
+            tools.network.detach(self.record.index)
+        volumes.detach(self._live)
+        shutil.rmtree(self._live / "bundle", ignore_errors=True)
+        self._run_file.unlink(missing_ok=True)
+        if not keep_log and unmount(self._live / "console"):
+            (self._live / "console").rmdir()
+
+    def _adopt_run(self) -> None:
+        """Hold on to a run of an earlier process of this node, or note that it has ended."""
+        record, seen = self.record, records.read_run(self._run_file)
+        assert record is not None
+        group = ControlGroup(self._tools.cgroups, self._group_path)
+        if seen is not None:
+            with suppress(ProcessLookupError):
+                self.run = Run(seen.pid, seen.born, group)
+                self._run_record = seen
+                return
+        kills = 0
+        with suppress(OSError):
+            kills = group.oom_kills()
+        group.close()
+        self._clear(keep_log=True)
+        if record.expected:
+            reason = "out of memory" if kills else "it ended while the node or the machine was not running"
+            self._change(expected=False, exit_reason=reason, oom_kills=kills)
+
+    def _running(self) -> Run:
+        run = self.run
+        if self.record is None:
+            raise self._absent()
+        if run is None:
+            raise Conflict(NOT_RUNNING, code="not_running")
+        return run
+
+    def _absent(self) -> NotFound:
+        return NotFound(f"There is no machine {self.workspace_id}; create it first.", code="machine_absent")
+
+    def _log_tail(self) -> str:
+        return self.log(0)[-_LOG_TAIL:].decode(errors="replace").strip()
+
+    def _keep(self, record: MachineRecord) -> None:
+        records.write(self._kept / "machine.json", record)
+        self.record = record
+
+    def _change(self, **changes: Any) -> None:
+        assert self.record is not None
+        changed = replace(self.record, **changes)
+        if changed != self.record:
+            self._keep(changed)
+
+    def _note_run(self, seen: RunRecord) -> None:
+        records.write(self._run_file, seen)
+        self._run_record = seen
+
+    @property
+    def _image(self) -> Path:
+        assert self.record is not None
+        return self._tools.home.kept / "volumes" / self.record.volume
+
+    @property
+    def _run_file(self) -> Path:
+        return self._live / "run.json"
+
+    @property
+    def _group_path(self) -> str:
+        return f"{self._tools.group}/{self.workspace_id}"
+
+
+@contextmanager
+def _step(name: str) -> Iterator[None]:
+    """Turn what the system refuses within a step into ``RuntimeFailed`` that names the step."""
+    try:
+        yield
+    except (OSError, CommandFailed) as failed:
+        message = f"Step {name} failed: {failed}. Try again; if it fails again, look at the node's log."
+        raise RuntimeFailed(message, code=f"{name}_failed") from failed

@@ -1,0 +1,132 @@
+"""Namespaces: the node's own pinned mount namespace, joining a network namespace, making a map of ids.
+
+The node's mounts lie in a mount namespace of its own. A bind mount pins it, so that it outlives the node's process
+(and no supervisor is needed), and it vanishes with the machine's next start.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nixos_workspaces.errors import RuntimeFailed
+from nixos_workspaces.node.mounts import MS_BIND, MS_PRIVATE, mount, unmount
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_THREADS_END_SECONDS = 5.0
+_CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
+
+
+def set_namespace(descriptor: int, kind: int) -> None:
+    """Move the calling thread into a namespace."""
+    if _libc.setns(descriptor, kind):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), "setns")
+
+
+def enter_mount_namespace(pin: Path) -> int:
+    """Move this process into the mount namespace pinned at a path, making it when it is not there.
+
+    Must be called before the process has threads. Returns a descriptor of the namespace it came from.
+    """
+    came_from = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    pin.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _is_mount_point(pin.parent):
+        mount(pin.parent, pin.parent, None, MS_BIND)
+    # A mount namespace cannot be bound where its own mounts would be propagated to.
+    mount(None, pin.parent, None, MS_PRIVATE)
+    if not _is_mount_point(pin):
+        pin.touch(mode=0o600)
+        # Slave: what the machine mounts later is seen here, what is mounted here is seen nowhere else.
+        with _unshared("--mount", "--propagation", "slave") as pid:
+            mount(f"/proc/{pid}/ns/mnt", pin, None, MS_BIND)
+    pinned = os.open(pin, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        set_namespace(pinned, _CLONE_NEWNS)
+    finally:
+        os.close(pinned)
+    os.chdir("/")
+    return came_from
+
+
+def leave_mount_namespace(pin: Path, came_from: int) -> None:
+    """Go back and drop the pin; the namespace and all its mounts end with the last process in it.
+
+    Must be called when the process has no threads any more, but for those that are ending.
+    """
+    deadline = time.monotonic() + _THREADS_END_SECONDS
+    while len(os.listdir("/proc/self/task")) > 1 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    set_namespace(came_from, _CLONE_NEWNS)
+    os.chdir("/")
+    unmount(pin)
+    unmount(pin.parent)
+    shutil.rmtree(pin.parent.parent)
+
+
+@contextmanager
+def network_namespace(descriptor: int) -> Iterator[None]:
+    """Run a block of the calling thread in a network namespace; sockets made there stay there."""
+    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        set_namespace(descriptor, _CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            try:
+                set_namespace(own, _CLONE_NEWNET)
+            except OSError:
+                os.abort()  # a thread of root's left in a workspace's network must not go on
+    finally:
+        os.close(own)
+
+
+def socket_inside(network: int) -> socket.socket:
+    """Return a new TCP socket that belongs to a network namespace; takes microseconds, never waits."""
+    with network_namespace(network):
+        return socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+
+
+@contextmanager
+def user_namespace(first_id: int, count: int) -> Iterator[int]:
+    """Yield a descriptor of a new user namespace whose ids 0 to ``count`` are the host's from ``first_id`` on."""
+    with _unshared("--user") as pid:
+        for name in ("uid_map", "gid_map"):
+            Path(f"/proc/{pid}/{name}").write_text(f"0 {first_id} {count}\n")
+        descriptor = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _unshared(*options: str) -> Iterator[int]:
+    """Yield the id of a process in new namespaces; it ends with this context.
+
+    A program does it because forking a process that has threads is not safe in Python; it is spoken to while it
+    lives, which ``process`` does not offer.
+    """
+    argv = ["unshare", *options, "cat"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(b".")
+        if child.stdout.read(1) != b".":
+            what = " ".join(argv[:-1])
+            message = f"New namespaces were refused ({what}): the node must run as root, outside of other containers."
+            raise RuntimeFailed(message, code="namespaces_refused")
+        yield child.pid
+        child.stdin.close()
+
+
+def _is_mount_point(path: Path) -> bool:
+    points = (line.split(" ")[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    return str(path) in points

@@ -1,0 +1,75 @@
+"""The Nix daemon as the node's child, on machines where nothing else runs one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+_LOOK_SECONDS = 2.0
+_STOP_SECONDS = 5.0
+
+
+class NixDaemon:
+    """Starts a daemon whenever none answers, also after the present one has died."""
+
+    def __init__(self, argv: Sequence[str], path: Path, mount_namespace: int) -> None:
+        """Take the command line (empty: do nothing), the daemon's socket, and the namespace that it is to live in."""
+        self._argv = tuple(argv)
+        self._path = path
+        self._mount_namespace = mount_namespace
+        self._child: asyncio.subprocess.Process | None = None
+
+    async def keep_running(self) -> None:
+        """Look every two seconds, start what is missing; ends only by cancellation."""
+        while self._argv:
+            if not self._answers():
+                await self._start()
+            if self._child is not None and self._child.returncode is None:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._child.wait(), _LOOK_SECONDS)
+            else:
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def stop(self) -> None:
+        """End the daemon that this process started; builds that run in it fail."""
+        child = self._child
+        if child is None or child.returncode is not None:
+            return
+        child.terminate()
+        try:
+            await asyncio.wait_for(child.wait(), _STOP_SECONDS)
+        except TimeoutError:
+            child.kill()
+            await child.wait()
+
+    async def _start(self) -> None:
+        if self._child is not None and self._child.returncode is None:
+            return
+        # In the machine's own mount namespace: the store is written there, the node's must not matter to it.
+        enter = ["nsenter", f"--mount=/proc/self/fd/{self._mount_namespace}", "--"]
+        try:
+            self._child = await asyncio.create_subprocess_exec(
+                *enter,
+                *self._argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=(self._mount_namespace,),
+                start_new_session=True,
+                umask=0o022,
+            )
+        except OSError as refused:
+            _log.error("the Nix daemon cannot be started: %s", refused)
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(1.0)
+            try:
+                probe.connect(os.fspath(self._path))
+            except OSError:
+                return False
+            return True

@@ -1,0 +1,223 @@
+"""What travels over the node's socket: one request and one answer per connection, as framed JSON.
+
+A frame is a length of four bytes (big endian) and that many bytes of JSON. While a request is worked on, the node
+sends an empty frame every ``HEARTBEAT_SECONDS``, so that a client can tell slow work from a node that is dead or
+stopped. The answer is ``{"result": ...}`` or ``{"error": {"kind", "code", "message", "field"}}``; the answer to
+``connect`` carries a descriptor beside its first byte.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from nixos_workspaces import errors
+from nixos_workspaces.errors import InvalidInput, WorkspacesError
+from nixos_workspaces.model import Address, MachineState, Observed, Resources
+
+HEADER = struct.Struct(">I")
+MAX_REQUEST = 1 << 18
+MAX_ANSWER = 1 << 22
+HEARTBEAT_SECONDS = 2.0
+SILENCE_SECONDS = 10.0
+"""A client that hears nothing for so long takes the node for dead."""
+MAX_LOG_CHUNK = 1 << 20
+VOLUME_KEY_BYTES = 64
+_MOST_KEYS = 1000
+_LONGEST_HOST_KEY = 16384
+
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_TOPLEVEL = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]{1,200}")
+_PUBLIC_KEY = re.compile(r"[\x20-\x7e]{1,8192}")
+
+
+@dataclass(frozen=True, slots=True)
+class MachineOrder:
+    """Everything the node needs to make and boot one machine. Holds secrets: never log or store it."""
+
+    workspace_id: str
+    hostname: str
+    generation: int
+    toplevel: str
+    resources: Resources
+    volume_key: bytes = field(repr=False)
+    host_key: str = field(repr=False)
+    authorized_keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a running machine uses at one instant; units as in the names."""
+
+    cpu_seconds: float
+    memory_bytes: int
+    storage_bytes: int
+    storage_capacity_bytes: int
+    processes: int
+    network_received_bytes: int
+    network_sent_bytes: int
+    taken_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInfo:
+    """What this node is and has left."""
+
+    engine: str
+    encryption: str
+    live_storage_growth: bool
+    cpu_total: float
+    memory_total_bytes: int
+    storage_total_bytes: int
+    storage_free_bytes: int
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """Return one frame."""
+    body = json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
+    return HEADER.pack(len(body)) + body
+
+
+def decode(body: bytes) -> dict[str, Any]:
+    """Return the message of a frame's body; raises ``InvalidInput`` for anything but a JSON object."""
+    try:
+        message = json.loads(body)
+    except ValueError as wrong:
+        raise InvalidInput("The frame is not JSON.") from wrong
+    if not isinstance(message, dict):
+        raise InvalidInput("The frame is not a JSON object.")
+    return message
+
+
+def workspace_id_from(value: object) -> str:
+    """Return a workspace's id; raises ``InvalidInput`` for what could not be a file's name."""
+    return _matching(value, _ID, "workspace_id")
+
+
+def number_from(value: object, name: str, least: float, most: float) -> float:
+    """Return a finite number within bounds or raise ``InvalidInput``."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InvalidInput(f"{name} is not a number.", field=name)
+    if not least <= value <= most:
+        raise InvalidInput(f"{name} must be between {least:g} and {most:g}.", field=name)
+    return value
+
+
+def resources_to_wire(resources: Resources) -> dict[str, Any]:
+    """Return the JSON form of limits."""
+    return {"cpu": resources.cpu, "memory": resources.memory_bytes, "storage": resources.storage_bytes}
+
+
+def resources_from_wire(value: object) -> Resources:
+    """Return limits that the node can apply or raise ``InvalidInput``."""
+    if not isinstance(value, dict):
+        raise InvalidInput("resources is not an object.", field="resources")
+    return Resources(
+        cpu=float(number_from(value.get("cpu"), "cpu", 0.01, 4096)),
+        memory_bytes=int(number_from(value.get("memory"), "memory", 1 << 25, 1 << 50)),
+        storage_bytes=int(number_from(value.get("storage"), "storage", 1 << 25, 1 << 50)),
+    )
+
+
+def order_to_wire(order: MachineOrder) -> dict[str, Any]:
+    """Return the JSON form of an order."""
+    return {
+        "workspace_id": order.workspace_id,
+        "hostname": order.hostname,
+        "generation": order.generation,
+        "toplevel": order.toplevel,
+        "resources": resources_to_wire(order.resources),
+        "volume_key": base64.b64encode(order.volume_key).decode(),
+        "host_key": order.host_key,
+        "authorized_keys": list(order.authorized_keys),
+    }
+
+
+def order_from_wire(value: Mapping[str, Any]) -> MachineOrder:
+    """Return an order whose every part has been checked or raise ``InvalidInput``."""
+    keys = value.get("authorized_keys")
+    if not isinstance(keys, list) or len(keys) > _MOST_KEYS:
+        raise InvalidInput(f"authorized_keys is not a list of at most {_MOST_KEYS} keys.", field="authorized_keys")
+    host_key = value.get("host_key")
+    if not isinstance(host_key, str) or len(host_key) > _LONGEST_HOST_KEY or not host_key.isascii():
+        raise InvalidInput("host_key is not a key in OpenSSH's private format.", field="host_key")
+    return MachineOrder(
+        workspace_id=workspace_id_from(value.get("workspace_id")),
+        hostname=_matching(value.get("hostname"), _HOSTNAME, "hostname"),
+        generation=int(number_from(value.get("generation"), "generation", 0, 1 << 53)),
+        toplevel=_matching(value.get("toplevel"), _TOPLEVEL, "toplevel"),
+        resources=resources_from_wire(value.get("resources")),
+        volume_key=_volume_key(value.get("volume_key")),
+        host_key=host_key,
+        authorized_keys=tuple(_matching(key, _PUBLIC_KEY, "authorized_keys") for key in keys),
+    )
+
+
+def observed_to_wire(seen: Observed) -> dict[str, Any]:
+    """Return the JSON form of an observation."""
+    return {
+        "workspace_id": seen.workspace_id,
+        "state": seen.state.value,
+        "generation": seen.generation,
+        "toplevel": seen.toplevel,
+        "resources": resources_to_wire(seen.resources) if seen.resources else None,
+        "address": [seen.address.host, seen.address.port, seen.address.username] if seen.address else None,
+        "started_at": seen.started_at.isoformat() if seen.started_at else None,
+        "oom_kills": seen.oom_kills,
+        "exit_reason": seen.exit_reason,
+        "encryption": seen.encryption,
+    }
+
+
+def observed_from_wire(value: Mapping[str, Any]) -> Observed:
+    """Return the observation that the node sent."""
+    resources = value["resources"]
+    return Observed(
+        workspace_id=value["workspace_id"],
+        state=MachineState(value["state"]),
+        generation=value["generation"],
+        toplevel=value["toplevel"],
+        resources=Resources(resources["cpu"], resources["memory"], resources["storage"]) if resources else None,
+        address=Address(*value["address"]) if value["address"] else None,
+        started_at=datetime.fromisoformat(value["started_at"]) if value["started_at"] else None,
+        oom_kills=value["oom_kills"],
+        exit_reason=value["exit_reason"],
+        encryption=value["encryption"],
+    )
+
+
+def error_to_wire(error: WorkspacesError) -> dict[str, Any]:
+    """Return the JSON form of one of our errors."""
+    return {"kind": type(error).__name__, "code": error.code, "message": error.message, "field": error.field}
+
+
+def error_from_wire(value: Mapping[str, Any]) -> WorkspacesError:
+    """Return the error that the node sent, as the class it was raised as."""
+    kind = getattr(errors, str(value.get("kind")), None)
+    if not (isinstance(kind, type) and issubclass(kind, WorkspacesError)):
+        kind = errors.RuntimeFailed
+    return kind(str(value.get("message")), code=value.get("code"), field=value.get("field"))
+
+
+def _matching(value: object, pattern: re.Pattern[str], name: str) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise InvalidInput(f"{name} has a form that the node does not take.", field=name)
+    return value
+
+
+def _volume_key(value: object) -> bytes:
+    try:
+        key = base64.b64decode(str(value), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != VOLUME_KEY_BYTES:
+        raise InvalidInput(f"volume_key is not {VOLUME_KEY_BYTES} bytes in base64.", field="volume_key")
+    return key

@@ -1,0 +1,157 @@
+"""The present run of a workspace: its PID 1, its network and its control group, held by descriptors.
+
+Descriptors cannot come to mean another process, as numbers can. A node that is started anew takes them up again from
+the run's record.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from nixos_workspaces.errors import Conflict
+from nixos_workspaces.node.cgroups import ControlGroup
+from nixos_workspaces.node.namespaces import socket_inside
+
+SSH_PORT = 22
+_SHUTDOWN = signal.SIGRTMIN + 3  # systemd in a container powers off
+_KILL_SECONDS = 15.0
+_BANNER_SECONDS = 5.0
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class Run:
+    """One run; raises ``ProcessLookupError`` at once if PID 1 is not the one that was meant."""
+
+    def __init__(self, pid: int, born: int | None, group: ControlGroup) -> None:
+        """Take hold of PID 1, which must have been born at that tick (None: whenever it was)."""
+        self.pid = pid
+        self.group = group
+        self._process = os.pidfd_open(pid)
+        try:
+            self.born = birth(pid)
+            if born not in {None, self.born}:
+                raise ProcessLookupError(pid)
+            self.network = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as gone:
+            os.close(self._process)
+            raise ProcessLookupError(pid) from gone
+        self._lock = threading.Lock()
+        self._closed = False
+        self._status: str | None = None
+
+    def watch(self) -> int:
+        """Return a new descriptor that becomes readable when PID 1 has ended."""
+        return os.dup(self._process)
+
+    def ended(self, within: float = 0.0) -> bool:
+        """Return whether PID 1, and with it every process of the run, has ended, after waiting for it so long."""
+        poll = select.poll()
+        poll.register(self._process, select.POLLIN)
+        return bool(poll.poll(within * 1000))
+
+    def shut_down(self, grace: float) -> bool:
+        """Ask PID 1 to end and wait; returns whether it did."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._process, _SHUTDOWN)
+        return self.ended(grace)
+
+    def kill(self) -> None:
+        """End every process now, and let the kernel forget PID 1."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._process, signal.SIGKILL)
+        self.group.thaw()  # a frozen process of version 1's groups does not die
+        self.ended(_KILL_SECONDS)
+        self.status()
+
+    def status(self) -> str:
+        """Return how PID 1 ended, for people; empty when nobody knows, because this node did not start it."""
+        if self._status is None and self.ended():
+            self._status = ""
+            with suppress(ChildProcessError):
+                result = os.waitid(os.P_PIDFD, self._process, os.WEXITED | os.WNOHANG)
+                if result is not None:
+                    self._status = _described(result.si_code, result.si_status)
+        return self._status or ""
+
+    def frozen(self) -> bool:
+        """Return whether the run is paused."""
+        with self._lock, suppress(OSError):  # the group goes before the descriptor says that PID 1 has ended
+            return not self._closed and self.group.frozen()
+        return False
+
+    def figures(self) -> tuple[float, int, int]:
+        """Return CPU seconds, bytes of memory and processes; raises ``Conflict`` once the run is over."""
+        with self._lock:
+            if self._closed:
+                raise Conflict("The workspace is not running; start it first.", code="not_running")
+            return self.group.cpu_seconds(), self.group.memory_bytes(), self.group.processes()
+
+    def oom_kills(self) -> int:
+        """Return how many of the run's processes the kernel killed for want of memory."""
+        with self._lock, suppress(OSError):
+            return 0 if self._closed else self.group.oom_kills()
+        return 0
+
+    def socket(self) -> socket.socket:
+        """Return a new TCP socket in the run's network; raises ``Conflict`` once the run is over."""
+        with self._lock:
+            if self._closed:
+                raise Conflict("The workspace is not running; start it first.", code="not_running")
+            return socket_inside(self.network)
+
+    def sshd_answers(self) -> bool:
+        """Return whether sshd greets; waits only for one that has taken the connection."""
+        with self.socket() as connection:
+            connection.settimeout(_BANNER_SECONDS)
+            try:
+                connection.connect(("127.0.0.1", SSH_PORT))
+                return connection.recv(256).startswith(b"SSH-")
+            except OSError:
+                return False
+
+    def close(self) -> None:
+        """Let go of everything; the processes are not touched."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self.group.close()
+                os.close(self.network)
+                os.close(self._process)
+
+
+def birth(pid: int) -> int:
+    """Return a process's start time in ticks of the kernel's clock."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[19])
+
+
+def become_reaper() -> None:
+    """Let processes whose parent has ended become this process's children, so that it sees how they end."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def wait_for_sshd(run: Run, timeout: float, given_up: threading.Event) -> str:
+    """Wait until sshd answers; returns why it never will, or an empty text."""
+    deadline = time.monotonic() + timeout
+    while not run.sshd_answers():
+        if run.ended():
+            return f"PID 1 ended while booting{': ' if run.status() else ''}{run.status()}"
+        if time.monotonic() > deadline:
+            return f"sshd did not answer within {timeout:g} s"
+        if given_up.wait(0.008):
+            return "the start was given up because the workspace is to be stopped"
+    return ""
+
+
+def _described(code: int, status: int) -> str:
+    if code == os.CLD_EXITED:
+        return "shut down from inside" if status == 0 else f"PID 1 ended with exit code {status}"
+    return f"PID 1 was killed by {signal.Signals(status).name}"

@@ -1,0 +1,231 @@
+"""What the node answers: each method of its socket, one change at a time per workspace, few boots at once."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, ParamSpec, TypeVar
+
+from nixos_workspaces.errors import Conflict, InvalidInput, Unavailable
+from nixos_workspaces.model import MachineState
+from nixos_workspaces.node import protocol, volumes
+from nixos_workspaces.node.fleet import Fleet
+from nixos_workspaces.node.machines import NOT_RUNNING, Equipment, Machine
+from nixos_workspaces.node.rpc import Answer
+from nixos_workspaces.node.runs import Run
+
+_CONNECT_SECONDS = 5.0
+_LONGEST_GRACE = 600.0
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_Method = Callable[[dict[str, Any]], Awaitable[Answer]]
+
+
+class Service:
+    """The methods of the node's socket; ``answer`` is the handler that ``rpc`` wants."""
+
+    def __init__(self, equipment: Equipment, boots: int, stop: asyncio.Event) -> None:
+        """Admit ``boots`` boots at once; ``stop`` is set when somebody asks the node to end."""
+        self._tools = equipment
+        self._fleet = Fleet(equipment)
+        self._boots = asyncio.Semaphore(boots)
+        self._stop = stop
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._watches: dict[str, asyncio.Task[None]] = {}
+        self._threads = ThreadPoolExecutor(64, "machine")
+        self._methods: dict[str, _Method] = {
+            "info": self._info,
+            "create": self._create,
+            "start": self._start,
+            "stop": self._stop_machine,
+            "delete": self._delete,
+            "observe": self._observe,
+            "list": self._list,
+            "resize": self._resize,
+            "usage": self._usage,
+            "connect": self._connect,
+            "pause": self._pause,
+            "resume": self._resume,
+            "boot_log": self._boot_log,
+            "shutdown": self._shutdown,
+        }
+
+    async def open(self) -> None:
+        """Take up what is there."""
+        await self._in_thread(self._fleet.adopt)
+        for machine in self._fleet.all():
+            self._watch(machine)
+
+    async def answer(self, method: str, parameters: dict[str, Any]) -> Answer:
+        """Perform one call; raises ``InvalidInput`` for a method that there is not."""
+        perform = self._methods.get(method)
+        if perform is None:
+            raise InvalidInput(f"The node has no method {method!r}.", field="method")
+        return await perform(parameters)
+
+    async def close(self) -> bool:
+        """Let go of everything; returns whether nothing runs and this computer is as it was before."""
+        for watch in self._watches.values():
+            watch.cancel()
+        await asyncio.gather(*self._watches.values(), return_exceptions=True)
+        clean = await self._in_thread(self._fleet.close)
+        self._threads.shutdown()
+        return clean
+
+    async def _info(self, _: dict[str, Any]) -> Answer:
+        space = volumes.space(self._tools.home.kept)
+        info = {
+            "engine": self._tools.engine.name,
+            "encryption": volumes.ENCRYPTION,
+            "live_storage_growth": False,
+            "cpu_total": float(len(os.sched_getaffinity(0))),
+            "memory_total_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            "storage_total_bytes": space.total,
+            "storage_free_bytes": space.free,
+        }
+        return Answer(info)
+
+    async def _create(self, parameters: dict[str, Any]) -> Answer:
+        order = protocol.order_from_wire(parameters)
+        async with self._changing(order.workspace_id) as machine:
+            await self._in_thread(machine.create, order, lambda: self._fleet.claim_index(order.workspace_id))
+        return Answer()
+
+    async def _start(self, parameters: dict[str, Any]) -> Answer:
+        order = protocol.order_from_wire(parameters)
+        async with self._changing(order.workspace_id) as machine:
+            if machine.state() is not MachineState.RUNNING:
+                async with self._boots:
+                    seen = await self._in_thread(machine.start, order)
+            else:
+                seen = machine.observe()
+        return Answer(protocol.observed_to_wire(seen))
+
+    async def _stop_machine(self, parameters: dict[str, Any]) -> Answer:
+        grace = protocol.number_from(parameters.get("grace_seconds"), "grace_seconds", 0, _LONGEST_GRACE)
+        async with self._changing(_id(parameters), interrupting=True) as machine:
+            await self._in_thread(machine.stop, grace)
+        return Answer()
+
+    async def _delete(self, parameters: dict[str, Any]) -> Answer:
+        async with self._changing(_id(parameters), interrupting=True) as machine:
+            await self._in_thread(machine.delete)
+        return Answer()
+
+    async def _resize(self, parameters: dict[str, Any]) -> Answer:
+        resources = protocol.resources_from_wire(parameters.get("resources"))
+        async with self._changing(_id(parameters)) as machine:
+            await self._in_thread(machine.resize, resources)
+        return Answer()
+
+    async def _pause(self, parameters: dict[str, Any]) -> Answer:
+        async with self._changing(_id(parameters)) as machine:
+            await self._in_thread(lambda: machine.freeze(frozen=True))
+        return Answer()
+
+    async def _resume(self, parameters: dict[str, Any]) -> Answer:
+        async with self._changing(_id(parameters)) as machine:
+            await self._in_thread(lambda: machine.freeze(frozen=False))
+        return Answer()
+
+    async def _observe(self, parameters: dict[str, Any]) -> Answer:
+        return Answer(protocol.observed_to_wire(self._look(parameters).observe()))
+
+    async def _list(self, _: dict[str, Any]) -> Answer:
+        seen = [machine.observe() for machine in self._fleet.all()]
+        return Answer([protocol.observed_to_wire(one) for one in seen if one.state is not MachineState.ABSENT])
+
+    async def _usage(self, parameters: dict[str, Any]) -> Answer:
+        figures = self._look(parameters).figures()
+        return Answer({name: getattr(figures, name) for name in figures.__slots__})
+
+    async def _boot_log(self, parameters: dict[str, Any]) -> Answer:
+        offset = int(protocol.number_from(parameters.get("offset"), "offset", 0, 1 << 53))
+        return Answer(base64.b64encode(self._look(parameters).log(offset)).decode())
+
+    async def _connect(self, parameters: dict[str, Any]) -> Answer:
+        port = int(protocol.number_from(parameters.get("port"), "port", 1, 65535))
+        machine = self._look(parameters)
+        run, state = machine.run, machine.state()
+        if state is MachineState.PAUSED:
+            raise Conflict("The workspace is paused; resume it first.", code="paused")
+        if run is None or state not in {MachineState.RUNNING, MachineState.BOOTING}:
+            raise Conflict(NOT_RUNNING, code="not_running")
+        connection = run.socket()
+        try:
+            loop = asyncio.get_running_loop()
+            await asyncio.wait_for(loop.sock_connect(connection, ("127.0.0.1", port)), _CONNECT_SECONDS)
+        except (OSError, TimeoutError) as refused:
+            connection.close()
+            message = f"Nothing answers on port {port} in the workspace; start the program that listens there."
+            raise Unavailable(message, code="port_closed") from refused
+        return Answer(handed_over=connection)
+
+    async def _shutdown(self, parameters: dict[str, Any]) -> Answer:
+        if parameters.get("stop_machines") is True:
+            grace = {"grace_seconds": 10.0}
+            running = [machine for machine in self._fleet.all() if machine.run is not None]
+            calls = [self._stop_machine(grace | {"workspace_id": machine.workspace_id}) for machine in running]
+            await asyncio.gather(*calls)
+        self._stop.set()
+        return Answer()
+
+    def _look(self, parameters: dict[str, Any]) -> Machine:
+        """Return a machine to look at, which may be absent and is then not remembered."""
+        workspace_id = _id(parameters)
+        machine = self._fleet.find(workspace_id)
+        if workspace_id not in self._locks:
+            self._fleet.forget(workspace_id)
+        return machine
+
+    @asynccontextmanager
+    async def _changing(self, workspace_id: str, *, interrupting: bool = False) -> AsyncIterator[Machine]:
+        """Hold the only right to change a machine; ``interrupting`` ends a boot that holds it."""
+        lock = self._locks.setdefault(workspace_id, asyncio.Lock())
+        if interrupting:
+            self._fleet.find(workspace_id).given_up.set()
+        async with lock:
+            machine = self._fleet.find(workspace_id)
+            machine.given_up.clear()
+            self._unwatch(workspace_id)
+            try:
+                yield machine
+            finally:
+                self._watch(machine)
+                self._fleet.forget(workspace_id)
+
+    def _watch(self, machine: Machine) -> None:
+        """See to it that the end of a machine that nobody stopped is noted."""
+        if machine.run is not None:
+            watch = asyncio.create_task(self._settle_at_end(machine, machine.run))
+            self._watches[machine.workspace_id] = watch
+
+    def _unwatch(self, workspace_id: str) -> None:
+        watch = self._watches.pop(workspace_id, None)
+        if watch is not None and watch is not asyncio.current_task():
+            watch.cancel()
+
+    async def _settle_at_end(self, machine: Machine, run: Run) -> None:
+        descriptor = run.watch()
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        loop.add_reader(descriptor, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+        async with self._changing(machine.workspace_id):
+            await self._in_thread(machine.settle)
+
+    async def _in_thread(self, function: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: function(*arguments, **named))
+
+
+def _id(parameters: dict[str, Any]) -> str:
+    return protocol.workspace_id_from(parameters.get("workspace_id"))

@@ -1,0 +1,402 @@
+"""Makes workspaces what they are wanted to be, from what it observes (design section 3, rule 1).
+
+One task per workspace that has something to do, one holder per task (a lease in the database), one step at a time. A
+verb wakes it; every few seconds it looks at everything, so that nothing depends on having been woken: neither after a
+crash, nor when a machine dies, nor when another control plane has taken a wish.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from nixos_workspaces import lifecycle
+from nixos_workspaces.database import Database
+from nixos_workspaces.errors import RuntimeFailed, WorkspacesError
+from nixos_workspaces.events import Event, Events
+from nixos_workspaces.lifecycle import Done, Observation, Step, StepKind, Wait
+from nixos_workspaces.model import Desire, Generation, MachineState, Observed, Progress, Workspace
+from nixos_workspaces.runtimes.base import Runtime
+from nixos_workspaces.steps import Steps
+
+log = logging.getLogger(__name__)
+
+_NO_EFFECT = 3
+"""So often a step may succeed without changing anything before that counts as its failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The periods of a reconciler, in seconds."""
+
+    observe: float = 5.0
+    """Between two looks at everything."""
+    look: float = 1.0
+    """Between two looks at whether a step under way is still wanted."""
+    lease: float = 10.0
+    """How long a control plane that has vanished keeps others from its workspaces."""
+
+
+class LeaseLost(Exception):
+    """Another control plane works on this workspace."""
+
+
+class Reconciler:
+    """The only one that changes a runtime. Call it from one event loop."""
+
+    def __init__(
+        self,
+        database: Database,
+        runtime: Runtime,
+        steps: Steps,
+        events: Events,
+        *,
+        package_set: str = "",
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        timing: Timing = Timing(),
+    ) -> None:
+        """Work through these doors; nothing happens before ``start``."""
+        self._database = database
+        self._runtime = runtime
+        self._steps = steps
+        self._events = events
+        self._package_set = package_set
+        self._clock = clock
+        self._timing = timing
+        self._holder = f"{_boot_id()}/{os.getpid()}/{_started(os.getpid())}/{secrets.token_hex(4)}"
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._wakes: dict[str, asyncio.Event] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+        self._renewed: dict[str, datetime] = {}
+        self.strangers: frozenset[str] = frozenset()
+        """Machines that no record knows of; reported, never touched: they hold somebody's work."""
+
+    async def start(self) -> None:
+        """Take over from control planes that died here, then begin to look and work."""
+        async with self._database.transaction() as tx:
+            for holder in await tx.leases.holders():
+                if not _alive(holder):
+                    await tx.leases.release_all(holder)
+        self._sweeper = asyncio.create_task(self._sweep_for_ever(), name="reconciler")
+
+    async def close(self) -> None:
+        """Stop working at once; machines stay as they are and whatever was under way is taken up again later."""
+        tasks = [*self._tasks.values(), *([self._sweeper] if self._sweeper else [])]
+        self._sweeper = None
+        for timer in self._timers.values():
+            timer.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(WorkspacesError):
+            async with self._database.transaction() as tx:
+                await tx.leases.release_all(self._holder)
+
+    def wake(self, workspace_id: str) -> None:
+        """Look at this workspace now: somebody wants something of it."""
+        if workspace_id in self._tasks:
+            self._wakes[workspace_id].set()
+            return
+        if timer := self._timers.pop(workspace_id, None):
+            timer.cancel()
+        self._wakes[workspace_id] = asyncio.Event()
+        task = asyncio.create_task(self._work(workspace_id), name=f"reconcile {workspace_id}")
+        self._tasks[workspace_id] = task
+        task.add_done_callback(lambda done: self._ended(workspace_id, done))
+
+    def _ended(self, workspace_id: str, task: asyncio.Task[None]) -> None:
+        """Forget a task, and begin anew if it was woken after its last look."""
+        self._tasks.pop(workspace_id, None)
+        self._renewed.pop(workspace_id, None)
+        woken = self._wakes.pop(workspace_id).is_set()
+        if task.cancelled() or self._sweeper is None:
+            return
+        if problem := task.exception():
+            log.error("Work on workspace %s broke off; it is taken up again.", workspace_id, exc_info=problem)
+            self._wake_later(workspace_id, self._timing.look)
+        elif woken:
+            self.wake(workspace_id)
+
+    def _wake_later(self, workspace_id: str, seconds: float) -> None:
+        """Look at this workspace again after a while."""
+        if timer := self._timers.pop(workspace_id, None):
+            timer.cancel()
+        self._timers[workspace_id] = asyncio.get_running_loop().call_later(max(seconds, 0.01), self.wake, workspace_id)
+
+    # -- looking at everything ----------------------------------------------------------------------------------------
+
+    async def _sweep_for_ever(self) -> None:
+        """Look at everything, again and again."""
+        while True:
+            try:
+                await self.sweep()
+            except WorkspacesError as problem:
+                log.warning("Workspaces cannot be looked at now: %s", problem)
+            except Exception:
+                log.exception("Looking at the workspaces failed; it is tried again.")
+            await asyncio.sleep(self._timing.observe)
+
+    async def sweep(self) -> None:
+        """Compare all machines with all records, both ways, and wake what has something to do."""
+        machines = {machine.workspace_id: machine for machine in await self._runtime.list()}
+        async with self._database.reading() as tx:
+            # Read after the machines: a record is there before its machine, so none of them can look like a stranger.
+            workspaces = await tx.workspaces.all()
+            buried = {one for one in machines if await tx.workspaces.is_buried(one)}
+        now = self._clock()
+        for workspace in workspaces:
+            machine = machines.pop(workspace.id, Observed(workspace.id, MachineState.ABSENT))
+            if workspace.id not in self._tasks and _has_work(workspace, machine, now):
+                self.wake(workspace.id)
+        strangers = frozenset(machines) - buried
+        for workspace_id in strangers - self.strangers:
+            log.warning("A machine of workspace %s exists that no record knows of; it is left alone.", workspace_id)
+        self.strangers = strangers
+        for workspace_id in buried & frozenset(machines):
+            log.warning("The machine of deleted workspace %s is still there; it is removed.", workspace_id)
+            await self._runtime.delete(workspace_id)
+
+    # -- one workspace ------------------------------------------------------------------------------------------------
+
+    async def _work(self, workspace_id: str) -> None:
+        """Do step after step until nothing is left to do."""
+        try:
+            await self._hold(workspace_id)
+            try:
+                await self._settle(workspace_id)
+            finally:
+                async with self._database.transaction() as tx:
+                    await tx.leases.release(workspace_id, self._holder)
+        except LeaseLost:
+            log.debug("Workspace %s is worked on elsewhere.", workspace_id)
+        except WorkspacesError as problem:
+            log.warning("Work on workspace %s waits: %s", workspace_id, problem)
+            self._wake_later(workspace_id, self._timing.look)
+
+    async def _settle(self, workspace_id: str) -> None:
+        """Ask for the next step and do it, until there is none."""
+        before: tuple[StepKind, int] | None = None
+        repeats = 0
+        while True:
+            self._wakes[workspace_id].clear()
+            workspace = await self._read(workspace_id)
+            if workspace is None:
+                return
+            decision, workspace, seen = await self._decide(workspace)
+            match decision:
+                case Done(status):
+                    await self._save(workspace, replace(seen, status=status, progress=None))
+                    return
+                case Wait(until, status):
+                    await self._save(workspace, replace(seen, status=status))
+                    self._wake_later(workspace_id, (until - self._clock()).total_seconds())
+                    return
+                case Step(kind):
+                    repeats = repeats + 1 if before == (kind, workspace.intent) else 0
+                    before = (kind, workspace.intent)
+                    begun = lifecycle.begun(seen, decision)
+                    await self._save(workspace, begun)
+                    if await self._do(begun, kind, useless=repeats >= _NO_EFFECT):
+                        return
+
+    async def _decide(self, workspace: Workspace) -> tuple[lifecycle.Decision, Workspace, Workspace]:
+        """Observe; return the decision, the workspace as it is stored, and the same with what was seen."""
+        try:
+            observation = await self._steps.observe(workspace.id)
+        except Exception as problem:  # noqa: BLE001  whatever it is, it is shown and tried again
+            error = _reported(problem, workspace.id, lifecycle.OBSERVE)
+            now = self._clock()
+            blamed = lifecycle.failed(workspace, lifecycle.OBSERVE, error, now)
+            failure = blamed.step_failure
+            again = (failure.retry_at if failure else None) or now + timedelta(seconds=self._timing.observe)
+            return Wait(again, workspace.status), workspace, blamed
+        now = self._clock()
+        seen = lifecycle.seen_now(workspace, observation, now)
+        return lifecycle.next_step(seen, observation, now), workspace, seen
+
+    async def _do(self, workspace: Workspace, kind: StepKind, *, useless: bool) -> bool:
+        """Do one step and store what came of it; True if the workspace is gone with it."""
+        if kind is StepKind.DELETE_RECORD:
+            await self._bury(workspace)
+            return True
+        try:
+            if useless:
+                raise RuntimeFailed(f"The step {kind} succeeds without any effect.", code="no_effect")  # noqa: TRY301
+            built = await self._perform(workspace, kind)
+        except _Superseded:
+            return False
+        except LeaseLost:
+            raise
+        except Exception as problem:  # noqa: BLE001  whatever it is, it is shown and tried again
+            error = _reported(problem, workspace.id, kind)
+            await self._save(workspace, lifecycle.failed(workspace, kind, error, self._clock()))
+            return False
+        after = lifecycle.succeeded(workspace, kind, built)
+        if built is not None:
+            after = replace(after, package_set=self._package_set)
+        await self._save(workspace, after)
+        return False
+
+    async def _perform(self, workspace: Workspace, kind: StepKind) -> Generation | None:
+        """Do one step, keeping the lease, storing its progress, and breaking it off when it has lost its point."""
+        latest: list[Progress] = []
+
+        def on_progress(progress: Progress) -> None:
+            if not latest or latest[-1] != progress:
+                latest[:] = [progress]
+                self._events.publish(progress_event(workspace, progress))
+
+        wake = self._wakes[workspace.id]
+        work = asyncio.create_task(self._steps.perform(workspace, kind, on_progress))
+        stored = workspace
+        try:
+            while True:
+                woken = asyncio.create_task(wake.wait())
+                try:
+                    await asyncio.wait({work, woken}, timeout=self._timing.look, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    woken.cancel()
+                if work.done():
+                    return work.result()
+                wake.clear()
+                await self._hold(workspace.id)
+                now = await self._read(workspace.id)
+                if now is None or lifecycle.superseded(kind, workspace, now):
+                    raise _Superseded
+                if latest and latest[-1] != stored.progress:
+                    shown = replace(stored, progress=latest[-1])
+                    await self._save(stored, shown)
+                    stored = shown
+        finally:
+            if not work.done():
+                work.cancel()
+                await asyncio.wait({work})
+            if not work.cancelled():
+                work.exception()
+
+    # -- what is kept -------------------------------------------------------------------------------------------------
+
+    async def _hold(self, workspace_id: str) -> None:
+        """Take or renew the lease, when a good part of it is over; ``LeaseLost`` if somebody else has it."""
+        now = self._clock()
+        renewed = self._renewed.get(workspace_id)
+        lease = timedelta(seconds=self._timing.lease)
+        if renewed is not None and timedelta() <= now - renewed < lease / 3:
+            return
+        async with self._database.transaction() as tx:
+            if not await tx.leases.acquire(workspace_id, self._holder, now, now + lease):
+                raise LeaseLost(workspace_id)
+        self._renewed[workspace_id] = now
+
+    async def _read(self, workspace_id: str) -> Workspace | None:
+        """Return the workspace as it is stored now."""
+        async with self._database.reading() as tx:
+            return await tx.workspaces.get(workspace_id)
+
+    async def _save(self, before: Workspace, after: Workspace) -> None:
+        """Store what was seen and done, if it is news and the lease is still ours, then tell about it."""
+        if after == before:
+            return
+        async with self._database.transaction() as tx:
+            now = self._clock()
+            until = now + timedelta(seconds=self._timing.lease)
+            if not await tx.leases.acquire(after.id, self._holder, now, until):
+                raise LeaseLost(after.id)
+            told = await tx.workspaces.save_seen(after)
+        self._renewed[after.id] = now
+        if told and (after.status, after.fault, after.generation) != (before.status, before.fault, before.generation):
+            self._events.publish(status_event(after))
+        if told and after.progress != before.progress and after.progress is not None:
+            self._events.publish(progress_event(after, after.progress))
+
+    async def _bury(self, workspace: Workspace) -> None:
+        """Let the record follow everything else."""
+        async with self._database.transaction() as tx:
+            now = self._clock()
+            if not await tx.leases.held(workspace.id, self._holder, now):
+                raise LeaseLost(workspace.id)
+            await tx.workspaces.bury(workspace.id, now)
+        self._events.publish(Event("workspace.deleted", workspace.id, {"owner_id": workspace.owner_id}))
+
+
+class _Superseded(Exception):
+    """The step under way has lost its point."""
+
+
+def status_event(workspace: Workspace) -> Event:
+    """Return the event that tells a workspace's status; ``owner_id`` is for whoever passes it on, not for clients."""
+    fault = workspace.fault
+    return Event(
+        "workspace.status",
+        workspace.id,
+        {
+            "owner_id": workspace.owner_id,
+            "name": workspace.name,
+            "status": workspace.status.value,
+            "fault": None if fault is None else {"code": fault.code, "message": fault.message},
+            "generation": workspace.generation,
+        },
+    )
+
+
+def progress_event(workspace: Workspace, progress: Progress) -> Event:
+    """Return the event that tells how far the present work has got."""
+    return Event(
+        "workspace.progress",
+        workspace.id,
+        {
+            "owner_id": workspace.owner_id,
+            "phase": progress.phase.value,
+            "fraction": progress.fraction,
+            "message": progress.message,
+        },
+    )
+
+
+def _has_work(workspace: Workspace, machine: Observed, now: datetime) -> bool:
+    """Tell whether a look from afar finds anything to do or to note; a deletion always has something to do."""
+    if workspace.desire is Desire.DELETED:
+        return True
+    observation = Observation(machine, has_keys=True, live_growth=True)
+    seen = lifecycle.seen_now(workspace, observation, now)
+    match lifecycle.next_step(seen, observation, now):
+        case Done(status):
+            return replace(seen, status=status, progress=None) != workspace
+        case Wait(_, status):
+            return replace(seen, status=status) != workspace
+        case Step():
+            return True
+
+
+def _reported(problem: Exception, workspace_id: str, step: str) -> WorkspacesError:
+    """Return a failure as one of ours; what is not ours is a mistake, and its trace belongs into the log."""
+    if not isinstance(problem, WorkspacesError):
+        log.error("Step %s of workspace %s failed unexpectedly.", step, workspace_id, exc_info=problem)
+    return lifecycle.as_error(problem)
+
+
+def _boot_id() -> str:
+    """Return what tells this boot of this machine from all others."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _started(pid: int) -> str:
+    """Return when a process started, in ticks since boot; empty if there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _alive(holder: str) -> bool:
+    """Tell whether a holder of leases may still live: a process on another machine always may."""
+    boot, pid, started, _ = (*holder.split("/"), "", "", "")[:4]
+    return boot != _boot_id() or (bool(started) and _started(int(pid)) == started)

@@ -1,0 +1,164 @@
+"""The default engine: a client of this machine's node (``nixos_workspaces.node``)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nixos_workspaces.errors import RuntimeFailed, Unavailable
+from nixos_workspaces.model import Observed, Resources
+from nixos_workspaces.node import protocol
+from nixos_workspaces.runtimes.base import Capabilities, MachineSpec, Usage
+
+
+class LocalRuntime:
+    """A ``Runtime`` whose machines run on this machine's node.
+
+    Each call has a connection of its own, so the node may be restarted between any two calls.
+    """
+
+    def __init__(self, path: Path, *, silence: float = protocol.SILENCE_SECONDS) -> None:
+        """Call the node on a Unix socket and take it for dead after ``silence`` seconds without a sign of life."""
+        self._path = path
+        self._silence = silence
+
+    async def capabilities(self) -> Capabilities:
+        """See ``Runtime``."""
+        return Capabilities(**await self._call("info"))
+
+    async def create(self, spec: MachineSpec) -> None:
+        """See ``Runtime``."""
+        await self._call("create", **_order(spec))
+
+    async def start(self, spec: MachineSpec) -> Observed:
+        """See ``Runtime``."""
+        return protocol.observed_from_wire(await self._call("start", **_order(spec)))
+
+    async def stop(self, workspace_id: str, grace_seconds: float = 10.0) -> None:
+        """See ``Runtime``."""
+        await self._call("stop", workspace_id=workspace_id, grace_seconds=grace_seconds)
+
+    async def delete(self, workspace_id: str) -> None:
+        """See ``Runtime``."""
+        await self._call("delete", workspace_id=workspace_id)
+
+    async def observe(self, workspace_id: str) -> Observed:
+        """See ``Runtime``."""
+        return protocol.observed_from_wire(await self._call("observe", workspace_id=workspace_id))
+
+    async def list(self) -> Sequence[Observed]:
+        """See ``Runtime``."""
+        return [protocol.observed_from_wire(seen) for seen in await self._call("list")]
+
+    async def resize(self, workspace_id: str, resources: Resources) -> None:
+        """See ``Runtime``."""
+        wanted = protocol.resources_to_wire(resources)
+        await self._call("resize", workspace_id=workspace_id, resources=wanted)
+
+    async def usage(self, workspace_id: str) -> Usage:
+        """See ``Runtime``."""
+        return Usage(**await self._call("usage", workspace_id=workspace_id))
+
+    async def connect(self, workspace_id: str, port: int) -> socket.socket:
+        """See ``Runtime``."""
+        _, received = await self._exchange("connect", {"workspace_id": workspace_id, "port": port})
+        if received is None:
+            raise RuntimeFailed("The node handed no connection over.", code="node_protocol")
+        received.setblocking(False)
+        return received
+
+    async def pause(self, workspace_id: str) -> None:
+        """See ``Runtime``."""
+        await self._call("pause", workspace_id=workspace_id)
+
+    async def resume(self, workspace_id: str) -> None:
+        """See ``Runtime``."""
+        await self._call("resume", workspace_id=workspace_id)
+
+    async def boot_log(self, workspace_id: str, offset: int = 0) -> bytes:
+        """See ``Runtime``."""
+        return base64.b64decode(await self._call("boot_log", workspace_id=workspace_id, offset=offset))
+
+    async def close(self) -> None:
+        """See ``Runtime``; there is nothing to let go of."""
+
+    async def _call(self, method: str, **parameters: Any) -> Any:
+        result, _ = await self._exchange(method, parameters)
+        return result
+
+    async def _exchange(self, method: str, parameters: dict[str, Any]) -> tuple[Any, socket.socket | None]:
+        """Make one call; raises the error that the node answered, or ``Unavailable`` when it does not."""
+        loop = asyncio.get_running_loop()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
+            connection.setblocking(False)
+            try:
+                async with asyncio.timeout(self._silence):
+                    await loop.sock_connect(connection, str(self._path))
+                    request = {"method": method, "parameters": parameters}
+                    await loop.sock_sendall(connection, protocol.encode(request))
+                answer, received = await self._answer(connection)
+            except (OSError, TimeoutError, EOFError) as silent:
+                message = "The node does not answer. Start it (nixws node), or look at its log."
+                raise Unavailable(message, code="node_unavailable") from silent
+        if "error" in answer:
+            raise protocol.error_from_wire(answer["error"])
+        return answer["result"], received
+
+    async def _answer(self, connection: socket.socket) -> tuple[dict[str, Any], socket.socket | None]:
+        """Read frames until the answer; the node's signs of life are empty ones."""
+        received: socket.socket | None = None
+        while True:
+            async with asyncio.timeout(self._silence):
+                header, descriptor = await _first(connection)
+                if descriptor is not None:
+                    received = descriptor
+                header += await _exactly(connection, protocol.HEADER.size - len(header))
+                (length,) = protocol.HEADER.unpack(header)
+                if length > protocol.MAX_ANSWER:
+                    raise EOFError
+                if length:
+                    return protocol.decode(await _exactly(connection, length)), received
+
+
+async def _first(connection: socket.socket) -> tuple[bytes, socket.socket | None]:
+    """Read a frame's first byte and the descriptor that may lie beside it."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(connection, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(connection)
+    data, descriptors, _, _ = socket.recv_fds(connection, 1, 1, socket.MSG_CMSG_CLOEXEC)
+    if not data:
+        raise EOFError
+    return data, socket.socket(fileno=descriptors[0]) if descriptors else None
+
+
+async def _exactly(connection: socket.socket, count: int) -> bytes:
+    loop = asyncio.get_running_loop()
+    data = bytearray()
+    while len(data) < count:
+        chunk = await loop.sock_recv(connection, count - len(data))
+        if not chunk:
+            raise EOFError
+        data += chunk
+    return bytes(data)
+
+
+def _order(spec: MachineSpec) -> dict[str, Any]:
+    order = protocol.MachineOrder(
+        workspace_id=spec.workspace_id,
+        hostname=spec.hostname,
+        generation=spec.generation,
+        toplevel=spec.toplevel,
+        resources=spec.resources,
+        volume_key=spec.volume_key,
+        host_key=spec.host_key,
+        authorized_keys=spec.authorized_keys,
+    )
+    return protocol.order_to_wire(order)

@@ -1,0 +1,611 @@
+"""The wire types: what the API reads and writes, in the specification's spelling and units.
+
+``memory`` and ``storage`` are GB (2^30 bytes), ``cpu`` cores; inside the program they are ``Resources``. Sizes are kept
+in whole MiB and shown with three decimals, so that what was asked for is what is shown. Requests refuse unknown
+fields, ``null``, and any value of another JSON type than the declared one (``true`` is no number).
+
+Names of workspaces: 1 to 63 lower-case letters, digits and hyphens, beginning and ending with a letter or digit, as
+they become host names; not digits only (that would read as an address) and not beginning with ``ws-`` (those are ids,
+so that a path may hold either).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic_core import PydanticCustomError
+
+from nixos_workspaces.model import (
+    BYTES_PER_GB,
+    Address,
+    Capacity,
+    Desire,
+    Fault,
+    Generation,
+    HealthItem,
+    LogLine,
+    Metrics,
+    Package,
+    Page,
+    Phase,
+    Progress,
+    Resources,
+    Status,
+    Template,
+    Workspace,
+    WorkspaceChange,
+    WorkspaceConfig,
+    environment,
+)
+
+MIB_PER_GB = 1024
+
+NAME_PATTERN = r"^(?!ws-)(?![0-9]+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+TEMPLATE_PATTERN = r"^[a-z][a-z0-9-]{0,62}$"
+PACKAGE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_'-]*(\.[A-Za-z0-9_][A-Za-z0-9_'-]*){0,4}$"
+REFERENCE_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+"""What may stand in a path for a workspace: an id or a name."""
+
+_NAME = re.compile(NAME_PATTERN.removesuffix("$"))
+_PACKAGE = re.compile(PACKAGE_PATTERN.removesuffix("$"))
+_TEMPLATE = re.compile(TEMPLATE_PATTERN.removesuffix("$"))
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise PydanticCustomError(
+            "name",
+            "a name has 1 to 63 lower-case letters, digits and hyphens, begins and ends with a letter or digit, "
+            "is not a number and does not begin with ws-",
+        )
+    return value
+
+
+def _template(value: str) -> str:
+    if not _TEMPLATE.fullmatch(value):
+        raise PydanticCustomError("template", "this is not the name of a template; GET /api/nixos/templates lists them")
+    return value
+
+
+def _package(value: str) -> str:
+    if not _PACKAGE.fullmatch(value):
+        raise PydanticCustomError(
+            "package",
+            "{shown} is not the name of a package, such as git or python3Packages.numpy",
+            {"shown": repr(value[:64])},
+        )
+    return value
+
+
+def _mib(gigabytes: float) -> float:
+    """Round to whole MiB, as they are kept."""
+    return round(gigabytes * MIB_PER_GB) / MIB_PER_GB
+
+
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=63,
+        json_schema_extra={"pattern": NAME_PATTERN},
+        description="Unique; becomes the host name.",
+    ),
+    AfterValidator(_name),
+]
+TemplateName = Annotated[
+    str,
+    Field(min_length=1, max_length=63, json_schema_extra={"pattern": TEMPLATE_PATTERN}),
+    AfterValidator(_template),
+]
+PackageName = Annotated[
+    str,
+    Field(min_length=1, max_length=128, json_schema_extra={"pattern": PACKAGE_PATTERN}),
+    AfterValidator(_package),
+]
+Cores = Annotated[
+    float,
+    Field(ge=0.25, le=1024, allow_inf_nan=False, description="Cores; fractions from 0.25."),
+    AfterValidator(lambda cores: round(cores, 3)),
+]
+MemoryGB = Annotated[
+    float,
+    Field(ge=0.25, le=65_536, allow_inf_nan=False, description="GB of memory; fractions from 0.25, kept in whole MiB."),
+    AfterValidator(_mib),
+]
+StorageGB = Annotated[
+    float,
+    Field(
+        ge=0.25, le=1_048_576, allow_inf_nan=False, description="GB of storage; fractions from 0.25, kept in whole MiB."
+    ),
+    AfterValidator(_mib),
+]
+Packages = Annotated[list[PackageName], Field(max_length=256, description="Order and duplicates do not matter.")]
+Ports = Annotated[
+    list[Annotated[int, Field(ge=1, le=65_535)]],
+    Field(max_length=64, description="TCP ports that the workspace's own firewall opens besides 22."),
+]
+
+Time = Annotated[
+    datetime,
+    PlainSerializer(
+        lambda moment: moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"), return_type=str
+    ),
+    Field(json_schema_extra={"format": "date-time"}),
+]
+"""RFC 3339 in UTC, with milliseconds."""
+
+
+def to_bytes(gigabytes: float) -> int:
+    """Return a size of the wire in bytes, in whole MiB."""
+    return round(gigabytes * MIB_PER_GB) * (BYTES_PER_GB // MIB_PER_GB)
+
+
+def to_gb(size: int) -> float:
+    """Return a size in bytes as the wire has it."""
+    return round(size / BYTES_PER_GB, 3)
+
+
+def _absent() -> Any:
+    """Stand for a field that was not given, without making ``null`` a valid value of it."""
+    return None
+
+
+class Request(BaseModel):
+    """Base of what the API reads."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Answer(BaseModel):
+    """Base of what the API writes; clients must ignore fields that they do not know."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class CreateRequest(Request):
+    """A workspace to be made."""
+
+    name: Name
+    cpu: Cores = 1.0
+    memory: MemoryGB = 2.0
+    storage: StorageGB = 10.0
+    template: TemplateName = "development"
+    packages: Packages = Field(default_factory=list)
+    ports: Ports = Field(default_factory=list)
+
+    def to_model(self) -> WorkspaceConfig:
+        """Return what the orchestrator takes."""
+        resources = Resources(self.cpu, to_bytes(self.memory), to_bytes(self.storage))
+        return WorkspaceConfig(self.name, resources, environment(self.template, self.packages, self.ports))
+
+
+class UpdateRequest(Request):
+    """Any of a workspace's resources and environment; what is not given stays."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    cpu: Cores = Field(default_factory=_absent)
+    memory: MemoryGB = Field(default_factory=_absent)
+    storage: StorageGB = Field(default_factory=_absent)
+    template: TemplateName = Field(default_factory=_absent)
+    packages: Packages = Field(default_factory=_absent)
+    ports: Ports = Field(default_factory=_absent)
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError(
+                "empty", "give at least one of {fields}", {"fields": ", ".join(type(self).model_fields)}
+            )
+        return self
+
+    def to_model(self) -> WorkspaceChange:
+        """Return what the orchestrator takes."""
+        given = self.model_fields_set
+        return WorkspaceChange(
+            cpu=self.cpu if "cpu" in given else None,
+            memory_bytes=to_bytes(self.memory) if "memory" in given else None,
+            storage_bytes=to_bytes(self.storage) if "storage" in given else None,
+            template=self.template if "template" in given else None,
+            packages=tuple(sorted(set(self.packages))) if "packages" in given else None,
+            ports=tuple(sorted(set(self.ports))) if "ports" in given else None,
+        )
+
+
+class RebuildRequest(Request):
+    """Which generation to go to; without one the present environment is built anew."""
+
+    generation: Annotated[int, Field(ge=1, le=2**31 - 1)] = Field(default_factory=_absent)
+
+
+class LoginRequest(Request):
+    """What a session is got for: a one-time code from the login link, or an API token; one of them."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    code: Annotated[str, Field(min_length=1, max_length=256)] = Field(default_factory=_absent)
+    token: Annotated[str, Field(min_length=1, max_length=256)] = Field(default_factory=_absent)
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise PydanticCustomError("one", "give either code or token")
+        return self
+
+
+class ErrorDetail(Answer):
+    """What went wrong."""
+
+    code: str = Field(description="Stable, for programs.")
+    message: str = Field(description="The fact and what to do, for people.")
+    field: str | None = Field(description="The one input that is to blame, if one is.")
+    request_id: str = Field(description="Stands in the service's log too.")
+
+
+class ErrorAnswer(Answer):
+    """The shape of every error."""
+
+    error: ErrorDetail
+
+
+class ProgressAnswer(Answer):
+    """How far the present work on a workspace has got."""
+
+    phase: Phase
+    fraction: float | None = Field(description="0 to 1 within the phase; null where it cannot be told.")
+    message: str
+
+    @classmethod
+    def of(cls, progress: Progress | None) -> Self | None:
+        """Convert; None stays None."""
+        return (
+            None
+            if progress is None
+            else cls(phase=progress.phase, fraction=progress.fraction, message=progress.message)
+        )
+
+
+class FaultAnswer(Answer):
+    """Why a workspace is in ``error``, or what last went wrong with it."""
+
+    code: str
+    message: str
+    at: Time
+
+    @classmethod
+    def of(cls, fault: Fault | None) -> Self | None:
+        """Convert; None stays None."""
+        return None if fault is None else cls(code=fault.code, message=fault.message, at=fault.at)
+
+
+class WorkspaceSummary(Answer):
+    """One workspace in a list."""
+
+    id: str
+    name: str
+    status: Status
+    cpu: float
+    memory: float
+    storage: float
+    created_at: Time
+    last_accessed: Time
+    template: str
+    packages: list[str]
+    ports: list[int]
+    package_set: str
+    desired: Desire
+    progress: ProgressAnswer | None
+    fault: FaultAnswer | None
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Self:
+        """Convert."""
+        return cls(
+            id=workspace.id,
+            name=workspace.name,
+            status=workspace.status,
+            cpu=workspace.resources.cpu,
+            memory=to_gb(workspace.resources.memory_bytes),
+            storage=to_gb(workspace.resources.storage_bytes),
+            created_at=workspace.created_at,
+            last_accessed=workspace.last_accessed,
+            template=workspace.environment.template,
+            packages=list(workspace.environment.packages),
+            ports=list(workspace.environment.ports),
+            package_set=workspace.package_set,
+            desired=workspace.desire,
+            progress=ProgressAnswer.of(workspace.progress),
+            fault=FaultAnswer.of(workspace.fault),
+        )
+
+
+class WorkspaceList(Answer):
+    """A page of workspaces."""
+
+    workspaces: list[WorkspaceSummary]
+    next_cursor: str | None = Field(description="Give it as cursor for the next page; null on the last one.")
+
+    @classmethod
+    def of(cls, page: Page) -> Self:
+        """Convert."""
+        return cls(workspaces=[WorkspaceSummary.of(item) for item in page.items], next_cursor=page.next_cursor)
+
+
+class ConfigAnswer(Answer):
+    """What was asked for."""
+
+    cpu: float
+    memory: float
+    storage: float
+    template: str
+    packages: list[str]
+    ports: list[int]
+
+
+class MetricsAnswer(Answer):
+    """Present use, each in percent of its limit."""
+
+    cpu_usage: float
+    memory_usage: float
+    storage_usage: float
+
+    @classmethod
+    def of(cls, metrics: Metrics | None) -> Self | None:
+        """Convert; None stays None."""
+        if metrics is None:
+            return None
+        return cls(
+            cpu_usage=round(metrics.cpu_usage, 1),
+            memory_usage=round(metrics.memory_usage, 1),
+            storage_usage=round(metrics.storage_usage, 1),
+        )
+
+
+class SshInfo(Answer):
+    """Where the workspace's sshd answers from the machine that runs the service."""
+
+    host: str
+    port: int
+    username: str
+
+    @classmethod
+    def of(cls, address: Address | None) -> Self | None:
+        """Convert; None stays None."""
+        return None if address is None else cls(host=address.host, port=address.port, username=address.username)
+
+
+class WorkspaceDetail(Answer):
+    """One workspace in full."""
+
+    id: str
+    name: str
+    status: Status
+    config: ConfigAnswer
+    metrics: MetricsAnswer | None = Field(description="null while the workspace does not run.")
+    ssh_info: SshInfo | None = Field(description="null while the workspace does not run.")
+    hostname: str
+    created_at: Time
+    last_accessed: Time
+    started_at: Time | None
+    generation: int | None = Field(description="The generation that boots next, or has booted.")
+    toplevel: str = Field(description="Store path of that generation; empty before the first build.")
+    package_set: str
+    encryption: str = Field(description="How the volume is encrypted; empty until it is made.")
+    ssh_host_key: str = Field(description="The machine's public host key, one line, to pin; empty until it has one.")
+    oom_kills: int = Field(description="Processes killed since the last boot because the memory limit was reached.")
+    notice: str | None = Field(description="What its owner should know although nothing failed.")
+    progress: ProgressAnswer | None
+    fault: FaultAnswer | None
+
+    @classmethod
+    def of(cls, workspace: Workspace, metrics: Metrics | None = None) -> Self:
+        """Convert."""
+        return cls(
+            id=workspace.id,
+            name=workspace.name,
+            status=workspace.status,
+            config=ConfigAnswer(
+                cpu=workspace.resources.cpu,
+                memory=to_gb(workspace.resources.memory_bytes),
+                storage=to_gb(workspace.resources.storage_bytes),
+                template=workspace.environment.template,
+                packages=list(workspace.environment.packages),
+                ports=list(workspace.environment.ports),
+            ),
+            metrics=MetricsAnswer.of(metrics),
+            ssh_info=SshInfo.of(workspace.address),
+            hostname=workspace.hostname,
+            created_at=workspace.created_at,
+            last_accessed=workspace.last_accessed,
+            started_at=workspace.started_at,
+            generation=workspace.generation,
+            toplevel=workspace.toplevel,
+            package_set=workspace.package_set,
+            encryption=workspace.encryption,
+            ssh_host_key=workspace.host_key,
+            oom_kills=workspace.oom_kills,
+            notice=workspace.notice or None,
+            progress=ProgressAnswer.of(workspace.progress),
+            fault=FaultAnswer.of(workspace.fault),
+        )
+
+
+class WorkspaceAnswer(Answer):
+    """One workspace, as the specification nests it."""
+
+    workspace: WorkspaceDetail
+
+
+class GenerationAnswer(Answer):
+    """One built version of a workspace's environment."""
+
+    number: int
+    toplevel: str
+    template: str
+    packages: list[str]
+    ports: list[int]
+    created_at: Time
+    current: bool = Field(description="It boots next, or has booted.")
+
+    @classmethod
+    def of(cls, generation: Generation, current: int | None) -> Self:
+        """Convert."""
+        return cls(
+            number=generation.number,
+            toplevel=generation.toplevel,
+            template=generation.environment.template,
+            packages=list(generation.environment.packages),
+            ports=list(generation.environment.ports),
+            created_at=generation.created_at,
+            current=generation.number == current,
+        )
+
+
+class GenerationList(Answer):
+    """Every generation of a workspace that can be rebuilt to, newest first."""
+
+    generations: list[GenerationAnswer]
+
+
+class LogLineAnswer(Answer):
+    """One line of a workspace's log."""
+
+    source: str = Field(description="build or boot.")
+    text: str
+
+    @classmethod
+    def of(cls, line: LogLine) -> Self:
+        """Convert; bytes that were not UTF-8 have become replacement characters before."""
+        return cls(source=line.source, text=line.text)
+
+
+class LogAnswer(Answer):
+    """A workspace's log so far."""
+
+    lines: list[LogLineAnswer]
+
+
+class SshKeyAnswer(Answer):
+    """What it takes to log in, for the owner only."""
+
+    private_key: str = Field(description="In OpenSSH's format.")
+    username: str
+    host_key: str = Field(description="The machine's public host key, one line; pin it.")
+
+
+class TemplateAnswer(Answer):
+    """A base that a workspace can be made from."""
+
+    name: str
+    title: str
+    description: str
+    icon: str
+    packages: list[str]
+
+    @classmethod
+    def of(cls, template: Template) -> Self:
+        """Convert."""
+        return cls(
+            name=template.name,
+            title=template.title,
+            description=template.description,
+            icon=template.icon,
+            packages=list(template.packages),
+        )
+
+
+class TemplateList(Answer):
+    """Every template."""
+
+    templates: list[TemplateAnswer]
+
+
+class PackageAnswer(Answer):
+    """One package of the set in force."""
+
+    name: str
+    version: str
+    description: str
+
+    @classmethod
+    def of(cls, package: Package) -> Self:
+        """Convert."""
+        return cls(name=package.name, version=package.version, description=package.description)
+
+
+class PackageList(Answer):
+    """The packages that match a search, best first."""
+
+    packages: list[PackageAnswer]
+    package_set: str = Field(description="The set that was searched: the one that workspaces are built from.")
+
+
+class CapacityAnswer(Answer):
+    """What the machine has, and what new workspaces may still take."""
+
+    cpu_total: float
+    memory_total: float
+    storage_total: float
+    storage_free: float
+
+    @classmethod
+    def of(cls, capacity: Capacity) -> Self:
+        """Convert."""
+        return cls(
+            cpu_total=capacity.cpu_total,
+            memory_total=to_gb(capacity.memory_total_bytes),
+            storage_total=to_gb(capacity.storage_total_bytes),
+            storage_free=to_gb(capacity.storage_free_bytes),
+        )
+
+
+class HealthItemAnswer(Answer):
+    """One finding about the service."""
+
+    code: str
+    ok: bool
+    message: str
+    remedy: str
+
+    @classmethod
+    def of(cls, item: HealthItem) -> Self:
+        """Convert."""
+        return cls(code=item.code, ok=item.ok, message=item.message, remedy=item.remedy)
+
+
+class HealthAnswer(Answer):
+    """Every finding about the service, with what to do about the bad ones."""
+
+    status: str = Field(description="ok, or degraded when any item is not ok.")
+    version: str
+    package_set: str
+    capacity: CapacityAnswer | None = Field(description="null while the engine does not answer.")
+    items: list[HealthItemAnswer]
+
+
+class AliveAnswer(Answer):
+    """The service answers."""
+
+    status: str = "ok"
+
+
+class SessionAnswer(Answer):
+    """Who the caller is."""
+
+    name: str
+    role: str
+
+
+class CollectedAnswer(Answer):
+    """What collecting garbage gave back."""
+
+    freed_bytes: int
+
+
+class SignedIn(Answer):
+    """A new session."""
+
+    token: str = Field(description="Send it as Authorization: Bearer TOKEN.")

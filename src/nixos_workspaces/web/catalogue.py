@@ -1,0 +1,79 @@
+"""What workspaces can be made of, and how the service is doing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from nixos_workspaces import __version__
+from nixos_workspaces.errors import WorkspacesError
+from nixos_workspaces.schemas import (
+    AliveAnswer,
+    CapacityAnswer,
+    CollectedAnswer,
+    HealthAnswer,
+    HealthItemAnswer,
+    PackageAnswer,
+    PackageList,
+    TemplateAnswer,
+    TemplateList,
+)
+from nixos_workspaces.web.dependencies import Asked, By, RequestId, WholeNumber
+from nixos_workspaces.web.openapi import problems
+from nixos_workspaces.web.routing import StrictRoute
+
+router = APIRouter(route_class=StrictRoute, tags=["service"])
+
+
+@router.get("/api/nixos/templates", responses=problems(body=False))
+async def list_templates(services: Asked, _: By) -> TemplateList:
+    """List the templates that a workspace can be made from."""
+    return TemplateList(templates=[TemplateAnswer.of(one) for one in await services.environments.templates()])
+
+
+@router.get("/api/nixos/packages", responses=problems(body=False))
+async def search_packages(
+    services: Asked,
+    _: By,
+    query: Annotated[str, Query(max_length=100, description="Part of a name or description.")] = "",
+    limit: Annotated[WholeNumber, Query(ge=1, le=200)] = 50,
+) -> PackageList:
+    """Search the package set in force."""
+    found = await services.environments.search(query, limit)
+    return PackageList(packages=[PackageAnswer.of(one) for one in found], package_set=services.package_set)
+
+
+@router.get("/api/nixos/health", responses=problems(body=False))
+async def health(services: Asked, _: By) -> HealthAnswer:
+    """Tell how each part of the service is doing, with what to do about what is not well."""
+    items = await services.health()
+    try:
+        capacity = CapacityAnswer.of(await services.workspaces.capacity())
+    except WorkspacesError:
+        capacity = None
+    return HealthAnswer(
+        status="ok" if all(item.ok for item in items) else "degraded",
+        version=__version__,
+        package_set=services.package_set,
+        capacity=capacity,
+        items=[HealthItemAnswer.of(item) for item in items],
+    )
+
+
+@router.get("/api/nixos/capacity", responses=problems(body=False))
+async def capacity(services: Asked, _: By) -> CapacityAnswer:
+    """Tell what the machine has in all and what new workspaces may still take."""
+    return CapacityAnswer.of(await services.workspaces.capacity())
+
+
+@router.post("/api/nixos/collect-garbage", responses=problems(409))
+async def collect_garbage(services: Asked, principal: By, request_id: RequestId) -> CollectedAnswer:
+    """Delete what no workspace needs any more from the store; for administrators."""
+    return CollectedAnswer(freed_bytes=await services.collect_garbage(principal=principal, request_id=request_id))
+
+
+@router.get("/healthz", responses=problems(authenticated=False, body=False))
+async def alive() -> AliveAnswer:
+    """Tell that the service answers; asks for no credential."""
+    return AliveAnswer()

@@ -1,0 +1,127 @@
+"""The outermost layer of every request: its id, its log line, its common headers, and an answer whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+import uuid
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nixos_workspaces.errors import WorkspacesError
+from nixos_workspaces.web.errors import error_response
+
+access_logger = logging.getLogger("nixos_workspaces.access")
+logger = logging.getLogger(__name__)
+
+SEND_SECONDS = 30.0
+"""Time that a client may leave a piece of an answer unread before its connection is dropped."""
+
+_CLIENT_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+
+COMMON_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; worker-src 'self'; "
+        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Frame-Options": "DENY",
+}
+
+
+class Edge:
+    """ASGI middleware; see the module's docstring. WebSockets get an id and a log line only."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request or WebSocket."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = time.monotonic()
+        answer = _Answer(scope, send, request_id)
+        # A HEAD is answered as its GET, without the body.
+        inner = {**scope, "method": "GET"} if answer.head else scope
+        try:
+            await self._app(inner, receive, answer.send)
+        except Exception:
+            logger.exception("request %s: unexpected failure", request_id)
+            if scope["type"] != "http" or answer.status:
+                raise
+            unexpected = WorkspacesError(
+                "Something unexpected failed; the service's log tells more under this request's id."
+            )
+            await error_response(unexpected, request_id)(scope, receive, answer.send)
+        finally:
+            _log(scope, answer.status, time.monotonic() - started, request_id)
+
+
+class _Answer:
+    """Passes an answer on, with the common headers and a bound on how long the client may leave it unread."""
+
+    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
+        self.status = 0
+        """0 until the answer has begun."""
+        self.head = scope.get("method") == "HEAD"
+        self._is_api = scope["path"].startswith("/api/")
+        self._is_socket = scope["type"] == "websocket"
+        self._request_id = request_id
+        self._send = send
+        self._ended = False
+
+    async def send(self, message: Message) -> None:
+        """Be the ``send`` of the application."""
+        if message["type"] in {"http.response.start", "websocket.http.response.start"}:
+            self._begin(message)
+        elif message["type"] == "websocket.accept":
+            self.status = 101
+        elif self.head and message["type"] == "http.response.body":
+            if self._ended:
+                return
+            self._ended = True
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
+        if self._is_socket:
+            await self._send(message)
+        else:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._send(message)
+
+    def _begin(self, message: Message) -> None:
+        self.status = message["status"]
+        headers = MutableHeaders(raw=message.setdefault("headers", []))
+        headers["X-Request-Id"] = self._request_id
+        for name, value in COMMON_HEADERS.items():
+            headers.setdefault(name, value)
+        if self._is_api:
+            headers.setdefault("Cache-Control", "no-store")
+
+
+def _request_id(scope: Scope) -> str:
+    """Take over a sane id from the client (so that its log and ours agree), or make one."""
+    given = [value for name, value in scope["headers"] if name == b"x-request-id"]
+    if len(given) == 1 and _CLIENT_REQUEST_ID.fullmatch(given[0]):
+        return str(given[0].decode("ascii"))
+    return uuid.uuid4().hex
+
+
+def _log(scope: Scope, status: int, seconds: float, request_id: str) -> None:
+    """Write one access line: never the query string, never a header."""
+    access_logger.info(
+        "%s %s %s %d %.1f ms %s",
+        (scope.get("client") or ("-",))[0],
+        scope.get("method", "WS"),
+        scope["path"].encode("unicode_escape").decode("ascii")[:300],
+        status,
+        seconds * 1000,
+        request_id,
+    )

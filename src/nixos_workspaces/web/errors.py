@@ -1,0 +1,162 @@
+"""The one table from our errors to HTTP, and the one shape of every error answer.
+
+Nothing else in the program knows a status code of an error. What the edge itself refuses before any part of the
+program is asked (an unreadable body, an unknown route) is a ``Refusal`` and stands in the same table.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from nixos_workspaces import errors
+
+logger = logging.getLogger(__name__)
+
+STATUS: Mapping[type[errors.WorkspacesError], int] = {
+    errors.InvalidInput: 422,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.LimitExceeded: 429,
+    errors.InsufficientResources: 409,
+    errors.Unavailable: 503,
+    errors.BuildFailed: 422,
+    errors.RuntimeFailed: 502,
+}
+"""The status of each class; a subclass takes that of its nearest listed parent."""
+
+REFUSALS: Mapping[str, int] = {
+    "malformed_request": 400,
+    "malformed_json": 400,
+    "no_such_route": 404,
+    "method_not_allowed": 405,
+    "request_timeout": 408,
+    "body_too_large": 413,
+    "url_too_long": 414,
+    "unsupported_media_type": 415,
+    "headers_too_large": 431,
+    "too_many_connections": 503,
+}
+"""The status of each code that the edge itself refuses with."""
+
+RETRY_AFTER_SECONDS: Mapping[int, int] = {429: 5, 503: 5}
+"""When a client may try again; sent as ``Retry-After``."""
+
+
+class Refusal(errors.WorkspacesError):
+    """The edge refuses a request before any other part sees it; ``code`` is a key of ``REFUSALS``."""
+
+    def __init__(self, code: str, message: str, *, field: str | None = None) -> None:
+        """Refuse with the status that ``REFUSALS`` gives ``code``."""
+        super().__init__(message, code=code, field=field)
+
+
+def status_of(error: errors.WorkspacesError) -> int:
+    """Return the HTTP status of one of our errors; 500 for a class that the table does not know."""
+    if isinstance(error, Refusal):
+        return REFUSALS[error.code]
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+def error_body(error: errors.WorkspacesError, request_id: str) -> dict[str, dict[str, str | None]]:
+    """Return the one error shape."""
+    return {
+        "error": {"code": error.code, "message": error.message, "field": error.field, "request_id": request_id},
+    }
+
+
+def error_headers(status: int) -> dict[str, str]:
+    """Return the headers that an error of this status carries besides the common ones."""
+    headers = {"Cache-Control": "no-store"}
+    if status in RETRY_AFTER_SECONDS:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS[status])
+    if status == STATUS[errors.Unauthenticated]:
+        headers["WWW-Authenticate"] = 'Bearer realm="nixos-workspaces"'
+    return headers
+
+
+def error_response(
+    error: errors.WorkspacesError, request_id: str, *, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Return the answer for one error."""
+    status = status_of(error)
+    return JSONResponse(
+        error_body(error, request_id), status_code=status, headers={**error_headers(status), **(headers or {})}
+    )
+
+
+def validation_error(problems: Sequence[Mapping[str, Any]]) -> errors.InvalidInput:
+    """Return pydantic's findings as one of our errors: the first finding's field, every finding's sentence.
+
+    ``field`` is the name of the request's own field (``packages``, not ``packages.3``); the sentence says which item.
+    """
+    sentences: list[str] = []
+    for problem in problems[:5]:
+        where = [part for part in problem["loc"][1:] if not str(part).startswith("function-")]
+        dotted = ".".join(str(part) for part in where)
+        sentence = str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
+        sentences.append(f"{dotted}: {sentence}." if dotted else f"{sentence}.")
+    first = problems[0]["loc"][1:] if problems else ()
+    return errors.InvalidInput(" ".join(sentences), field=str(first[0]) if first else None)
+
+
+def request_id_of(request: Request) -> str:
+    """Return the id that the edge gave this request."""
+    return str(request.scope.get("state", {}).get("request_id", ""))
+
+
+def install(app: FastAPI) -> None:
+    """Make every error that leaves a route an answer in the one shape."""
+
+    async def ours(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, errors.WorkspacesError)
+        if status_of(error) >= 500:  # noqa: PLR2004 - the class of statuses that are our own fault
+            logger.warning("request %s: %s: %s", request_id_of(request), error.code, error.message)
+        return error_response(error, request_id_of(request))
+
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        return error_response(validation_error(error.errors()), request_id_of(request))
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        match error.status_code:
+            case 404:
+                refusal = Refusal(
+                    "no_such_route", "There is nothing at this path; see /api/openapi.json for what there is."
+                )
+            case 405:
+                allowed = ", ".join(allowed_methods(app, request.url.path)) or (error.headers or {}).get("Allow", "")
+                if request.method == "OPTIONS":
+                    return Response(status_code=204, headers={"Allow": allowed})
+                message = f"This path does not answer {request.method[:20]}; it answers {allowed}."
+                refusal = Refusal("method_not_allowed", message)
+                return error_response(refusal, request_id_of(request), headers={"Allow": allowed})
+            case _:
+                refusal = Refusal("malformed_request", "The request could not be read.")
+        return error_response(refusal, request_id_of(request))
+
+    app.add_exception_handler(errors.WorkspacesError, ours)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+
+
+def allowed_methods(app: FastAPI, path: str) -> list[str]:
+    """Return every method that some documented route answers at this path."""
+    methods = {"OPTIONS"}
+    for template, operations in app.openapi()["paths"].items():
+        if re.fullmatch(re.sub(r"\\{[a-z_]+\\}", "[^/]+", re.escape(template)), path):
+            methods.update(method.upper() for method in operations)
+    if "GET" in methods:
+        methods.add("HEAD")
+    return sorted(methods) if len(methods) > 1 else []

@@ -1,0 +1,119 @@
+"""Wishes: what may be asked for, and what a workspace is wanted to be after it. Pure; the orchestrator records them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import asdict, replace
+
+from nixos_workspaces.errors import InvalidInput
+from nixos_workspaces.model import (
+    BYTES_PER_GB,
+    Environment,
+    Generation,
+    Resources,
+    Workspace,
+    WorkspaceChange,
+    WorkspaceConfig,
+    environment,
+)
+
+MIN_CPU = 0.25
+MIN_BYTES = BYTES_PER_GB // 4
+MAX_PORT = 65535
+_NAME = re.compile(r"(?!ws-)(?![0-9]+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def request_hash(config: WorkspaceConfig) -> str:
+    """Return what tells one create request from another."""
+    return hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that could not be a host name, or be taken for an id."""
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(
+            "A name has 1 to 63 lower-case letters, digits and hyphens, begins and ends with a letter or digit, "
+            "is not a number and does not begin with ws-.",
+            field="name",
+        )
+
+
+def normal(config: WorkspaceConfig) -> Environment:
+    """Return the environment in normal form; refuse ports that are none."""
+    wanted = config.environment
+    for port in wanted.ports:
+        if isinstance(port, bool) or not 1 <= port <= MAX_PORT:
+            raise InvalidInput(f"A port is a number from 1 to {MAX_PORT}.", field="ports")
+    return environment(wanted.template, wanted.packages, wanted.ports)
+
+
+def check_size(field: str, value: float, least: float, most: float, unit: float, name: str) -> None:
+    """Refuse a size that is no size, too small, or more than the whole machine has."""
+    if not math.isfinite(value) or value < least:
+        raise InvalidInput(f"{field} must be at least {least / unit:.4g} {name}.", field=field)
+    if value > most:
+        raise InvalidInput(
+            f"{field} must be at most {most / unit:.4g} {name}: the machine has no more.",
+            code="exceeds_machine",
+            field=field,
+        )
+
+
+def changed(workspace: Workspace, change: WorkspaceChange) -> Workspace:
+    """Return the workspace as it is wanted after ``change``."""
+    limits, made_of = workspace.resources, workspace.environment
+    resources = Resources(
+        limits.cpu if change.cpu is None else change.cpu,
+        limits.memory_bytes if change.memory_bytes is None else change.memory_bytes,
+        limits.storage_bytes if change.storage_bytes is None else change.storage_bytes,
+    )
+    if resources.storage_bytes < limits.storage_bytes:
+        raise InvalidInput("Storage can grow, not shrink: make a new workspace instead.", field="storage")
+    wanted = normal(
+        WorkspaceConfig(
+            workspace.name,
+            resources,
+            Environment(
+                made_of.template if change.template is None else change.template,
+                made_of.packages if change.packages is None else change.packages,
+                made_of.ports if change.ports is None else change.ports,
+            ),
+        )
+    )
+    altered = replace(workspace, resources=resources, environment=wanted)
+    return altered if wanted == made_of else replace(altered, revision=workspace.revision + 1, pinned=None)
+
+
+def rebuilt(workspace: Workspace, chosen: Generation | None) -> Workspace:
+    """Return the workspace with its environment to be built again, or ``chosen`` to be taken instead."""
+    if chosen is None:
+        return replace(workspace, revision=workspace.revision + 1, pinned=None)
+    return replace(workspace, revision=workspace.revision + 1, pinned=chosen.number, environment=chosen.environment)
+
+
+def growth(workspace: Workspace, wanted: Resources) -> int:
+    """Return how many bytes more a change promises than the workspace has been promised already."""
+    return max(wanted.storage_bytes - max(workspace.resources.storage_bytes, workspace.volume_bytes), 0)
+
+
+def difference(before: Workspace, after: Workspace) -> dict[str, object]:
+    """Return what a verb changed of what is wanted, for the audit."""
+    if (before.resources, before.environment) == (after.resources, after.environment):
+        return {}
+    old, new = asdict(before), asdict(after)
+    return {"old": _wanted(old), "new": _wanted(new)}
+
+
+def _wanted(record: dict[str, object]) -> dict[str, object]:
+    """Return limits and environment."""
+    return {"resources": record["resources"], "environment": record["environment"]}
+
+
+def check_sizes(wanted: Resources, cpu: float, memory_bytes: int, storage_bytes: int) -> None:
+    """Refuse sizes that are too small, or more than a machine with so much has."""
+    check_size("cpu", wanted.cpu, MIN_CPU, cpu, 1, "cores")
+    check_size("memory", wanted.memory_bytes, MIN_BYTES, memory_bytes, BYTES_PER_GB, "GB")
+    check_size("storage", wanted.storage_bytes, MIN_BYTES, storage_bytes, BYTES_PER_GB, "GB")

@@ -1,0 +1,164 @@
+"""The reading side of workspaces, under the same authorisation as the verbs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+
+from nixos_workspaces.auth.access import Action, Principal, Role, authorise
+from nixos_workspaces.auth.keys import KeyStore
+from nixos_workspaces.database import AuditEntry, Database
+from nixos_workspaces.doors import Environments
+from nixos_workspaces.errors import Conflict, NotFound
+from nixos_workspaces.events import LAGGED, Event, Events
+from nixos_workspaces.logs import BuildLogs, Position
+from nixos_workspaces.model import Capacity, Generation, LogLine, Page, SshKey, Workspace, WorkspaceQuery
+from nixos_workspaces.nixos_sandbox_orchestrator import find
+from nixos_workspaces.runtimes.base import Runtime
+
+TOUCH_EVERY = timedelta(minutes=1)
+_FOLLOW_SECONDS = 0.3
+
+
+class Workspaces:
+    """What can be read of workspaces. A ``reference`` is an id, or the name of one of the principal's own workspaces.
+
+    Every method raises ``NotFound`` for a workspace that does not exist or is a stranger's.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        environments: Environments,
+        runtime: Runtime,
+        keys: KeyStore,
+        logs: BuildLogs,
+        events: Events,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Read through these doors."""
+        self._database = database
+        self._environments = environments
+        self._runtime = runtime
+        self._keys = keys
+        self._logs = logs
+        self._events = events
+        self._clock = clock
+
+    async def get(self, reference: str, *, principal: Principal, action: Action = Action.READ) -> Workspace:
+        """Return the workspace, if the principal may do ``action`` to it."""
+        async with self._database.reading() as tx:
+            workspace = await find(tx, reference, principal)
+        authorise(principal, action, workspace)
+        return workspace
+
+    async def page(self, query: WorkspaceQuery, *, principal: Principal) -> Page:
+        """Return the workspaces the principal may see; ``InvalidInput`` for a bad limit or cursor."""
+        authorise(principal, Action.LIST)
+        async with self._database.reading() as tx:
+            return await tx.workspaces.page(query, None if principal.role is Role.ADMIN else principal.id)
+
+    async def generations(self, reference: str, *, principal: Principal) -> tuple[Generation, ...]:
+        """Return the built versions of its environment, newest first."""
+        workspace = await self.get(reference, principal=principal)
+        found = await self._environments.generations(workspace.id)
+        return tuple(sorted(found, key=lambda generation: -generation.number))
+
+    async def logs(self, reference: str, *, principal: Principal, follow: bool = False) -> AsyncIterator[LogLine]:
+        """Yield the log of the last build, then of the last boot; with ``follow`` go on with what comes.
+
+        A followed log ends when the workspace is deleted, or when the consumer closes the iterator.
+        """
+        workspace = await self.get(reference, principal=principal)
+        position, boot = Position(), _Boot(self._runtime, workspace.id)
+        while True:
+            while True:
+                lines, after = await asyncio.to_thread(self._logs.read, workspace.id, position)
+                for line in lines:
+                    yield LogLine("build", line)
+                if after == position:
+                    break
+                position = after
+            for line in await boot.more(workspace.started_at, last=not follow):
+                yield LogLine("boot", line)
+            if not follow:
+                return
+            await asyncio.sleep(_FOLLOW_SECONDS)
+            try:
+                workspace = await self.get(workspace.id, principal=principal)
+            except NotFound:
+                return
+
+    async def ssh_key(self, reference: str, *, principal: Principal, request_id: str = "") -> SshKey:
+        """Return what logs in as user ``nixos``; audited, for its owner only.
+
+        Raises ``Conflict`` with code ``not_ready`` before the workspace's volume is made.
+        """
+        workspace = await self.get(reference, principal=principal, action=Action.READ_SSH_KEY)
+        if not workspace.volume_bytes:
+            raise Conflict(f"Workspace {workspace.name} has no SSH key yet: wait until it runs.", code="not_ready")
+        keys = await asyncio.to_thread(self._keys.read, workspace.id)
+        entry = AuditEntry(self._clock(), principal.id, Action.READ_SSH_KEY, workspace.id, "accepted", request_id)
+        async with self._database.transaction() as tx:
+            await tx.audit.append(entry)
+        return SshKey(keys.client_private, keys.host_public)
+
+    async def touch(self, reference: str, *, principal: Principal) -> None:
+        """Note that somebody uses it now (``last_accessed``), at most once a minute."""
+        workspace = await self.get(reference, principal=principal, action=Action.CONNECT)
+        now = self._clock()
+        if now - workspace.last_accessed >= TOUCH_EVERY:
+            async with self._database.transaction() as tx:
+                await tx.workspaces.touch(workspace.id, now)
+
+    async def capacity(self) -> Capacity:
+        """Return what the engine has in all and has left."""
+        async with self._database.reading() as tx:
+            promised = await tx.workspaces.promised_bytes()
+        machine = await self._runtime.capabilities()
+        return Capacity(
+            machine.cpu_total,
+            machine.memory_total_bytes,
+            machine.storage_total_bytes,
+            max(machine.storage_free_bytes - promised, 0),
+        )
+
+    async def events(self, *, principal: Principal) -> AsyncIterator[Event]:
+        """Yield the events of the workspaces that the principal may see, from now on; close it when done."""
+        with self._events.subscribe() as subscription:
+            async for event in subscription:
+                data = dict(event.data)
+                owner = data.pop("owner_id", "")
+                if event == LAGGED or principal.role is Role.ADMIN or owner == principal.id:
+                    yield Event(event.kind, event.workspace_id, data)
+
+
+class _Boot:
+    """The console of a machine, read line by line over its boots."""
+
+    def __init__(self, runtime: Runtime, workspace_id: str) -> None:
+        """Begin at the beginning of the last boot."""
+        self._runtime = runtime
+        self._workspace_id = workspace_id
+        self._offset = 0
+        self._rest = b""
+        self._started_at: datetime | None = None
+
+    async def more(self, started_at: datetime | None, *, last: bool) -> list[str]:
+        """Return the lines that have come; an unfinished one only if this is the ``last`` time."""
+        if started_at is not None and started_at != self._started_at:
+            if self._started_at is not None:
+                self._offset, self._rest = 0, b""
+            self._started_at = started_at
+        try:
+            while chunk := await self._runtime.boot_log(self._workspace_id, self._offset):
+                self._offset += len(chunk)
+                self._rest += chunk
+        except NotFound:
+            return []
+        *lines, self._rest = self._rest.split(b"\n")
+        if last and self._rest:
+            lines.append(self._rest)
+        return [line.decode(errors="replace").rstrip("\r") for line in lines]

@@ -1,0 +1,258 @@
+"""The contract of every runtime (docstrings of ``runtimes.base.Runtime``), on real machines.
+
+A runtime joins by a fixture that gives its ``Bench``: the runtime, and orders whose system it can boot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from node_fixture import MIB, SMALL, Node
+
+from nixos_workspaces.errors import Conflict, InsufficientResources, NotFound, RuntimeFailed, Unavailable
+from nixos_workspaces.model import MachineState
+from nixos_workspaces.runtimes.base import MachineSpec, Runtime
+from nixos_workspaces.runtimes.local import LocalRuntime
+
+
+@pytest.fixture
+def runtime(node: Node) -> Runtime:
+    return node.runtime
+
+
+@pytest.fixture
+async def spec(node: Node, runtime: Runtime) -> AsyncIterator[MachineSpec]:
+    """The order of a workspace that nothing exists of yet."""
+    order = node.spec()
+    yield order
+    await runtime.delete(order.workspace_id)
+
+
+@pytest.fixture
+async def running(runtime: Runtime, spec: MachineSpec) -> MachineSpec:
+    await runtime.create(spec)
+    await runtime.start(spec)
+    return spec
+
+
+async def state(runtime: Runtime, spec: MachineSpec) -> MachineState:
+    return (await runtime.observe(spec.workspace_id)).state
+
+
+async def greeting(connection: socket.socket) -> bytes:
+    with connection:
+        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(connection, 8), 10)
+
+
+async def test_capabilities_tell_what_is_left(runtime: Runtime) -> None:
+    seen = await runtime.capabilities()
+    assert seen.encryption in {"fscrypt", "luks2", "gocryptfs"}
+    assert seen.cpu_total >= 1
+    assert seen.memory_total_bytes > 1 << 28
+    assert 0 < seen.storage_free_bytes < seen.storage_total_bytes
+
+
+async def test_an_absent_machine_is_an_answer_to_observe_and_delete_and_an_error_elsewhere(
+    runtime: Runtime, spec: MachineSpec
+) -> None:
+    name = spec.workspace_id
+    assert await state(runtime, spec) is MachineState.ABSENT
+    await runtime.delete(name)
+    calls = (
+        runtime.start(spec),
+        runtime.stop(name),
+        runtime.resize(name, SMALL),
+        runtime.usage(name),
+        runtime.pause(name),
+        runtime.resume(name),
+        runtime.boot_log(name),
+    )
+    for call in calls:
+        with pytest.raises(NotFound):
+            await call
+    assert name not in {seen.workspace_id for seen in await runtime.list()}
+
+
+async def test_create_makes_a_stopped_machine_once(runtime: Runtime, spec: MachineSpec) -> None:
+    before = (await runtime.capabilities()).storage_free_bytes
+    await asyncio.gather(*(runtime.create(spec) for _ in range(3)))
+    seen = await runtime.observe(spec.workspace_id)
+    assert seen.state is MachineState.STOPPED
+    assert seen.resources == spec.resources
+    assert seen.encryption == (await runtime.capabilities()).encryption
+    assert seen.address is None
+    assert [one for one in await runtime.list() if one.workspace_id == spec.workspace_id] == [seen]
+    left = (await runtime.capabilities()).storage_free_bytes
+    assert 0.5 < (before - left) / spec.resources.storage_bytes < 1.9
+
+
+async def test_what_does_not_fit_leaves_nothing(runtime: Runtime, spec: MachineSpec) -> None:
+    free = (await runtime.capabilities()).storage_free_bytes
+    huge = replace(spec, resources=replace(SMALL, storage_bytes=free + (1 << 30)))
+    with pytest.raises(InsufficientResources) as refused:
+        await runtime.create(huge)
+    assert refused.value.field == "storage"
+    assert await state(runtime, spec) is MachineState.ABSENT
+    assert await runtime.list() == []
+
+
+async def test_start_boots_once_and_ssh_answers_from_this_machine(
+    node: Node, runtime: Runtime, spec: MachineSpec
+) -> None:
+    await runtime.create(spec)
+    seen = await asyncio.gather(*(runtime.start(spec) for _ in range(3)))
+    assert {one.state for one in seen} == {MachineState.RUNNING}
+    assert len({one.started_at for one in seen}) == 1
+    assert seen[0].generation == spec.generation
+    assert seen[0].toplevel == spec.toplevel
+    assert await runtime.observe(spec.workspace_id) == seen[0]
+    assert node.ssh(seen[0].address, "cat /proc/sys/kernel/hostname; whoami") == "demo\nnixos"
+    assert (await greeting(await runtime.connect(spec.workspace_id, 22))).startswith(b"SSH-2.0")
+
+
+async def test_stop_keeps_the_volume_and_start_takes_the_new_generation(
+    node: Node, runtime: Runtime, running: MachineSpec
+) -> None:
+    address = (await runtime.observe(running.workspace_id)).address
+    node.ssh(address, "echo kept > note; sync")
+    await asyncio.gather(runtime.stop(running.workspace_id), runtime.stop(running.workspace_id))
+    seen = await runtime.observe(running.workspace_id)
+    assert (seen.state, seen.address, seen.exit_reason, seen.started_at) == (MachineState.STOPPED, None, "", None)
+    with pytest.raises(Conflict):
+        await runtime.usage(running.workspace_id)
+    with pytest.raises(Conflict):
+        await runtime.connect(running.workspace_id, 22)
+    with pytest.raises(Conflict):
+        await runtime.pause(running.workspace_id)
+    again = await runtime.start(replace(running, generation=2, hostname="renamed"))
+    assert again.generation == 2
+    assert node.ssh(again.address, "cat note /proc/sys/kernel/hostname") == "kept\nrenamed"
+
+
+async def test_a_paused_machine_keeps_its_processes_and_start_wakes_it(
+    node: Node, runtime: Runtime, running: MachineSpec
+) -> None:
+    name = running.workspace_id
+    address = (await runtime.observe(name)).address
+    node.ssh(address, "setsid sleep 300 > /dev/null 2>&1 < /dev/null & echo $! > pid")
+    await runtime.pause(name)
+    await runtime.pause(name)
+    assert await state(runtime, running) is MachineState.PAUSED
+    with pytest.raises(Conflict):
+        await runtime.connect(name, 22)
+    first = await runtime.usage(name)
+    second = await runtime.usage(name)
+    assert first.processes > 1
+    assert second.cpu_seconds == first.cpu_seconds
+    assert (await runtime.start(running)).state is MachineState.RUNNING
+    await runtime.resume(name)
+    assert node.ssh(address, "kill -0 $(cat pid) && echo alive") == "alive"
+    await runtime.pause(name)
+    await runtime.stop(name)
+    assert await state(runtime, running) is MachineState.STOPPED
+
+
+async def test_usage_counts_what_happens(node: Node, runtime: Runtime, running: MachineSpec) -> None:
+    name = running.workspace_id
+    before = await runtime.usage(name)
+    address = (await runtime.observe(name)).address
+    node.ssh(address, "head -c 20000000 /dev/urandom > big; cat big > /dev/null; sync; cat big | head -c 300000 | base64")
+    after = await runtime.usage(name)
+    assert after.cpu_seconds > before.cpu_seconds
+    assert after.storage_bytes - before.storage_bytes > 15_000_000
+    assert 0.8 < after.storage_capacity_bytes / running.resources.storage_bytes <= 1
+    assert after.network_sent_bytes - before.network_sent_bytes > 300_000
+    assert after.network_received_bytes > before.network_received_bytes
+    assert 1 << 20 < after.memory_bytes < running.resources.memory_bytes
+    assert after.taken_at > before.taken_at
+
+
+async def test_resize_is_live_for_cpu_and_memory_and_offline_for_storage(
+    node: Node, runtime: Runtime, running: MachineSpec
+) -> None:
+    name = running.workspace_id
+    bigger = replace(SMALL, cpu=1.5, memory_bytes=640 * MIB)
+    await runtime.resize(name, bigger)
+    assert (await runtime.observe(name)).resources == bigger
+    with pytest.raises(Conflict) as refused:
+        await runtime.resize(name, replace(bigger, storage_bytes=128 * MIB))
+    assert refused.value.field == "storage"
+    more = replace(bigger, storage_bytes=384 * MIB)
+    if not (await runtime.capabilities()).live_storage_growth:
+        with pytest.raises(Conflict):
+            await runtime.resize(name, more)
+    await runtime.stop(name)
+    await runtime.resize(name, more)
+    await runtime.resize(name, more)
+    assert (await runtime.observe(name)).resources == more
+    largest = replace(more, storage_bytes=512 * MIB)
+    await runtime.start(replace(running, resources=largest))
+    capacity = (await runtime.usage(name)).storage_capacity_bytes
+    assert 0.85 * 512 * MIB < capacity <= 512 * MIB
+
+
+async def test_a_system_that_does_not_boot_is_stopped_again_with_its_log(runtime: Runtime, spec: MachineSpec) -> None:
+    await runtime.create(spec)
+    for _ in range(2):
+        with pytest.raises(RuntimeFailed) as failed:
+            await runtime.start(replace(spec, toplevel=f"/nix/store/{'0' * 32}-nothing"))
+        assert "nothing/init" in failed.value.message
+        assert await state(runtime, spec) is MachineState.STOPPED
+    assert (await runtime.start(spec)).state is MachineState.RUNNING
+
+
+async def test_delete_is_allowed_in_every_state(node: Node, runtime: Runtime) -> None:
+    async def made(*, run: bool, pause: bool) -> str:
+        spec = node.spec()
+        await runtime.create(spec)
+        if run:
+            await runtime.start(spec)
+        if pause:
+            await runtime.pause(spec.workspace_id)
+        return spec.workspace_id
+
+    names = [await made(run=False, pause=False), await made(run=True, pause=False), await made(run=True, pause=True)]
+    await asyncio.gather(*(runtime.delete(name) for name in [*names, *names]))
+    assert [(await runtime.observe(name)).state for name in names] == [MachineState.ABSENT] * 3
+    assert await runtime.list() == []
+
+
+async def test_stop_ends_a_boot_that_is_under_way(runtime: Runtime, spec: MachineSpec) -> None:
+    await runtime.create(spec)
+    boot = asyncio.create_task(runtime.start(spec))
+    async with asyncio.timeout(20):
+        while await state(runtime, spec) is MachineState.STOPPED and not boot.done():
+            await asyncio.sleep(0)
+    await runtime.delete(spec.workspace_id)
+    with pytest.raises((RuntimeFailed, NotFound)):
+        (await boot).state  # noqa: B018 - a boot that came through before the delete is a failure of this test
+    assert await state(runtime, spec) is MachineState.ABSENT
+
+
+async def test_the_boot_log_is_read_by_offset(runtime: Runtime, running: MachineSpec) -> None:
+    log = await runtime.boot_log(running.workspace_id)
+    assert b"activating" in log
+    assert await runtime.boot_log(running.workspace_id, 10) == log[10:]
+    assert await runtime.boot_log(running.workspace_id, len(log)) == b""
+
+
+async def test_a_port_that_nobody_listens_on_is_unavailable(runtime: Runtime, running: MachineSpec) -> None:
+    with pytest.raises(Unavailable):
+        await runtime.connect(running.workspace_id, 1)
+
+
+async def test_an_engine_that_is_silent_or_gone_is_unavailable_in_time(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable):
+        await LocalRuntime(tmp_path / "nothing.sock").list()
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent.sock"))
+        silent.listen()
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(Unavailable):
+            await LocalRuntime(tmp_path / "silent.sock", silence=0.3).list()
+        assert asyncio.get_running_loop().time() - started < 2

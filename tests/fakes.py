@@ -1,0 +1,385 @@
+"""A world without containers and Nix, for tests of what stands above them.
+
+``World`` is what survives a crash of the control plane: machines, volumes, store. ``FakeRuntime`` and
+``FakeEnvironments`` obey the contracts of the real doors over it; the slow, broken and silent ones derive from them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from typing_extensions import override
+
+from nixos_workspaces.errors import (
+    BuildFailed,
+    Conflict,
+    InsufficientResources,
+    InvalidInput,
+    NotFound,
+    RuntimeFailed,
+    Unavailable,
+    WorkspacesError,
+)
+from nixos_workspaces.model import (
+    BYTES_PER_GB,
+    Address,
+    Environment,
+    Generation,
+    MachineState,
+    Observed,
+    Package,
+    Phase,
+    Progress,
+    Resources,
+    Template,
+)
+from nixos_workspaces.reconciler import Timing
+from nixos_workspaces.runtimes.base import Capabilities, MachineSpec, Usage
+from nixos_workspaces.services import Outside, Services, open_services
+from nixos_workspaces.settings import Settings
+
+TEMPLATES = {
+    "minimal": Template("minimal", "Minimal", "Nothing but a shell.", "❄️"),
+    "development": Template("development", "Development", "Compilers and tools.", "🛠️", ("git", "gcc")),
+    "python": Template("python", "Python", "Python and its tools.", "🐍", ("python3",)),
+    "nodejs": Template("nodejs", "Node.js", "Node and npm.", "🟩", ("nodejs",)),
+}
+PACKAGES = {
+    name: Package(name, "1.0", f"The program {name}.")
+    for name in ("git", "python3", "nodejs", "gcc", "ripgrep", "jq", "vim", "broken", "slow", "hello")
+}
+FAST = Timing(observe=0.05, look=0.02, lease=1.0)
+
+
+@dataclass
+class World:
+    """Everything that is there whether a control plane runs or not."""
+
+    machines: dict[str, Observed] = field(default_factory=dict)
+    volume_keys: dict[str, bytes] = field(default_factory=dict)
+    host_keys: dict[str, str] = field(default_factory=dict)
+    consoles: dict[str, bytes] = field(default_factory=dict)
+    generations: dict[str, list[Generation]] = field(default_factory=dict)
+    selected: dict[str, int] = field(default_factory=dict)
+    storage_bytes: int = 1000 * BYTES_PER_GB
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    unbootable: set[str] = field(default_factory=set)
+    """Toplevels whose sshd never answers."""
+
+    def used_bytes(self) -> int:
+        """Return what volumes take."""
+        return sum(machine.resources.storage_bytes for machine in self.machines.values() if machine.resources)
+
+    def kill(self, workspace_id: str, reason: str = "PID 1 was killed") -> None:
+        """Let a machine die by itself."""
+        machine = self.machines[workspace_id]
+        self.machines[workspace_id] = replace(
+            machine, state=MachineState.STOPPED, address=None, started_at=None, exit_reason=reason
+        )
+
+
+class FakeRuntime:
+    """An engine whose machines are values."""
+
+    def __init__(self, world: World, *, live_growth: bool = False) -> None:
+        self._world = world
+        self._live_growth = live_growth
+        self._cpu: dict[str, float] = {}
+
+    async def _called(self, what: str, workspace_id: str = "") -> None:
+        """Note a call; derived engines misbehave here."""
+        self._world.calls.append((what, workspace_id))
+        await asyncio.sleep(0)
+
+    def _machine(self, workspace_id: str) -> Observed:
+        try:
+            return self._world.machines[workspace_id]
+        except KeyError:
+            raise NotFound(f"no machine {workspace_id}") from None
+
+    def _put(self, machine: Observed) -> Observed:
+        self._world.machines[machine.workspace_id] = machine
+        return machine
+
+    async def capabilities(self) -> Capabilities:
+        await self._called("capabilities")
+        total = self._world.storage_bytes
+        free = total - self._world.used_bytes()
+        return Capabilities("fake", "fscrypt", self._live_growth, 16.0, 64 * BYTES_PER_GB, total, free)
+
+    async def create(self, spec: MachineSpec) -> None:
+        await self._called("create", spec.workspace_id)
+        if spec.workspace_id in self._world.machines:
+            return
+        if self._world.used_bytes() + spec.resources.storage_bytes > self._world.storage_bytes:
+            raise InsufficientResources("The disk is full.")
+        self._world.volume_keys[spec.workspace_id] = spec.volume_key
+        self._put(Observed(spec.workspace_id, MachineState.STOPPED, resources=spec.resources, encryption="fscrypt"))
+
+    async def start(self, spec: MachineSpec) -> Observed:
+        await self._called("start", spec.workspace_id)
+        machine = self._machine(spec.workspace_id)
+        if self._world.volume_keys[spec.workspace_id] != spec.volume_key:
+            raise RuntimeFailed("The volume does not open with this key.")
+        if machine.state is MachineState.RUNNING:
+            return machine
+        if machine.state is MachineState.PAUSED:
+            return self._put(replace(machine, state=MachineState.RUNNING))
+        if spec.toplevel in self._world.unbootable:
+            raise RuntimeFailed("sshd did not answer; the last lines of the boot log: panic.", code="boot_failed")
+        self._world.host_keys[spec.workspace_id] = spec.host_key
+        self._world.consoles[spec.workspace_id] = b"Welcome to NixOS\nsshd is up\n"
+        self._cpu[spec.workspace_id] = 0.0
+        return self._put(
+            replace(
+                machine,
+                state=MachineState.RUNNING,
+                generation=spec.generation,
+                toplevel=spec.toplevel,
+                resources=spec.resources,
+                address=Address("127.0.0.1", 2222),
+                started_at=datetime.now(UTC),
+                exit_reason="",
+                oom_kills=0,
+            )
+        )
+
+    async def stop(self, workspace_id: str, grace_seconds: float = 10.0) -> None:
+        del grace_seconds
+        await self._called("stop", workspace_id)
+        machine = self._machine(workspace_id)
+        self._put(replace(machine, state=MachineState.STOPPED, address=None, started_at=None, exit_reason=""))
+
+    async def delete(self, workspace_id: str) -> None:
+        await self._called("delete", workspace_id)
+        self._world.machines.pop(workspace_id, None)
+        self._world.volume_keys.pop(workspace_id, None)
+        self._world.host_keys.pop(workspace_id, None)
+        self._world.consoles.pop(workspace_id, None)
+
+    async def observe(self, workspace_id: str) -> Observed:
+        await self._called("observe", workspace_id)
+        return self._world.machines.get(workspace_id, Observed(workspace_id, MachineState.ABSENT))
+
+    async def list(self) -> Sequence[Observed]:
+        await self._called("list")
+        return tuple(self._world.machines.values())
+
+    async def resize(self, workspace_id: str, resources: Resources) -> None:
+        await self._called("resize", workspace_id)
+        machine = self._machine(workspace_id)
+        held = machine.resources or resources
+        if resources.storage_bytes < held.storage_bytes:
+            raise Conflict("smaller")
+        larger = resources.storage_bytes > held.storage_bytes
+        if larger and machine.state is MachineState.RUNNING and not self._live_growth:
+            raise Conflict("larger while running")
+        self._put(replace(machine, resources=resources))
+
+    async def usage(self, workspace_id: str) -> Usage:
+        await self._called("usage", workspace_id)
+        machine = self._machine(workspace_id)
+        if machine.state not in (MachineState.RUNNING, MachineState.PAUSED) or machine.resources is None:
+            raise Conflict("not running")
+        now = asyncio.get_running_loop().time()
+        memory, storage = machine.resources.memory_bytes, machine.resources.storage_bytes
+        return Usage(now * machine.resources.cpu / 2, memory // 4, storage // 10, storage, 9, 0, 0, now)
+
+    async def connect(self, workspace_id: str, port: int) -> socket.socket:
+        raise Unavailable(f"nothing listens on port {port} of {workspace_id}")
+
+    async def pause(self, workspace_id: str) -> None:
+        await self._called("pause", workspace_id)
+        machine = self._machine(workspace_id)
+        if machine.state is MachineState.STOPPED:
+            raise Conflict("not running")
+        self._put(replace(machine, state=MachineState.PAUSED))
+
+    async def resume(self, workspace_id: str) -> None:
+        await self._called("resume", workspace_id)
+        machine = self._machine(workspace_id)
+        if machine.state is MachineState.STOPPED:
+            raise Conflict("not running")
+        self._put(replace(machine, state=MachineState.RUNNING))
+
+    async def boot_log(self, workspace_id: str, offset: int = 0) -> bytes:
+        return self._world.consoles.get(workspace_id, b"")[offset:]
+
+    async def close(self) -> None:
+        pass
+
+
+class FakeEnvironments:
+    """Nix whose store paths are hashes of environments; package ``broken`` never builds."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @property
+    def package_set(self) -> str:
+        return "fake packages"
+
+    async def _called(self, what: str, workspace_id: str = "") -> None:
+        """Note a call; derived ones misbehave here."""
+        self._world.calls.append((what, workspace_id))
+        await asyncio.sleep(0)
+
+    async def templates(self) -> Sequence[Template]:
+        return tuple(TEMPLATES.values())
+
+    async def search(self, query: str, limit: int) -> Sequence[Package]:
+        return tuple(package for name, package in sorted(PACKAGES.items()) if query in name)[:limit]
+
+    async def check(self, environment: Environment) -> None:
+        await self._called("check")
+        if environment.template not in TEMPLATES:
+            raise InvalidInput(f"There is no template {environment.template!r}.", field="template")
+        for package in environment.packages:
+            if package not in PACKAGES:
+                raise InvalidInput(f"There is no package {package!r}.", field="packages")
+
+    async def build(
+        self,
+        workspace_id: str,
+        environment: Environment,
+        on_progress: Callable[[Progress], None],
+        on_log: Callable[[str], None],
+    ) -> Generation:
+        await self._called("build", workspace_id)
+        on_log(f"evaluating {environment.template}")
+        if "broken" in environment.packages:
+            raise BuildFailed("Package broken does not build.")
+        on_progress(Progress(Phase.BUILD, 0.5, "building"))
+        on_log("built")
+        digest = hashlib.sha256(repr(environment).encode()).hexdigest()[:32]
+        return self._take(workspace_id, f"/nix/store/{digest}-nixos-system", environment)
+
+    def _take(self, workspace_id: str, toplevel: str, environment: Environment) -> Generation:
+        """Make a toplevel the present generation; the same one again makes no new generation."""
+        held = self._world.generations.setdefault(workspace_id, [])
+        selected = self._world.selected.get(workspace_id)
+        for generation in held:
+            if generation.number == selected and generation.toplevel == toplevel:
+                return generation
+        made = Generation(len(held) + 1, toplevel, environment, datetime.now(UTC))
+        held.append(made)
+        self._world.selected[workspace_id] = made.number
+        return made
+
+    async def generations(self, workspace_id: str) -> Sequence[Generation]:
+        return tuple(self._world.generations.get(workspace_id, ()))
+
+    async def select(self, workspace_id: str, number: int) -> Generation:
+        await self._called("select", workspace_id)
+        for generation in self._world.generations.get(workspace_id, ()):
+            if generation.number == number:
+                self._world.selected[workspace_id] = number
+                return generation
+        raise NotFound(f"no generation {number}")
+
+    async def forget(self, workspace_id: str) -> None:
+        await self._called("forget", workspace_id)
+        self._world.generations.pop(workspace_id, None)
+        self._world.selected.pop(workspace_id, None)
+
+    async def collect_garbage(self) -> int:
+        await self._called("collect_garbage")
+        return 0
+
+
+class BrokenRuntime(FakeRuntime):
+    """An engine that refuses chosen calls, each a number of times."""
+
+    def __init__(self, world: World, faults: dict[str, tuple[int, WorkspacesError | Exception]]) -> None:
+        super().__init__(world)
+        self.faults = faults
+
+    @override
+    async def _called(self, what: str, workspace_id: str = "") -> None:
+        await super()._called(what, workspace_id)
+        times, error = self.faults.get(what, (0, RuntimeFailed("")))
+        if times:
+            self.faults[what] = (times - 1, error)
+            raise error
+
+
+class SlowRuntime(FakeRuntime):
+    """An engine that finishes chosen calls when it is told to; never told, it never answers."""
+
+    def __init__(self, world: World, slow: frozenset[str]) -> None:
+        super().__init__(world)
+        self._slow = slow
+        self.entered = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    @override
+    async def _called(self, what: str, workspace_id: str = "") -> None:
+        await super()._called(what, workspace_id)
+        if what in self._slow:
+            self.entered.set()
+            await self.go_on.wait()
+
+
+class SlowEnvironments(FakeEnvironments):
+    """Nix that finishes chosen calls when it is told to, and notes which were cancelled."""
+
+    def __init__(self, world: World, slow: frozenset[str] = frozenset({"build"})) -> None:
+        super().__init__(world)
+        self._slow = slow
+        self.entered = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.cancelled = 0
+
+    @override
+    async def _called(self, what: str, workspace_id: str = "") -> None:
+        await super()._called(what, workspace_id)
+        if what in self._slow:
+            self.entered.set()
+            try:
+                await self.go_on.wait()
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                raise
+
+
+def outside(
+    runtime: FakeRuntime, environments: FakeEnvironments
+) -> Callable[[Settings], AbstractAsyncContextManager[Outside]]:
+    """Return how ``open_services`` opens these doors."""
+
+    @asynccontextmanager
+    async def opened(_settings: Settings) -> AsyncIterator[Outside]:
+        yield Outside(environments, runtime, environments.package_set)
+
+    return opened
+
+
+@asynccontextmanager
+async def fake_services(
+    data: Path,
+    *,
+    world: World | None = None,
+    runtime: FakeRuntime | None = None,
+    environments: FakeEnvironments | None = None,
+    settings: Settings | None = None,
+    timing: Timing = FAST,
+) -> AsyncIterator[Services]:
+    """Yield real services over a fake world."""
+    world = world or World()
+    doors = outside(runtime or FakeRuntime(world), environments or FakeEnvironments(world))
+    async with open_services(settings or Settings(data=data), outside=doors, timing=timing) as services:
+        yield services
+
+
+async def eventually(ask: Callable[[], Awaitable[object]], seconds: float = 10.0) -> None:
+    """Return as soon as ``ask`` gives something true; fail after ``seconds``."""
+    async with asyncio.timeout(seconds):
+        while not await ask():  # noqa: ASYNC110  a poll with a deadline
+            await asyncio.sleep(0.01)

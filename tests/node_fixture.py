@@ -1,0 +1,222 @@
+"""A real node of its own for tests: its data directory on a disk, its own network, everything removed at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nixos_workspaces.model import Address, Resources
+from nixos_workspaces.node.home import Home
+from nixos_workspaces.runtimes.base import MachineSpec
+from nixos_workspaces.runtimes.local import LocalRuntime
+
+ROOT = Path(__file__).resolve().parent.parent
+MIB = 1 << 20
+SMALL = Resources(cpu=1.0, memory_bytes=512 * MIB, storage_bytes=256 * MIB)
+VOLUME_KEY = bytes(range(64))
+T = TypeVar("T")
+
+_MAIN = """
+import json, logging, sys
+from pathlib import Path
+from nixos_workspaces.node.daemon import NodeConfig, run
+logging.basicConfig(level=logging.INFO)
+options = json.loads(sys.argv[1])
+run(NodeConfig(Path(options.pop("data")), **options))
+"""
+_numbers = itertools.count(1)
+
+
+def until(what: str, probe: Callable[[], T | None], seconds: float = 30.0, pause: float = 0.02) -> T:
+    """Return the first answer of ``probe`` that is neither None nor False; fail after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = probe()
+        if answer is not None and answer is not False:
+            return answer
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        time.sleep(pause)
+
+
+@dataclass
+class Node:
+    """One node process and what tests need to use it."""
+
+    directory: Path
+    toplevel: str
+    network: str
+    options: dict[str, Any] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "data"
+
+    @property
+    def runtime(self) -> LocalRuntime:
+        return LocalRuntime(self.data / "node.sock")
+
+    @property
+    def home(self) -> Home:
+        return Home(self.data.resolve())
+
+    def start(self) -> None:
+        """Start the process and wait until it answers."""
+        options = {"data": str(self.data), "network": self.network, "id_base": 1_600_000_000} | self.options
+        with (self.directory / "node.log").open("ab") as log:
+            command = [sys.executable, "-c", _MAIN, json.dumps(options)]
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        until("the node answers", self._answers)
+
+    def kill(self) -> None:
+        """End the process without warning."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Ask the process to end; workspaces keep running."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(60) == 0, self.log()
+
+    def log(self) -> str:
+        return (self.directory / "node.log").read_text()[-4000:]
+
+    def spec(self, **changes: Any) -> MachineSpec:
+        """Return the order of a new small workspace."""
+        spec = MachineSpec(
+            workspace_id=f"ws-{next(_numbers):012d}",
+            hostname="demo",
+            generation=1,
+            toplevel=self.toplevel,
+            resources=SMALL,
+            ports=(),
+            volume_key=VOLUME_KEY,
+            host_key=(self.directory / "host").read_text(),
+            authorized_keys=((self.directory / "user.pub").read_text().strip(),),
+        )
+        return replace(spec, **changes)
+
+    @asynccontextmanager
+    async def running(self, **changes: Any) -> AsyncIterator[MachineSpec]:
+        """Yield the order of a workspace that runs, and delete it at the end."""
+        spec = self.spec(**changes)
+        try:
+            await self.runtime.create(spec)
+            await self.runtime.start(spec)
+            yield spec
+        finally:
+            await self.runtime.delete(spec.workspace_id)
+
+    def ssh(self, where: Address | None, command: str, *, check: bool = True, timeout: float = 60) -> str:
+        """Run a command in a workspace from this machine, as a user does."""
+        assert where is not None
+        known = self.directory / "known_hosts"
+        known.write_text(f"{where.host} {(self.directory / 'host.pub').read_text()}")
+        options = ["-F", "none", "-o", "BatchMode=yes", "-o", f"UserKnownHostsFile={known}", "-o", "LogLevel=ERROR"]
+        target = ["-i", str(self.directory / "user"), "-p", str(where.port), f"{where.username}@{where.host}"]
+        done = subprocess.run(
+            ["ssh", *options, *target, command],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+        assert not check or done.returncode == 0, f"{command}: {done.returncode}: {done.stdout}{done.stderr}"
+        return (done.stdout + done.stderr).strip()
+
+    def as_root(self, spec: MachineSpec, command: str, *, check: bool = True, timeout: float = 60) -> str:
+        """Run a command in a workspace as its root, past its sshd."""
+        enter = ["nsenter", f"--mount={self.home.pin}", "runc", "--root", str(self.home.engine), "exec"]
+        shell = ["/run/current-system/sw/bin/bash", "-c", f"export PATH=/run/current-system/sw/bin; {command}"]
+        done = subprocess.run(
+            [*enter, spec.workspace_id, *shell],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+        assert not check or done.returncode == 0, f"{command}: {done.returncode}: {done.stdout}{done.stderr}"
+        return (done.stdout + done.stderr).strip()
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log()
+        probe = "import sys, socket; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])"
+        socket_path = str(self.data / "node.sock")
+        return subprocess.run([sys.executable, "-c", probe, socket_path], check=False, capture_output=True).returncode == 0
+
+
+@contextmanager
+def running_node(toplevel: str, network: str = "10.214.0.0/17", **options: Any) -> Iterator[Node]:
+    """Yield a started node; at the end everything that it made is gone."""
+    directory = Path(tempfile.mkdtemp(prefix="nixws-node-", dir="/var/tmp"))
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / name], check=True)
+    node = Node(directory, toplevel, network, options)
+    try:
+        node.start()
+        yield node
+    finally:
+        with contextlib.suppress(Exception):
+            if node.process is not None and node.process.poll() is not None:
+                node.start()
+        _remove(node)
+
+
+def _remove(node: Node) -> None:
+    """Delete every workspace through the node, end it, and remove its directory."""
+    assert node.process is not None
+    remove = f"""
+import asyncio
+from pathlib import Path
+from nixos_workspaces.runtimes.local import LocalRuntime
+async def main():
+    runtime = LocalRuntime(Path({str(node.data / "node.sock")!r}))
+    for seen in await runtime.list():
+        await runtime.delete(seen.workspace_id)
+asyncio.run(main())
+"""
+    subprocess.run([sys.executable, "-c", remove], check=True, timeout=60)
+    node.stop()
+    shutil.rmtree(node.directory)
+
+
+def build_toplevel(directory: Path) -> str:
+    """Return a bootable system with Python: the one named by NIXWS_TEST_TOPLEVEL, or built here from this tree."""
+    given = os.environ.get("NIXWS_TEST_TOPLEVEL")
+    if given:
+        return given
+    nix = Path("/opt/nixws/nix/bin/nix")
+    environment = dict(os.environ) | {"NIX_CONF_DIR": "/opt/nixws/nix/etc", "HOME": str(directory)}
+    generate = [sys.executable, str(ROOT / "nix" / "debian" / "generate.py")]
+    reference = subprocess.run(generate, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+    flake = directory / "flake"
+    flake.mkdir()
+    for name in ("flake.nix", "workspace.nix"):
+        shutil.copy(ROOT / "nix" / name, flake)
+    shutil.copytree(ROOT / "nix" / "templates", flake / "templates")
+    wanted = {"schema": 1, "system": "x86_64-linux", "template": "minimal", "packages": ["python3"], "ports": []}
+    (flake / "workspace.json").write_text(json.dumps(wanted))
+    lock = [nix, "flake", "lock", f"path:{flake}", "--override-input", "nixpkgs", reference]
+    subprocess.run(lock, check=True, capture_output=True, env=environment)
+    attribute = f"path:{flake}#nixosConfigurations.workspace.config.system.build.toplevel"
+    build = [nix, "build", attribute, "--profile", directory / "profile"]
+    subprocess.run(build, check=True, capture_output=True, env=environment)
+    return str((directory / "profile").resolve())

@@ -1,0 +1,197 @@
+"""The command line as a user runs it: a real process against a live service."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from web_service import Web, running_web, until
+
+from nixos_workspaces.cli.target import write_cli_file
+
+NIXWS = Path(sys.executable).parent / "nixws"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def web(data: Path) -> Iterator[Web]:
+    with running_web(data) as running:
+        yield running
+
+
+def run(*words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run ``nixws`` with nothing of this process's environment but PATH."""
+    return subprocess.run(
+        [str(NIXWS), *words],
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "COLUMNS": "200", **environ},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def nixws(web: Web) -> Any:
+    def call(*words: str, code: int = 0, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+        done = run(*words, stdin=stdin, **{"NIXWS_URL": web.url, "NIXWS_TOKEN": web.token, **environ})
+        assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
+        assert "Traceback" not in done.stderr
+        return done
+
+    return call
+
+
+def test_a_workspace_from_create_to_delete(nixws: Any) -> None:
+    made = nixws(
+        "create", "cli-one", "--cpu", "0.5", "--memory", "0.5", "--storage", "1", "-t", "minimal", "-p", "git,jq"
+    )
+    assert "running" in made.stdout
+    assert "cli-one: creating" in made.stderr
+    shown = json.loads(nixws("show", "cli-one", "--json").stdout)["workspace"]
+    assert shown["config"]["packages"] == ["git", "jq"]
+    assert shown["config"]["cpu"] == 0.5
+    assert "cli-one" in nixws("list").stdout
+    listed = json.loads(nixws("--json", "list").stdout)["workspaces"]
+    assert [one["name"] for one in listed] == ["cli-one"]
+    for verb, status in (
+        ("stop", "stopped"),
+        ("start", "running"),
+        ("pause", "paused"),
+        ("resume", "running"),
+        ("restart", "running"),
+    ):
+        done = nixws(verb, shown["id"], "--json")
+        assert json.loads(done.stdout)["workspace"]["status"] == status
+    changed = json.loads(nixws("resize", "cli-one", "--memory", "0.75", "--json").stdout)["workspace"]
+    assert changed["config"]["memory"] == 0.75
+    assert nixws("logs", "cli-one").stdout
+    assert "minimal" in nixws("generations", "cli-one").stdout
+    assert nixws("delete", "cli-one", code=1, stdin="n\n").returncode == 1
+    nixws("delete", "cli-one", "--yes")
+    assert nixws("show", "cli-one", code=3).stderr.startswith("nixws: There is no workspace 'cli-one'")
+
+
+def test_the_catalogue(nixws: Any) -> None:
+    assert "minimal" in nixws("templates").stdout
+    assert json.loads(nixws("templates", "--json").stdout)["templates"]
+    assert "git" in nixws("packages", "search", "git").stdout
+    assert json.loads(nixws("--json", "doctor").stdout)["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["show", "none"], 3, "There is no workspace 'none'"),
+        (["show", "../../healthz"], 3, "There is no workspace"),
+        (["create", "Bad_Name"], 2, "a name has"),
+        (["create", "a", "--cpu", "nan"], 2, "cpu"),
+        (["create", "a", "--cpu", "0"], 2, "cpu"),
+        (["create", "a", "--cpu", "many"], 2, "--cpu"),
+        (["create", "a", "-p", "none-such"], 2, "none-such"),
+        (["create", "a", "-t", "none-such"], 2, "none-such"),
+        (["resize", "none"], 2, "give at least one"),
+        (["fly"], 2, "No such command"),
+        (["list", "--status", "dead"], 2, "status"),
+        (["ssh", "none"], 3, "There is no workspace"),
+    ],
+)
+def test_what_goes_wrong_is_said_on_stderr_with_an_exit_code(
+    nixws: Any, words: list[str], code: int, said: str
+) -> None:
+    done = nixws(*words, code=code)
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+def test_errors_are_json_too_when_asked_for(nixws: Any) -> None:
+    error = json.loads(nixws("show", "none", "--json", code=3).stderr)["error"]
+    assert (error["code"], error["field"]) == ("workspace_not_found", "workspace_id")
+
+
+def test_who_is_not_signed_in_is_told_how_to(nixws: Any, tmp_path: Path) -> None:
+    assert "The token is not valid" in nixws("list", code=4, NIXWS_TOKEN="nope").stderr
+    done = nixws("--data", str(tmp_path), "list", code=4, NIXWS_TOKEN="")
+    assert "token create" in done.stderr
+
+
+def test_a_service_that_does_not_answer(tmp_path: Path) -> None:
+    done = run("list", NIXWS_URL="http://127.0.0.1:1", NIXWS_TOKEN="x")
+    assert done.returncode == 6
+    assert "does not answer at http://127.0.0.1:1" in done.stderr
+    done = run("list", NIXWS_URL="not a url", NIXWS_TOKEN="x")
+    assert done.returncode in {2, 6}
+    assert "Traceback" not in done.stderr
+    assert tmp_path.is_dir()
+
+
+def test_tokens_are_made_listed_and_revoked_in_the_data_directory(web: Web, data: Path) -> None:
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        return run("--data", str(data), "token", *words, NIXWS_URL=web.url)
+
+    made = call("create", "from-cli")
+    assert made.returncode == 0, made.stderr
+    secret = made.stdout.strip()
+    assert made.stdout == f"{secret}\n"
+    assert len(secret) >= 40
+    assert run("list", NIXWS_URL=web.url, NIXWS_TOKEN=secret).returncode == 0
+    assert "from-cli" in call("list").stdout
+    assert secret not in call("list").stdout
+    assert call("revoke", "from-cli").returncode == 0
+    assert call("revoke", "from-cli").returncode == 3
+    assert run("list", NIXWS_URL=web.url, NIXWS_TOKEN=secret).returncode == 4
+    assert call("create", "\x1b[31m").returncode == 2
+
+
+def test_the_login_link_signs_in(web: Web, data: Path) -> None:
+    import httpx2
+
+    link = run("--data", str(data), "login-link", NIXWS_URL=web.url).stdout.strip()
+    assert link.startswith(f"{web.url}/login?code=")
+    with httpx2.Client(trust_env=False) as browser:
+        browser.get(link)
+        assert browser.get(f"{web.url}/api/nixos/session").status_code == 200
+
+
+def test_the_data_directory_tells_address_and_token(web: Web, tmp_path: Path) -> None:
+    """Who may read the data directory needs no options; the file is for its owner only, and for one address."""
+    write_cli_file(tmp_path, web.url, web.token)
+    assert stat.S_IMODE((tmp_path / "cli.json").stat().st_mode) == 0o600
+    assert run("--data", str(tmp_path), "list").returncode == 0
+    other = run("--data", str(tmp_path), "--url", "http://127.0.0.1:1", "list")
+    assert other.returncode == 4
+    assert "There is no token for http://127.0.0.1:1" in other.stderr
+
+
+def test_logs_are_followed_until_the_workspace_is_gone(nixws: Any, web: Web) -> None:
+    made = web.create("cli-followed")
+    environ = {"PATH": os.environ["PATH"], "NIXWS_URL": web.url, "NIXWS_TOKEN": web.token}
+    with subprocess.Popen(
+        [str(NIXWS), "logs", "-f", made["id"]], env=environ, stdout=subprocess.PIPE, text=True
+    ) as tail:
+        assert tail.stdout is not None
+        assert tail.stdout.readline()
+        nixws("delete", made["id"], "--yes")
+        tail.stdout.read()
+        until("it has ended", lambda: tail.poll() is not None)
+        assert tail.returncode == 0
+
+
+def test_the_version_and_help() -> None:
+    assert run("--version").stdout.startswith("nixws ")
+    help_ = run("--help").stdout
+    for verb in ("create", "list", "ssh", "token", "serve", "node", "up", "doctor", "login-link"):
+        assert verb in help_
+    assert run().returncode == 2

@@ -1,0 +1,144 @@
+"""SQLite as we set it up: durable, private, migrated once, honest about what it cannot do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import op
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from nixos_workspaces.database import AuditEntry, open_database
+from nixos_workspaces.database.engine import pragma
+from nixos_workspaces.database.schema import metadata
+from nixos_workspaces.errors import Unavailable
+
+NOW = datetime(2026, 5, 26, tzinfo=UTC)
+
+
+async def test_every_connection_is_durable(tmp_path: Path) -> None:
+    """Acknowledged rows survive a power cut, deleted ones do not stay in the file."""
+    database = await open_database(tmp_path / "test.db")
+    async with database.transaction() as one, database.reading() as two, database.reading() as three:
+        for tx in (one, two, three):
+            assert await pragma(tx, "journal_mode") == "wal"
+            assert await pragma(tx, "synchronous") == 2
+            assert await pragma(tx, "foreign_keys") == 1
+            assert await pragma(tx, "secure_delete") == 1
+            assert await pragma(tx, "busy_timeout") == 5000
+    await database.close()
+
+
+async def test_migrations_make_the_schema(tmp_path: Path) -> None:
+    """From empty, the migrations end in exactly the tables that the queries are written for."""
+    await (await open_database(tmp_path / "test.db")).close()
+    engine = create_engine(f"sqlite:///{tmp_path / 'test.db'}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+async def test_two_starts_at_once_migrate_once(tmp_path: Path) -> None:
+    """Eight open an empty directory at the same time; all get a usable database."""
+    opened = await asyncio.gather(*(open_database(tmp_path / "new" / "test.db") for _ in range(8)))
+    for database in opened:
+        async with database.transaction() as tx:
+            await tx.audit.append(AuditEntry(NOW, "ann", "create", "ws-1", "accepted"))
+    async with opened[0].reading() as tx:
+        assert len(await tx.audit.entries()) == 8
+    for database in opened:
+        await database.close()
+
+
+async def test_killed_migration_leaves_the_old_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration is one transaction; the next start does it from the beginning."""
+
+    class Killed(BaseException):
+        """The process ends here."""
+
+    create, made = op.create_table, list[str]()
+
+    def dying(name: str, *columns: Any, **given: Any) -> Any:
+        made.append(name)
+        if len(made) == 4:
+            raise Killed
+        return create(name, *columns, **given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(op, "create_table", dying)
+        with pytest.raises(Killed):
+            await open_database(tmp_path / "test.db")
+    with sqlite3.connect(tmp_path / "test.db") as raw:
+        assert raw.execute("select name from sqlite_master").fetchall() == []
+    raw.close()
+    await (await open_database(tmp_path / "test.db")).close()
+
+
+async def test_files_are_private(tmp_path: Path) -> None:
+    """Nobody but the service's own user can read the database, its log included."""
+    before = os.umask(0)
+    try:
+        database = await open_database(tmp_path / "data" / "test.db")
+        async with database.transaction() as tx:
+            await tx.audit.append(AuditEntry(NOW, "ann", "create", "ws-1", "accepted"))
+        modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "data").iterdir()}
+        await database.close()
+    finally:
+        os.umask(before)
+    assert set(modes) == {"test.db", "test.db-wal", "test.db-shm", "test.lock"}
+    assert set(modes.values()) == {0o600}
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+
+
+async def test_deleted_rows_leave_the_files(tmp_path: Path) -> None:
+    """After a close no byte of a deleted row is in any file of the database."""
+    database = await open_database(tmp_path / "test.db")
+    async with database.transaction() as tx:
+        await tx.leases.acquire("canary-6f1d", "canary-holder", NOW, NOW)
+    async with database.transaction() as tx:
+        await tx.leases.release_all("canary-holder")
+    await database.close()
+    for path in tmp_path.iterdir():  # noqa: ASYNC240  nothing else runs
+        assert b"canary" not in path.read_bytes(), path
+
+
+async def test_locked_database_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process that keeps the write lock: an honest refusal after the busy timeout, nothing stored."""
+    monkeypatch.setattr("nixos_workspaces.database.engine._PRAGMAS", ("PRAGMA busy_timeout=50",))
+    database = await open_database(tmp_path / "test.db")
+    raw = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
+    raw.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable) as refused:
+        async with database.transaction() as tx:
+            await tx.audit.append(AuditEntry(NOW, "ann", "create", "ws-1", "accepted"))
+    assert refused.value.code == "database_unavailable"
+    raw.execute("ROLLBACK")
+    raw.close()
+    async with database.reading() as tx:
+        assert await tx.audit.entries() == []
+    await database.close()
+
+
+async def test_reading_does_not_wait_for_writers(tmp_path: Path) -> None:
+    """A transaction that writes and takes its time keeps nobody from reading what was before it."""
+    database = await open_database(tmp_path / "test.db")
+    async with database.transaction() as tx:
+        await tx.audit.append(AuditEntry(NOW, "ann", "create", "ws-1", "accepted"))
+        async with asyncio.timeout(2), database.reading() as other:
+            assert await other.audit.entries() == []
+    await database.close()
+
+
+async def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    """A clear word, and the file stays as it was."""
+    (tmp_path / "test.db").write_bytes(b"not a database, but somebody's file" * 100)
+    with pytest.raises(Unavailable):
+        await open_database(tmp_path / "test.db")
+    assert (tmp_path / "test.db").read_bytes().startswith(b"not a database")

@@ -1,0 +1,442 @@
+"""The package set out of Debian packages: every attribute runs, and the small module system behaves like NixOS's."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SET = Path("/var/cache/nixws/debian-set")
+ATTRIBUTES = json.loads((ROOT / "nix/debian/packages.json").read_text())["attributes"]
+
+RUNS: dict[str, Sequence[str]] = {
+    **{
+        name: (name, "--version")
+        for name in ("bash", "bat", "bc", "cmake", "curl", "direnv", "file", "fish", "fzf", "gawk")
+    },
+    **{
+        name: (name, "--version")
+        for name in ("gcc", "gdb", "git", "gzip", "hello", "htop", "jq", "less", "man", "nano", "ncdu")
+    },
+    **{
+        name: (name, "--version")
+        for name in ("ninja", "patch", "perl", "pkg-config", "pv", "python3", "rsync", "screen", "shellcheck")
+    },
+    **{name: (name, "--version") for name in ("strace", "tree", "vim", "wget", "zstd", "fd", "xz", "dos2unix")},
+    **{name: (name, "-v") for name in ("unzip", "zip")},
+    "binutils": ("ld", "--version"),
+    "bzip2": ("bzip2", "--help"),
+    "coreutils": ("ls", "--version"),
+    "dbus": ("dbus-daemon", "--version"),
+    "diffutils": ("diff", "--version"),
+    "entr": ("sh", "-c", "echo x | entr -n true; test $? -eq 1 -o $? -eq 2"),
+    "findutils": ("find", "--version"),
+    "getent": ("getent", "--version"),
+    "glibcLocales": ("locale", "--version"),
+    "gnugrep": ("grep", "--version"),
+    "gnumake": ("make", "--version"),
+    "gnused": ("sed", "--version"),
+    "gnutar": ("tar", "--version"),
+    "iproute2": ("ip", "-V"),
+    "iputils": ("ping", "-V"),
+    "lsof": ("lsof", "-v"),
+    "lua5_4": ("lua", "-v"),
+    "ncurses": ("tput", "-V"),
+    "neovim": (
+        "nvim",
+        "--headless",
+        "--clean",
+        "+runtime! plugin/netrwPlugin.vim",
+        "+echo exists('g:loaded_netrwPlugin')",
+        "+qa",
+    ),
+    "netcat": ("nc", "-h"),
+    "nftables": ("nft", "--version"),
+    "nodejs": ("node", "-e", "require('node:crypto').randomUUID(); console.log(process.version)"),
+    "openssh": ("ssh", "-V"),
+    "openssl": ("openssl", "version"),
+    "p7zip": ("7zr", "i"),
+    "procps": ("ps", "--version"),
+    "psmisc": ("pstree", "--version"),
+    "redis": ("redis-server", "--version"),
+    "ripgrep": ("rg", "--version"),
+    "socat": ("socat", "-V"),
+    "sqlite": ("sqlite3", ":memory:", "select sqlite_version()"),
+    "sudo": ("sudo", "--help"),
+    "systemd": ("systemctl", "--version"),
+    "tmux": ("tmux", "-V"),
+    "universal-ctags": ("ctags", "--version"),
+    "util-linux": ("lsblk", "--version"),
+    "which": ("which", "which"),
+}
+
+LIBRARIES = {"pyyaml": "yaml"}
+"""Python libraries whose module has another name than their attribute."""
+WORKSPACE = {"schema": 1, "system": "x86_64-linux", "template": "minimal", "packages": ["hello"], "ports": [8080]}
+TOPLEVEL = "nixosConfigurations.workspace.config.system.build.toplevel"
+
+
+class Nix:
+    """Nix as root, without a daemon, and the package set's reference."""
+
+    def __init__(self, executables: Path, reference: str) -> None:
+        self.executables = executables
+        self.reference = reference
+        self.environment = {
+            "PATH": f"{executables}:/usr/bin:/bin",
+            "NIX_CONF_DIR": str(executables.parent / "etc"),
+            "HOME": os.environ.get("HOME", "/root"),
+        }
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `nix` and return what it said."""
+        return subprocess.run(
+            [str(self.executables / "nix"), *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=280,
+        )
+
+    def output(self, *arguments: str) -> str:
+        """Run `nix`, which must succeed."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout.strip()
+
+
+def program(name: str) -> list[str]:
+    """Run one of the set-up programs and return the lines it printed."""
+    done = subprocess.run(["python3", ROOT / name], capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def nix() -> Nix:
+    """Install Nix and generate the set; both do nothing where it is done."""
+    executables = Path(program("nix/install.py")[-1])
+    return Nix(executables, program("nix/debian/generate.py")[-1])
+
+
+@pytest.fixture(scope="module")
+def built(nix: Nix) -> dict[str, Path]:
+    """Every attribute's store path, built."""
+    names = sorted(ATTRIBUTES)
+    listed = nix.output(
+        "eval", "--json", f"{nix.reference}#legacyPackages.x86_64-linux", "--apply", f"pkgs: {{ {picks(names)} }}"
+    )
+    nix.output("build", "--no-link", *(f"{nix.reference}#{name}" for name in names))
+    return {name: Path(path) for name, path in json.loads(listed).items()}
+
+
+def picks(names: Sequence[str]) -> str:
+    """Return Nix code for a set of the store paths of some attributes (names of packages.json, which are ours)."""
+    return " ".join(f'"{name}" = "${{pkgs.{name}}}";' for name in names)
+
+
+def workspace(folder: Path, nix: Nix, *, module: str | None = None, **changes: Any) -> str:
+    """Write a workspace's flake, with its input locked to the set, and return its reference."""
+    for name in ("flake.nix", "workspace.nix"):
+        (folder / name).write_text((ROOT / "nix" / name).read_text())
+    templates = folder / "templates"
+    templates.mkdir(exist_ok=True)
+    for template in (ROOT / "nix/templates").glob("*.nix"):
+        (templates / template.name).write_text(template.read_text())
+    if module is not None:
+        text = f'{{ title = "T"; description = "D"; icon = "i"; packages = [ ]; module = {module}; }}'
+        (templates / "tried.nix").write_text(text)
+        changes["template"] = "tried"
+    (folder / "workspace.json").write_text(json.dumps({**WORKSPACE, **changes}))
+    nix.output("flake", "lock", f"path:{folder}", "--override-input", "nixpkgs", nix.reference)
+    return f"path:{folder}#{TOPLEVEL}"
+
+
+def refusal(folder: Path, nix: Nix, **changes: Any) -> str:
+    """Evaluate a workspace that must be refused and return the message."""
+    done = nix.run("eval", "--raw", workspace(folder, nix, **changes))
+    assert done.returncode != 0, f"accepted: {done.stdout}"
+    return done.stderr
+
+
+def test_every_attribute_is_tried() -> None:
+    """An attribute that nobody has seen running is not offered."""
+    assert set(RUNS) == set(ATTRIBUTES)
+
+
+@pytest.mark.parametrize("name", sorted(RUNS))
+def test_attribute_runs_out_of_the_store_alone(name: str, built: dict[str, Path]) -> None:
+    """Each program runs with nothing but its own store path in its environment."""
+    path = built[name] / "bin"
+    command, *arguments = RUNS[name]
+    executable = path / command if (path / command).exists() else Path("/bin") / command
+    done = subprocess.run(
+        [executable, *arguments],
+        env={"PATH": str(path)},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
+
+
+def test_nothing_is_linked_to_the_host(built: dict[str, Path]) -> None:
+    """Programs take their dynamic linker and libraries from the store."""
+    for name in ("git", "vim", "systemd", "openssh", "python3", "nodejs"):
+        programs = [
+            path for path in (built[name] / "bin").iterdir() if path.is_file() and path.read_bytes()[:4] == b"\x7fELF"
+        ]
+        assert programs, name
+        for path in programs:
+            loaded = subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout
+            assert "not found" not in loaded, path
+            outside = [
+                line
+                for line in loaded.splitlines()
+                if "=> /" in line and "=> /nix/store/" not in line and "ld-linux" not in line
+            ]
+            assert not outside, (path, outside)
+
+
+def test_attributes_describe_themselves(nix: Nix) -> None:
+    """The search shows each attribute's version and Debian's own description."""
+    shown = "{ inherit (p) version; inherit (p.meta) description; }"
+    apply = f"pkgs: builtins.mapAttrs (_: p: {shown}) {{ inherit (pkgs) git ripgrep; }}"
+    found = json.loads(nix.output("eval", "--json", f"{nix.reference}#legacyPackages.x86_64-linux", "--apply", apply))
+    assert found["git"]["description"].startswith("fast, scalable")
+    assert found["ripgrep"]["version"][0].isdigit()
+    assert "-" not in found["git"]["version"]
+
+
+@pytest.mark.parametrize(
+    ("compiler", "name", "source"),
+    [
+        (
+            "gcc",
+            "hello.c",
+            '#include <math.h>\n#include <stdio.h>\nint main(int n, char **v) { printf("hello %g\\n", sqrt(4. * n)); }',
+        ),
+        (
+            "g++",
+            "hello.cc",
+            '#include <iostream>\nint main() { try { throw 2; } catch (int n) { std::cout << "hello 2\\n"; } }',
+        ),
+    ],
+)
+def test_compiler_makes_programs_that_run(
+    compiler: str, name: str, source: str, built: dict[str, Path], tmp_path: Path
+) -> None:
+    """The C and C++ compilers need nothing of the host, and what they make finds its libraries in the store."""
+    (tmp_path / name).write_text(source)
+    environment = {"PATH": f"{built['gcc']}/bin", "TMPDIR": str(tmp_path)}
+    gcc: list[str | Path] = [built["gcc"] / "bin" / compiler, "-Wall", "-o", tmp_path / "hello", tmp_path / name, "-lm"]
+    made = subprocess.run(gcc, env=environment, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    assert (
+        subprocess.run([tmp_path / "hello"], env={}, capture_output=True, text=True, check=True).stdout == "hello 2\n"
+    )
+    assert b"/nix/store/" in (tmp_path / "hello").read_bytes()
+
+
+def test_python_makes_virtual_environments(built: dict[str, Path], tmp_path: Path) -> None:
+    """`python3 -m venv` works and brings pip."""
+    environment = {"HOME": str(tmp_path)}
+    subprocess.run(
+        [built["python3"] / "bin/python3", "-m", "venv", tmp_path / "env"],
+        env=environment,
+        check=True,
+        capture_output=True,
+    )
+    said = subprocess.run(
+        [tmp_path / "env/bin/pip", "--version"], env=environment, check=True, capture_output=True, text=True
+    ).stdout
+    assert said.startswith("pip ")
+
+
+def test_python_libraries_can_be_imported(nix: Nix, tmp_path: Path) -> None:
+    """Chosen libraries are importable by the workspace's python3, whose programs they bring along."""
+    libraries = list(json.loads((ROOT / "nix/debian/packages.json").read_text())["python3Packages"])
+    reference = workspace(tmp_path, nix, packages=["python3", *(f"python3Packages.{name}" for name in libraries)])
+    programs = Path(nix.output("build", "--no-link", "--print-out-paths", reference)) / "sw/bin"
+    # setuptools wants to be imported before whatever imports distutils.
+    modules = ", ".join(["setuptools", *(LIBRARIES.get(name, name) for name in libraries)])
+    environment = {"HOME": str(tmp_path), "PATH": str(programs)}
+    child = "subprocess.run([sys.executable, '-c', 'import requests; print(requests.get)'], check=True)"
+    code = f"import {modules}, sys, subprocess; {child}"
+    said = subprocess.run(
+        [programs / "python3", "-W", "ignore", "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert "function get" in said.stdout, said.stderr
+    tool = subprocess.run([programs / "pytest", "--version"], env=environment, cwd=tmp_path, check=False)
+    assert tool.returncode == 0
+
+
+def test_toplevel_has_the_layout_of_nixos(nix: Nix, tmp_path: Path) -> None:
+    """What boots and what inspects a NixOS system finds its way here."""
+    toplevel = Path(nix.output("build", "--no-link", "--print-out-paths", workspace(tmp_path, nix)))
+    assert toplevel.name.split("-", 1)[1].startswith("nixos-system-unnamed-")
+    for name in (
+        "init",
+        "activate",
+        "sw/bin/bash",
+        "sw/bin/hello",
+        "etc/systemd/system/sshd.service",
+        "systemd/lib/systemd/systemd",
+    ):
+        assert (toplevel / name).exists(), name
+    assert os.access(toplevel / "init", os.X_OK)
+    assert (toplevel / "system").read_text() == "x86_64-linux"
+    assert not (toplevel / "etc/nixws").exists(), "what the node puts there must not be hidden"
+
+
+def test_equal_environments_are_one_store_path(nix: Nix, tmp_path: Path) -> None:
+    """Where a workspace lies and packages that its template has anyway change nothing; another package does."""
+    folders = [tmp_path / name for name in ("one", "two", "three")]
+    for folder in folders:
+        folder.mkdir()
+    one = nix.output("eval", "--raw", workspace(folders[0], nix, template="nodejs", packages=["hello"]))
+    two = nix.output("eval", "--raw", workspace(folders[1], nix, template="nodejs", packages=["git", "hello", "hello"]))
+    three = nix.output("eval", "--raw", workspace(folders[2], nix, template="nodejs", packages=["tree"]))
+    assert one == two
+    assert one != three
+
+
+def test_templates_are_listed_in_one_evaluation(nix: Nix) -> None:
+    """Title, description, icon and packages of all templates come at once, without a workspace."""
+    listed = json.loads(nix.output("eval", "--json", "--file", str(ROOT / "nix/templates/default.nix")))
+    assert set(listed) == {"minimal", "development", "python", "nodejs"}
+    for template in listed.values():
+        assert set(template) == {"title", "description", "icon", "packages"}
+        assert all(isinstance(template[key], str) and template[key] for key in ("title", "description", "icon"))
+        assert set(template["packages"]) - {name for name in template["packages"] if "." in name} <= set(ATTRIBUTES)
+
+
+@pytest.mark.parametrize("template", ["minimal", "development", "python", "nodejs"])
+def test_templates_evaluate(template: str, nix: Nix, tmp_path: Path) -> None:
+    """Every template is a system."""
+    assert nix.output("eval", "--raw", workspace(tmp_path, nix, template=template)).startswith("/nix/store/")
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (
+            "{ services.postgresql9.enable = true; }",
+            "The option `services.postgresql9' does not exist. Definition values:",
+        ),
+        ("{ services.openssh.prots = [ 22 ]; }", "The option `services.openssh.prots' does not exist"),
+        ("{ users.users.nixos.shel = 1; }", "The option `users.users.nixos.shel' does not exist"),
+        (
+            '{ services.openssh.enable = "yes"; }',
+            "A definition for option `services.openssh.enable' is not of type `boolean'",
+        ),
+        (
+            "{ networking.firewall.allowedTCPPorts = [ 70000 ]; }",
+            "is not of type `16 bit unsigned integer; between 0 and 65535",
+        ),
+        ("{ networking.firewall.allowedTCPPorts = 80; }", "is not of type `list of 16 bit unsigned integer"),
+        ('{ environment.systemPackages = [ "git" ]; }', "is not of type `package'"),
+        (
+            '{ services.journald.storage = "disk"; }',
+            'is not of type `one of "persistent", "volatile", "auto", "none"\'',
+        ),
+        ('{ time.timeZone = "Asia/Tokyo"; }', "The option `time.timeZone' has conflicting definition values:"),
+        ("{ boot.isContainer = { lib, ... }: true; }", "is not of type `boolean'"),
+        (
+            "{ lib, ... }: { boot.isContainer = lib.mkForce false; }",
+            "Failed assertions:\n       - boot.isContainer must be true",
+        ),
+        ('{ config = { }; time.timeZone = "UTC"; }', "has an unsupported attribute `time'"),
+    ],
+)
+def test_wrong_modules_are_refused_in_the_words_of_nixos(module: str, message: str, nix: Nix, tmp_path: Path) -> None:
+    """What is known about an error message of NixOS helps here as well."""
+    assert message in refusal(tmp_path, nix, module=module)
+
+
+def test_unknown_package_is_named(nix: Nix, tmp_path: Path) -> None:
+    """A package that does not exist, or is no package, is refused by its name."""
+    for name in ("nosuchpackage", "lib", "python3Packages", "python3Packages.nosuch", "git.out.nosuch", "debian.libc6"):
+        assert f"the package `{name}' does not exist" in refusal(tmp_path, nix, packages=[name])
+
+
+def test_modules_merge_as_in_nixos(nix: Nix, tmp_path: Path) -> None:
+    """Conditions, priorities, orders and imports combine as NixOS combines them."""
+    module = """
+      { lib, config, ... }: {
+        imports = [ { config = lib.mkIf (config.time.timeZone == "Asia/Tokyo") { system.name = "east"; }; } ];
+        time.timeZone = lib.mkForce "Asia/Tokyo";
+        services.journald.rateLimitBurst = lib.mkMerge [ (lib.mkDefault 1) (lib.mkIf false 2) 3 ];
+        environment.etc.ordered.text = lib.mkMerge [ (lib.mkAfter "last") "middle" (lib.mkBefore "first") ];
+        environment.etc.absent = lib.mkIf false { text = "x"; };
+        networking.firewall.allowedTCPPorts = [ 443 443 80 ];
+      }
+    """
+    reference = workspace(tmp_path, nix, module=module).removesuffix(".system.build.toplevel")
+    apply = """config: {
+      name = config.system.name;
+      burst = config.services.journald.rateLimitBurst;
+      ports = config.networking.firewall.allowedTCPPorts;
+      text = config.environment.etc.ordered.text; absent = config.environment.etc ? absent;
+    }"""
+    assert json.loads(nix.output("eval", "--json", reference, "--apply", apply)) == {
+        "name": "east",
+        "burst": 3,
+        "ports": [22, 80, 443, 8080],
+        "text": "first\nmiddle\nlast",
+        "absent": False,
+    }
+
+
+def test_programs_change_nothing_when_run_again(nix: Nix) -> None:
+    """Both set-up programs are idempotent: same result, no file touched."""
+    watched = [SET / "lock.json", SET / "reference", nix.executables.parent / "installed"]
+    before = [path.stat().st_mtime_ns for path in watched]
+    assert program("nix/debian/generate.py")[-1] == nix.reference
+    assert Path(program("nix/install.py")[-1]) == nix.executables
+    assert [path.stat().st_mtime_ns for path in watched] == before
+
+
+def test_generated_reference_is_what_nix_computes(nix: Nix) -> None:
+    """The hash that pins the set is computed without Nix, and Nix agrees."""
+    url, _, ours = nix.reference.partition("?narHash=")
+    assert json.loads(nix.output("flake", "prefetch", "--json", "--refresh", url))["hash"] == ours
+
+
+def test_two_runs_wait_for_each_other(nix: Nix) -> None:
+    """A second run waits until the first one is done with the files."""
+    with held(SET / "lock"):
+        second = subprocess.Popen(["python3", ROOT / "nix/debian/generate.py"], stdout=subprocess.PIPE, text=True)
+        with pytest.raises(subprocess.TimeoutExpired):
+            second.wait(timeout=1.0)
+    assert second.communicate(timeout=60)[0].splitlines()[-1] == nix.reference
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a lock file as a running program does."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def test_set_is_readable_by_everybody(nix: Nix) -> None:
+    """An unprivileged user evaluates the set."""
+    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    said = subprocess.run(
+        [*nobody, "cat", SET / "reference", SET / "lock.json"], capture_output=True, text=True, check=False
+    )
+    assert said.returncode == 0, said.stderr
+    assert nix.reference in said.stdout
+    assert [path for path in (SET / "packages").iterdir() if not path.stat().st_mode & 0o004] == []

@@ -1,0 +1,116 @@
+"""What a workspace's root can see and reach: itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from node_fixture import Node
+
+from nixos_workspaces.runtimes.base import MachineSpec
+
+_PROBE = Path(__file__).with_name("node_probe.py")
+
+
+@pytest.fixture
+async def workspace(node: Node) -> AsyncIterator[MachineSpec]:
+    async with node.running() as spec:
+        yield spec
+
+
+def probed(node: Node, spec: MachineSpec, *arguments: str) -> dict[str, object]:
+    """Run the probe inside as root and return its findings."""
+    source = _PROBE.read_text().replace("'", "'\\''")
+    said = node.as_root(spec, f"python3 -c '{source}' {' '.join(arguments)}")
+    findings: dict[str, object] = json.loads(said.splitlines()[-1])
+    return findings
+
+
+async def test_nothing_of_the_machine_is_visible_or_writable(node: Node, workspace: MachineSpec) -> None:
+    found = probed(node, workspace)
+    assert found["host_file"] is False
+    assert found["init"] == "systemd"
+    assert found["foreign_owners"] == []
+    assert found["writable_sysctls"] == []
+    assert found["opened"] == []
+    assert found["mounted"] == []
+    assert found["store_remounted"] is False
+    assert found["store_written"] is False
+    assert found["mknod"] is False
+    assert found["seccomp"] == 2
+    lacking = {"CAP_AUDIT_WRITE", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SYS_PTRACE", "CAP_SYS_RESOURCE", "CAP_SYS_BOOT"}
+    assert found["has_lacking"] is False, lacking
+    assert found["raised_own_limit"] is False
+    assert int(str(found["first_id"])) >= 1_600_000_000
+
+
+async def test_two_workspaces_share_no_ids(node: Node, workspace: MachineSpec) -> None:
+    async with node.running() as other:
+        ranges = [int(str(probed(node, spec)["first_id"])) for spec in (workspace, other)]
+        assert abs(ranges[0] - ranges[1]) >= 65536
+
+
+async def test_nothing_is_reachable_from_inside_and_refusals_are_quick(node: Node, workspace: MachineSpec) -> None:
+    """The machine's services, other workspaces and the world beyond are refused at once, by IPv4 and IPv6."""
+    async with node.running() as neighbour:
+        where = (await node.runtime.observe(neighbour.workspace_id)).address
+        assert where is not None
+        with socket.create_server(("", 0), family=socket.AF_INET) as listener:
+            port = listener.getsockname()[1]
+            gateway = "10.214.0.1"
+            targets = [f"{gateway}:{port}", f"127.0.0.1:{port}", f"{where.host}:22", "192.0.2.1:80", "198.51.100.7:443"]
+            found = probed(node, workspace, *targets, f"[fe80::1%eth0]:{port}", "[2001:db8::1]:80")
+            listener.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                listener.accept()
+        reached = found["reached"]
+        assert isinstance(reached, dict)
+        assert {target: answer for target, (answer, _) in reached.items() if answer == "connected"} == {}
+        assert {target: seconds for target, (_, seconds) in reached.items() if seconds > 1} == {}
+
+
+async def test_addresses_of_the_range_that_nobody_has_go_nowhere(node: Node) -> None:
+    with socket.socket() as probe:
+        probe.settimeout(3)
+        began = time.monotonic()
+        with pytest.raises(OSError, match=r"No route to host|unreachable"):
+            probe.connect(("10.214.99.99", 22))
+        assert time.monotonic() - began < 1
+    assert node.process is not None
+
+
+async def test_a_false_source_address_is_dropped(node: Node, workspace: MachineSpec) -> None:
+    """A workspace that gives itself another's address reaches nobody, not even in answers."""
+    async with node.running() as neighbour:
+        stolen = (await node.runtime.observe(neighbour.workspace_id)).address
+        own = (await node.runtime.observe(workspace.workspace_id)).address
+        assert stolen is not None
+        assert own is not None
+        steal = (
+            "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.setsockopt(0, 15, 1); "
+            f"s.bind(('{stolen.host}', 0)); s.sendto(b'x', ('10.214.0.1', int(__import__('sys').argv[1])))"
+        )
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+            listener.bind(("", 0))
+            listener.settimeout(0.5)
+            node.as_root(workspace, f'python3 -c "{steal}" {listener.getsockname()[1]}', check=False)
+            with pytest.raises(TimeoutError):
+                await asyncio.to_thread(listener.recv, 10)
+
+
+async def test_the_console_cannot_fill_the_machine(node: Node) -> None:
+    """The log of a system that prints without end keeps its first part and stays bounded."""
+    async with node.running() as spec:
+        flood = "yes noise | head -c 5000000"
+        assert re.match(r"\d+", node.as_root(spec, f"{flood} | wc -c"))
+        log = await node.runtime.boot_log(spec.workspace_id)
+        assert len(log) <= 1 << 20
+        capacity = os.statvfs(f"/proc/{node.process.pid}/root{node.home.machines}/{spec.workspace_id}/console")  # type: ignore[union-attr]
+        assert capacity.f_blocks * capacity.f_frsize <= 1 << 20

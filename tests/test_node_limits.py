@@ -1,0 +1,110 @@
+"""What a workspace may use is what it gets, measured inside it and by its neighbours."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from node_fixture import MIB, SMALL, Node, until
+
+from nixos_workspaces.errors import Conflict
+from nixos_workspaces.model import MachineState
+from nixos_workspaces.runtimes.base import MachineSpec
+
+_BURN = "for i in 1 2; do timeout {seconds} bash -c 'while :; do :; done' & done; wait"
+_EAT = "python3 -c 'x = bytearray({mib} * 2**20); print(len(x))'"
+
+
+@pytest.fixture
+async def workspace(node: Node) -> AsyncIterator[MachineSpec]:
+    async with node.running(resources=replace(SMALL, cpu=0.5)) as spec:
+        yield spec
+
+
+async def cpu_share(node: Node, spec: MachineSpec) -> float:
+    """Return how many cores a workspace uses that wants two of them."""
+    burn = asyncio.create_task(asyncio.to_thread(node.as_root, spec, _BURN.format(seconds=4.5), check=False))
+    await asyncio.sleep(0.5)  # the first periods of the quota are not yet used up
+    before = await node.runtime.usage(spec.workspace_id)
+    await asyncio.sleep(3.5)
+    after = await node.runtime.usage(spec.workspace_id)
+    await burn
+    return (after.cpu_seconds - before.cpu_seconds) / (after.taken_at - before.taken_at)
+
+
+async def test_the_cpu_quota_is_exact_and_changes_at_once(node: Node, workspace: MachineSpec) -> None:
+    """A busy machine may bring less for a while; it never brings more."""
+    for quota in (0.5, 0.25):
+        await node.runtime.resize(workspace.workspace_id, replace(SMALL, cpu=quota))
+        for _ in range(3):
+            share = await cpu_share(node, workspace)
+            assert share < quota * 1.05
+            if share > quota * 0.95:
+                break
+        else:
+            pytest.fail(f"{share} cores of {quota}")
+
+
+async def test_too_much_memory_kills_only_inside_and_is_counted(node: Node, workspace: MachineSpec) -> None:
+    name = workspace.workspace_id
+    address = (await node.runtime.observe(name)).address
+    async with node.running() as neighbour:
+        assert node.ssh(address, _EAT.format(mib=300)) == str(300 * MIB)
+        assert "Killed" in node.ssh(address, f"{_EAT.format(mib=700)}; echo $?", check=False)
+        seen = await node.runtime.observe(name)
+        assert seen.state is MachineState.RUNNING
+        assert seen.oom_kills == 1
+        assert (await node.runtime.observe(neighbour.workspace_id)).oom_kills == 0
+    await node.runtime.resize(name, replace(workspace.resources, memory_bytes=1024 * MIB))
+    assert node.ssh(address, _EAT.format(mib=700)) == str(700 * MIB)
+    await node.runtime.resize(name, replace(workspace.resources, memory_bytes=256 * MIB))
+    assert "Killed" in node.ssh(address, f"{_EAT.format(mib=400)}; echo $?", check=False)
+    assert (await node.runtime.observe(name)).oom_kills == 2
+
+
+async def test_memory_in_use_cannot_be_taken_away(node: Node, workspace: MachineSpec) -> None:
+    hold = "nohup python3 -c 'x = bytearray(300 * 2**20); print(1, flush=True); import time; time.sleep(100)' > held 2>&1 < /dev/null &"
+    node.as_root(workspace, f"cd /root; {hold}")
+    until("the memory is taken", lambda: node.as_root(workspace, "cat /root/held") == "1")
+    with pytest.raises(Conflict) as refused:
+        await node.runtime.resize(workspace.workspace_id, replace(workspace.resources, memory_bytes=64 * MIB))
+    assert refused.value.field == "memory"
+    assert (await node.runtime.observe(workspace.workspace_id)).resources == workspace.resources
+
+
+async def test_files_in_memory_cannot_kill_the_machine(node: Node, workspace: MachineSpec) -> None:
+    fill = "dd if=/dev/zero of={} bs=1M 2>&1 | grep -o 'No space left on device'"
+    for place in ("/dev/shm/fill", "/tmp/fill", "/run/fill"):
+        assert node.as_root(workspace, fill.format(place), check=False) == "No space left on device"
+    assert (await node.runtime.observe(workspace.workspace_id)).oom_kills == 0
+    assert node.as_root(workspace, "systemctl is-system-running") == "running"
+
+
+async def test_a_fork_bomb_stays_inside_and_ends_with_the_machine(node: Node, workspace: MachineSpec) -> None:
+    name = workspace.workspace_id
+    bomb = asyncio.create_task(
+        asyncio.to_thread(node.as_root, workspace, "f() { f | f & }; f; sleep 3", check=False, timeout=30)
+    )
+    async with asyncio.timeout(15):
+        while (await node.runtime.usage(name)).processes < 500:
+            await asyncio.sleep(0.02)
+    assert (await node.runtime.usage(name)).processes <= 512
+    async with node.running() as neighbour:
+        assert node.as_root(neighbour, "echo fine") == "fine"
+    began = time.monotonic()
+    await node.runtime.stop(name, 0)
+    assert time.monotonic() - began < 3
+    await bomb
+    assert (await node.runtime.observe(name)).state is MachineState.STOPPED
+
+
+async def test_storage_ends_at_its_limit_and_nobody_else_notices(node: Node, workspace: MachineSpec) -> None:
+    fill = "dd if=/dev/zero of=/root/fill bs=1M; echo $?; sync; echo more > /root/more; echo $?; rm /root/fill"
+    said = node.as_root(workspace, fill, check=False)
+    assert said.count("No space left on device") == 2
+    usage = await node.runtime.usage(workspace.workspace_id)
+    assert usage.storage_capacity_bytes <= workspace.resources.storage_bytes
+    assert node.as_root(workspace, "echo again > /root/more; cat /root/more") == "again"

@@ -1,0 +1,172 @@
+"""Every error leaves in one shape with the right status, whatever goes wrong and wherever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from web_service import Web, running_web
+
+from nixos_workspaces import errors
+from nixos_workspaces.client import error_of
+from nixos_workspaces.web.errors import REFUSALS, STATUS, Refusal, error_body, status_of
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    with running_web(Path(tmp_path_factory.mktemp("web"))) as running:
+        yield running
+
+
+KINDS = errors.WorkspacesError.__subclasses__()
+
+
+def test_every_class_of_error_has_a_status() -> None:
+    ours = {kind for kind in KINDS if kind is not Refusal}
+    assert set(STATUS) == ours
+    assert {status // 100 for status in (*STATUS.values(), *REFUSALS.values())} == {4, 5}
+
+
+@pytest.mark.parametrize("kind", sorted(STATUS, key=lambda kind: kind.__name__))
+def test_the_client_raises_what_the_service_raised(kind: type[errors.WorkspacesError]) -> None:
+    import json
+
+    for code in (None, "some_special_code"):
+        error = kind("The fact.", code=code, field="cpu")
+        back = error_of(status_of(error), json.dumps(error_body(error, "id")).encode())
+        assert (back.code, back.message, back.field) == (error.code, "The fact.", "cpu")
+        if code is None:
+            assert type(back) is kind
+
+
+def test_a_subclass_has_the_status_of_its_parent() -> None:
+    class Special(errors.Conflict):
+        """A conflict of a special kind."""
+
+    assert status_of(Special("x")) == 409
+    assert status_of(errors.WorkspacesError("x")) == 500
+
+
+def operations(web: Web) -> list[tuple[str, str]]:
+    with web.http() as http:
+        document = http.get("/api/openapi.json").json()
+    return [
+        (method.upper(), path.replace("{workspace_id}", "ws-000000000000"))
+        for path, methods in document["paths"].items()
+        for method in methods
+    ]
+
+
+def shape(answer: Any) -> dict[str, Any]:
+    body = answer.json()
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"code", "message", "field", "request_id"}
+    assert body["error"]["request_id"] == answer.headers["x-request-id"]
+    error: dict[str, Any] = body["error"]
+    return error
+
+
+def test_every_route_wants_a_credential(web: Web) -> None:
+    """Every route of the document but the two open ones answers 401 in the one shape without a token."""
+    import httpx2
+
+    found = operations(web)
+    assert len(found) >= 18
+    with httpx2.Client(base_url=web.url, trust_env=False) as http:
+        for method, path in [*found, ("GET", "/api/openapi.json")]:
+            answer = http.request(method, path)
+            if path in {"/healthz", "/api/nixos/login"}:
+                assert answer.status_code in {200, 400}
+            else:
+                assert answer.status_code == 401, (method, path)
+                assert shape(answer)["code"] == "unauthenticated"
+                assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_every_route_refuses_an_unknown_query(web: Web) -> None:
+    with web.http() as http:
+        for method, path in operations(web):
+            answer = http.request(method, path, params={"surprise": "1"})
+            assert answer.status_code == 422, (method, path)
+            assert shape(answer)["field"] == "surprise"
+
+
+def test_every_workspace_route_says_404_of_what_does_not_exist(web: Web) -> None:
+    with web.http() as http:
+        for method, path in operations(web):
+            if "ws-000000000000" in path:
+                answer = http.request(method, path, json={"cpu": 1} if method == "PATCH" else None)
+                assert answer.status_code == 404, (method, path)
+                assert shape(answer)["code"] == "workspace_not_found"
+
+
+def test_a_failure_that_nobody_expected_tells_nothing_but_its_id(web: Web, caplog: pytest.LogCaptureFixture) -> None:
+    """A bug is a 500 in the one shape; the log has the trace under the request's id."""
+    broken = web.services.workspaces.page
+    try:
+        object.__setattr__(web.services, "workspaces", None)
+        with web.http() as http:
+            answer = http.get("/api/nixos/workspaces", headers={"X-Request-Id": "my-request-1"})
+    finally:
+        object.__setattr__(web.services, "workspaces", broken.__self__)
+    assert answer.status_code == 500
+    assert shape(answer) == {
+        "code": "internal",
+        "message": "Something unexpected failed; the service's log tells more under this request's id.",
+        "field": None,
+        "request_id": "my-request-1",
+    }
+    assert "my-request-1" in caplog.text
+    assert "AttributeError" in caplog.text
+
+
+def test_request_ids_of_clients_are_taken_over_when_sane(web: Web) -> None:
+    with web.http() as http:
+        assert http.get("/healthz", headers={"X-Request-Id": "abc-123_X.y"}).headers["x-request-id"] == "abc-123_X.y"
+        for odd in ("short", "a" * 65, "with blank", "<script>", ""):
+            assert http.get("/healthz", headers={"X-Request-Id": odd}).headers["x-request-id"] != odd
+
+
+def test_methods_are_told(web: Web) -> None:
+    path = "/api/nixos/workspaces/none"
+    with web.http() as http:
+        answer = http.put(path)
+        assert answer.status_code == 405
+        assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH"
+        answer = http.options(path)
+        assert (answer.status_code, answer.headers["allow"]) == (204, "DELETE, GET, HEAD, OPTIONS, PATCH")
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_head_is_get_without_the_body(web: Web) -> None:
+    with web.http() as http:
+        for path in ("/healthz", "/api/nixos/workspaces", "/api/nixos/workspaces/none", "/"):
+            head, get = http.head(path), http.get(path)
+            assert head.status_code == get.status_code
+            assert head.content == b""
+            assert head.headers["content-length"] == get.headers["content-length"]
+
+
+def test_answers_carry_the_security_headers(web: Web) -> None:
+    with web.http() as http:
+        for path in ("/", "/healthz", "/api/nixos/workspaces", "/nothing"):
+            headers = http.get(path).headers
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["referrer-policy"] == "no-referrer"
+            assert "frame-ancestors 'none'" in headers["content-security-policy"]
+            assert "server" not in headers
+        assert http.get("/api/nixos/workspaces").headers["cache-control"] == "no-store"
+
+
+def test_the_access_log_has_no_query_and_no_token(web: Web, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "nixos_workspaces.access")
+    with web.http() as http:
+        http.get("/api/nixos/workspaces", params={"q": "canary-in-query"})
+        http.get("/login", params={"code": "canary-code"})
+        http.get("/x%0d%0ainjected")
+    assert "/api/nixos/workspaces" in caplog.text
+    assert "canary" not in caplog.text
+    assert web.token not in caplog.text
+    assert "\ninjected" not in caplog.text

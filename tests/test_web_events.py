@@ -1,0 +1,160 @@
+"""The event socket: who may open it, what it says, how it ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import websockets.exceptions
+from web_service import Web, running_web
+from websockets.sync.client import ClientConnection, connect
+
+from nixos_workspaces.auth.access import ADMIN
+from nixos_workspaces.web import events
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    with running_web(Path(tmp_path_factory.mktemp("web"))) as running:
+        yield running
+
+
+def opened(web: Web, **headers: str) -> ClientConnection:
+    url = web.url.replace("http", "ws") + "/ws/nixos/events"
+    return connect(url, additional_headers=headers, proxy=None, open_timeout=5)
+
+
+def session(web: Web) -> str:
+    code = web.run(web.services.tokens.login_code())
+    secret, _ = web.run(web.services.tokens.redeem(code))
+    return f"nixws_session={secret}"
+
+
+def refusal(web: Web, **headers: str) -> tuple[int, Any]:
+    with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
+        opened(web, **headers)
+    response = refused.value.response
+    body = json.loads(response.body or b"")
+    assert body["error"]["request_id"] == response.headers["x-request-id"]
+    return response.status_code, body["error"]["code"]
+
+
+ORIGINS = [
+    "https://evil.example",
+    "null",
+    "{url}.evil.example",
+    "http://evil.example#{url}",
+    "http://127.0.0.1:1",
+    "http://127.0.0.1",
+    "https{rest}",
+    "",
+]
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+@pytest.mark.parametrize("by_cookie", [True, False])
+def test_other_sites_pages_cannot_open_it(web: Web, origin: str, *, by_cookie: bool) -> None:
+    """The handshake is refused before the upgrade, whatever credential comes along."""
+    given = origin.format(url=web.url, rest=web.url.removeprefix("http"))
+    headers = {"Cookie": session(web)} if by_cookie else web.headers
+    assert refusal(web, Origin=given, **headers) == (403, "foreign_origin")
+
+
+def test_our_own_page_can_open_it(web: Web) -> None:
+    with opened(web, Origin=web.url, Cookie=session(web)) as socket:
+        assert json.loads(socket.recv(5)) == {"type": "hello"}
+
+
+def test_a_cookie_without_origin_is_refused_but_a_token_is_not(web: Web) -> None:
+    assert refusal(web, Cookie=session(web)) == (403, "foreign_origin")
+    with opened(web, **web.headers) as socket:
+        assert json.loads(socket.recv(5)) == {"type": "hello"}
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer nope"}, {"Cookie": "nixws_session=nope"}])
+def test_strangers_are_refused(web: Web, headers: dict[str, str]) -> None:
+    assert refusal(web, Origin=web.url, **headers) == (401, "unauthenticated")
+
+
+def test_changes_are_told_as_they_happen(web: Web) -> None:
+    with opened(web, **web.headers) as socket:
+        assert json.loads(socket.recv(5))["type"] == "hello"
+        made = web.create("told")
+        seen: list[dict[str, Any]] = []
+        while not seen or seen[-1].get("workspace", {}).get("status") != "running":
+            seen.append(json.loads(socket.recv(10)))
+        assert {one["workspace_id"] for one in seen} == {made["id"]}
+        assert {one["type"] for one in seen} <= {"workspace.status", "workspace.progress"}
+        with web.http() as http:
+            assert http.delete(f"/api/nixos/workspaces/{made['id']}").status_code == 202
+        while seen[-1]["type"] != "workspace.deleted":
+            seen.append(json.loads(socket.recv(10)))
+
+
+def test_pings_are_answered_and_anything_else_is_ignored(web: Web) -> None:
+    with opened(web, **web.headers) as socket:
+        socket.recv(5)
+        for odd in ("", "{", "[]", '{"type": "subscribe"}', "\x00", "a" * 100_000):
+            socket.send(odd)
+        socket.send(b"\xff\x00")
+        socket.send('{"type": "ping"}')
+        assert json.loads(socket.recv(5)) == {"type": "pong"}
+
+
+def test_a_huge_message_ends_the_socket(web: Web) -> None:
+    with opened(web, **web.headers) as socket:
+        socket.recv(5)
+        socket.send("a" * 2_000_000)
+        with pytest.raises(websockets.exceptions.ConnectionClosed) as closed:
+            socket.recv(5)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
+
+
+def test_a_revoked_credential_ends_the_socket(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "RECHECK_SECONDS", 0.1)
+    secret, token = web.run(web.services.tokens.create("events", principal=ADMIN))
+    with opened(web, Authorization=f"Bearer {secret}") as socket:
+        socket.recv(5)
+        web.run(web.services.tokens.revoke(token.id, principal=ADMIN))
+        with pytest.raises(websockets.exceptions.ConnectionClosed) as closed:
+            socket.recv(5)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4401
+
+
+def test_too_many_sockets_are_refused(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MAX_SOCKETS", 1)
+    with opened(web, **web.headers) as first:
+        first.recv(5)
+        with opened(web, **web.headers) as second:
+            with pytest.raises(websockets.exceptions.ConnectionClosed) as closed:
+                second.recv(5)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4429
+
+
+def test_the_socket_is_closed_when_the_service_stops(tmp_path: Path) -> None:
+    """Event sockets end with 1012 and followed logs end, all within a few seconds of SIGTERM."""
+    import time
+
+    with running_web(tmp_path) as web:
+        made = web.create("stopping")
+        socket = opened(web, **web.headers)
+        socket.recv(5)
+        with web.http() as http:
+            log = http.stream("GET", f"/api/nixos/workspaces/{made['id']}/logs", params={"follow": "1"}, timeout=30)
+            with log as answer:
+                started = time.monotonic()
+                web.server.should_exit = True
+                for _ in answer.iter_lines():
+                    pass
+        with pytest.raises(websockets.exceptions.ConnectionClosed) as closed:
+            while True:
+                socket.recv(5)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1012
+    assert time.monotonic() - started < 5
