@@ -53,12 +53,18 @@ def test_functions_fit_on_a_screen() -> None:
     assert long == {}
 
 
+def is_own_verb(method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Tell whether a method widens its class's door: properties read as data, overrides belong to the base's door."""
+    marks = {ast.unparse(mark).rsplit(".", 1)[-1] for mark in method.decorator_list}
+    return not method.name.startswith("_") and not marks & {"property", "cached_property", "override"}
+
+
 def test_classes_have_small_doors() -> None:
     wide = {}
     for _, tree in parsed():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
-                public = [m.name for m in node.body if isinstance(m, type_nodes) and not m.name.startswith("_")]
+                public = [m.name for m in node.body if isinstance(m, type_nodes) and is_own_verb(m)]
                 if len(public) > WIDE_PROTOCOLS.get(node.name, MOST_PUBLIC_METHODS):
                     wide[node.name] = len(public)
     assert wide == {}
@@ -109,7 +115,7 @@ def test_no_module_is_in_an_import_cycle() -> None:
 
 
 def test_only_the_client_reaches_into_the_node() -> None:
-    allowed = {"nixos_workspaces.runtimes.local", "nixos_workspaces.cli.node", "nixos_workspaces.cli.up"}
+    allowed = {"nixos_workspaces.runtimes.local", "nixos_workspaces.cli.node", "nixos_workspaces.cli.confine"}
     modules = {module_name(path) for path in FILES}
     offenders = {
         (module_name(path), name)

@@ -18,52 +18,38 @@ let
   tools = derivation (
     local
     // {
-    name = "bootstrap-tools";
-    inherit system;
-    builder = busybox;
-    args = [
-      "sh"
-      "-euc"
-      "${busybox} mkdir -p $out/bin; ${busybox} cp ${busybox} $out/bin/busybox; $out/bin/busybox --install -s $out/bin"
-    ];
-  });
+      name = "bootstrap-tools";
+      inherit system;
+      builder = busybox;
+      args = [
+        "sh"
+        "-euc"
+        "${busybox} mkdir -p $out/bin; ${busybox} cp ${busybox} $out/bin/busybox; $out/bin/busybox --install -s $out/bin"
+      ];
+    }
+  );
 
-  # A derivation that runs a shell script with the bootstrap tools; `environment` as in `derivation`.
+  shell =
+    arguments: name: environment:
+    derivation (
+      local
+      // {
+        name = lib.storeName name;
+        inherit system;
+        builder = "${tools}/bin/sh";
+        args = arguments;
+        PATH = "${tools}/bin";
+      }
+      // environment
+    );
+
+  # Derivations that run a script, or a text, in the static shell; `environment` as in `derivation`.
   runScript =
     name: environment: script:
-    derivation (
-      local
-      // {
-        name = lib.storeName name;
-        inherit system;
-        builder = "${tools}/bin/sh";
-        args = [
-          "-eu"
-          script
-        ];
-        PATH = "${tools}/bin";
-      }
-      // environment
-    );
-
+    shell [ "-eu" script ] name environment;
   runCommand =
     name: environment: text:
-    derivation (
-      local
-      // {
-        name = lib.storeName name;
-        inherit system;
-        builder = "${tools}/bin/sh";
-        args = [
-          "-euc"
-          text
-        ];
-        PATH = "${tools}/bin";
-      }
-      // environment
-    );
-
-  writeText = name: text: builtins.toFile (lib.storeName name) (builtins.unsafeDiscardStringContext text);
+    shell [ "-euc" text ] name environment;
 
   # Join trees by symbolic links, with Nix's own builder. Where two hold the same file the earlier one is taken.
   buildEnv =
@@ -71,19 +57,20 @@ let
     derivation (
       local
       // {
-      name = lib.storeName name;
-      system = "builtin";
-      builder = "builtin:buildenv";
-      manifest = "/dev/null";
-      derivations = builtins.concatLists (
-        lib.imap (priority: path: [
-          "true"
-          (toString priority)
-          "1"
-          "${path}"
-        ]) (lib.unique paths)
-      );
-    });
+        name = lib.storeName name;
+        system = "builtin";
+        builder = "builtin:buildenv";
+        manifest = "/dev/null";
+        derivations = builtins.concatLists (
+          lib.imap (priority: path: [
+            "true"
+            (toString priority)
+            "1"
+            "${path}"
+          ]) (lib.unique paths)
+        );
+      }
+    );
 in
 {
   inherit
@@ -102,5 +89,5 @@ in
         passAsFile = [ "text" ];
       } "cp $textPath $out"
     else
-      writeText name text;
+      builtins.toFile (lib.storeName name) text;
 }

@@ -73,22 +73,22 @@ let
       usesShell = !(builtins.all (deb: builtins.elem deb belowShell) debs);
     in
     build.runScript name {
-        inherit
-          triplet
-          patcher
-          libraryFolders
-          links
-          ;
-        wrappers = builtins.concatStringsSep "\n" wrappers;
-        unpack = ./builders/unpack.sh;
-        patch = ./builders/patch.sh;
-        sources = map (deb: archives.${deb}) debs;
-        wheels = map (wheel: fetch lock.wheels.${wheel}) wheels;
-        dependencies = map (deb: "${byName.${deb}}") (lib.unique needed);
-        linker = lib.optionalString (debs != [ "libc6" ]) "${byName.libc6}/lib/${triplet}/ld-linux-x86-64.so.2";
-        shell = lib.optionalString usesShell "${byName.bash}/bin/bash";
-        fixup = if fixup == null then "" else ./builders/fixups + "/${fixup}.sh";
-      } ./builders/unit.sh;
+      inherit
+        triplet
+        patcher
+        libraryFolders
+        links
+        ;
+      wrappers = builtins.concatStringsSep "\n" wrappers;
+      unpack = ./builders/unpack.sh;
+      patch = ./builders/patch.sh;
+      sources = map (deb: archives.${deb}) debs;
+      wheels = map (wheel: fetch lock.wheels.${wheel}) wheels;
+      dependencies = map (deb: "${byName.${deb}}") (lib.unique needed);
+      linker = lib.optionalString (debs != [ "libc6" ]) "${byName.libc6}/lib/${triplet}/ld-linux-x86-64.so.2";
+      shell = lib.optionalString usesShell "${byName.bash}/bin/bash";
+      fixup = if fixup == null then "" else ./builders/fixups + "/${fixup}.sh";
+    } ./builders/unit.sh;
 
   byName = builtins.mapAttrs (
     name: entry:

@@ -23,7 +23,7 @@ point_links_into_store() {
       /*) inside=$target ;;
       *) inside=/$(dirname "$link")/$target ;;
     esac
-    found=$(cd "$raw" && readlink -f "$PWD$inside" || true)
+    found=$(readlink -f "$PWD/$raw$inside") || found=
     found=${found#"$PWD/$raw/"}
     case $found in
       /* | '') found=${inside#/} ;;

@@ -22,7 +22,10 @@ unpack_debs() {
     for program in "$tree/$name"/*; do
       place=$tree/usr/$name/${program##*/}
       if [ -L "$place" ] || [ ! -e "$place" ]; then
-        [ ! -e "$program" ] && [ ! -L "$program" ] || mv -f "$program" "$place"
+        # An empty folder leaves the pattern itself.
+        if [ -e "$program" ] || [ -L "$program" ]; then
+          mv -f "$program" "$place"
+        fi
       fi
     done
     rm -rf "${tree:?}/$name"
@@ -34,7 +37,7 @@ unpack_debs() {
 drop_unneeded() {
   tree=$1
   for name in doc doc-base lintian locale bug bash-completion/completions/apt; do
-    rm -rf "$tree/usr/share/$name"
+    rm -rf "${tree:?}/usr/share/$name"
   done
   for folder in "$tree"/usr/share/man/*; do
     case ${folder##*/} in

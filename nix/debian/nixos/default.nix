@@ -17,6 +17,7 @@ let
     // specialArgs;
     modules = modules ++ [
       ./base.nix
+      ./dbus.nix
       ./environment.nix
       ./etc.nix
       ./firewall.nix

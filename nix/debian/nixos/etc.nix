@@ -81,13 +81,13 @@ in
 
   config = {
     system.build.etc = etc;
-    # Files are linked one by one: what lies beside them on the volume (/etc/nixws, /etc/resolv.conf) stays. A link of an earlier
-    # generation that leads nowhere now is removed.
+    # Files are linked one by one, so that what lies beside them on the volume (/etc/nixws, /etc/resolv.conf) stays. The links
+    # of an earlier generation go first: what was one file then may be a folder now.
     system.activationScripts.etc = ''
       mkdir -p /etc
+      find /etc -xdev -lname '/etc/static/*' -delete
       ln -sfn ${etc} /etc/static
-      cp -rsf --remove-destination /etc/static/. /etc/
-      find /etc -xdev -xtype l -lname '/etc/static/*' -delete
+      cp -rs --no-preserve=mode --remove-destination /etc/static/. /etc/
       ${lib.concatMapStrings (file: ''
         install -D -m ${file.mode} ${file.source} /etc/${file.target}
       '') copies}

@@ -273,18 +273,17 @@ let
   systemUnits = pkgs.runCommand "system-units" { } ''
     mkdir -p $out
     cp ${lib.concatMapStringsSep " " (name: "${upstream}/lib/systemd/system/${name}") own} $out/
-    cp ${pkgs.dbus}/lib/systemd/system/dbus.service ${pkgs.dbus}/lib/systemd/system/dbus.socket $out/
     chmod -R u+w $out
-    sed -i -E 's,=([-@+!:]*)/usr/bin/,=\1/run/current-system/sw/bin/,; s,=([-@+!:]*)/bin/,=\1/run/current-system/sw/bin/,; s,^ExecStart=@/,ExecStart=@/,' $out/*.service
-    sed -i -E 's,@/run/current-system/sw/bin/,@/run/current-system/sw/bin/,; s,=([-+!:]*)systemctl ,=\1/run/current-system/sw/bin/systemctl ,; s,=([-+!:]*)(journalctl|systemd-tmpfiles) ,=\1/run/current-system/sw/bin/\2 ,' $out/*.service
+    # Programs by the names that Debian gives them, or by none: out of the installed system.
+    sed -i -E \
+      -e 's,^(Exec[A-Za-z]*=[-@+!:]*)(/usr)?/s?bin/,\1/run/current-system/sw/bin/,' \
+      -e 's,^(Exec[A-Za-z]*=[-@+!:]*)([a-z]),\1/run/current-system/sw/bin/\2,' $out/*.service
     ln -s multi-user.target $out/default.target
     ln -s reboot.target $out/ctrl-alt-del.target
     ${lib.concatMapStrings (target: ''
       mkdir -p $out/${target}.wants
       ${lib.concatMapStrings (name: "ln -s ../${name} $out/${target}.wants/${name}\n") pulled.${target}}
     '') (builtins.attrNames pulled)}
-    mkdir -p $out/sockets.target.wants
-    ln -s ../dbus.socket $out/sockets.target.wants/dbus.socket
     ${lib.concatMapStrings installUnit units}
   '';
 
@@ -335,6 +334,13 @@ in
   };
 
   config = {
+    # Members of the group read the whole journal.
+    system.activationScripts.journal = {
+      deps = [ "users" ];
+      text = lib.optionalString (config.services.journald.storage == "persistent") ''
+        install -d -m 2755 -g systemd-journal /var/log/journal
+      '';
+    };
     system.build.units = systemUnits;
     system.build.systemdRuntime = runtime;
 
@@ -360,7 +366,6 @@ in
         ${config.services.journald.extraConfig}
       '';
       "tmpfiles.d/00-nixos.conf".text = lib.concatLines cfg.tmpfiles.rules;
-      "dbus-1".source = "${pkgs.dbus}/share/dbus-1";
     };
     systemd.tmpfiles.rules = [
       "d /run/lock 0755 root root -"

@@ -11,7 +11,7 @@ from pathlib import Path
 from nixos_workspaces.errors import BuildFailed, InvalidInput, Unavailable, WorkspacesError
 from nixos_workspaces.nix.executable import Nix
 
-NIXPKGS_BRANCH = "nixos-25.11"
+NIXPKGS_BRANCH = "nixos-26.05"
 NIXPKGS = f"github:NixOS/nixpkgs/{NIXPKGS_BRANCH}"
 PROBE_SECONDS = 3.0
 _RESOLVE_SECONDS = 300.0
@@ -39,7 +39,7 @@ class PackageSet:
     reference: str
     """The flake reference that was asked for."""
     title: str
-    """What people are told: "nixpkgs nixos-25.11"."""
+    """What people are told: "nixpkgs nixos-26.05"."""
     locked: str
     """The reference with its revision and hash: equal references are equal packages."""
 
