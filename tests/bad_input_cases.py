@@ -6,10 +6,10 @@ one against any running service. Nothing may be made by any of them.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 from collections.abc import Iterator, Mapping
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -297,7 +297,14 @@ def _bad_routes() -> Iterator[Case]:
     yield Case("change of the name", 422, "invalid_input", "name", "PATCH", f"{LIST}/none", body=b'{"name": "b"}')
     for key in ("", "a b", "a" * 129, "ä"):
         headers = {"Idempotency-Key": key}
-        yield Case(f"idempotency key {key[:9]!r} of {len(key)}", 422, "invalid_input", "Idempotency-Key", body=valid, headers=headers)
+        yield Case(
+            f"idempotency key {key[:9]!r} of {len(key)}",
+            422,
+            "invalid_input",
+            "Idempotency-Key",
+            body=valid,
+            headers=headers,
+        )
     for method in ("PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"):
         yield Case(f"{method} of the list", 405, "method_not_allowed", None, method, LIST)
     for path in ("/api", "/api/", "/api/nixos/none", f"{LIST}/", f"{LIST}//", "/api/nixos/workspaces/a/b/c", "/x"):
@@ -324,8 +331,10 @@ def _garbage() -> Iterator[Case]:
         ),
         "a negative length": (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400, "malformed_request"),
         "a wrong chunk": (
-            b"POST /api/nixos/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-            b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+            (
+                b"POST /api/nixos/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+            ),
             400,
             "malformed_request",
         ),

@@ -160,11 +160,13 @@ class Node:
         assert self.process.poll() is None, self.log()
         probe = "import sys, socket; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])"
         socket_path = str(self.data / "node.sock")
-        return subprocess.run([sys.executable, "-c", probe, socket_path], check=False, capture_output=True).returncode == 0
+        return (
+            subprocess.run([sys.executable, "-c", probe, socket_path], check=False, capture_output=True).returncode == 0
+        )
 
 
 @contextmanager
-def running_node(toplevel: str, network: str = "10.214.0.0/17", **options: Any) -> Iterator[Node]:
+def running_node(toplevel: str, network: str = "10.214.0.0/18", **options: Any) -> Iterator[Node]:
     """Yield a started node; at the end everything that it made is gone."""
     directory = Path(tempfile.mkdtemp(prefix="nixws-node-", dir="/var/tmp"))
     for name in ("host", "user"):
@@ -214,9 +216,9 @@ def build_toplevel(directory: Path) -> str:
     shutil.copytree(ROOT / "nix" / "templates", flake / "templates")
     wanted = {"schema": 1, "system": "x86_64-linux", "template": "minimal", "packages": ["python3"], "ports": []}
     (flake / "workspace.json").write_text(json.dumps(wanted))
-    lock = [nix, "flake", "lock", f"path:{flake}", "--override-input", "nixpkgs", reference]
+    lock = [str(nix), "flake", "lock", f"path:{flake}", "--override-input", "nixpkgs", reference]
     subprocess.run(lock, check=True, capture_output=True, env=environment)
     attribute = f"path:{flake}#nixosConfigurations.workspace.config.system.build.toplevel"
-    build = [nix, "build", attribute, "--profile", directory / "profile"]
+    build = [str(nix), "build", attribute, "--profile", str(directory / "profile")]
     subprocess.run(build, check=True, capture_output=True, env=environment)
     return str((directory / "profile").resolve())

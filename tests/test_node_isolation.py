@@ -35,20 +35,25 @@ def probed(node: Node, spec: MachineSpec, *arguments: str) -> dict[str, object]:
 
 async def test_nothing_of_the_machine_is_visible_or_writable(node: Node, workspace: MachineSpec) -> None:
     found = probed(node, workspace)
-    assert found["host_file"] is False
-    assert found["init"] == "systemd"
-    assert found["foreign_owners"] == []
-    assert found["writable_sysctls"] == []
-    assert found["opened"] == []
-    assert found["mounted"] == []
-    assert found["store_remounted"] is False
-    assert found["store_written"] is False
-    assert found["mknod"] is False
-    assert found["seccomp"] == 2
-    lacking = {"CAP_AUDIT_WRITE", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SYS_PTRACE", "CAP_SYS_RESOURCE", "CAP_SYS_BOOT"}
-    assert found["has_lacking"] is False, lacking
-    assert found["raised_own_limit"] is False
-    assert int(str(found["first_id"])) >= 1_600_000_000
+    first_id, lacking = found.pop("first_id"), found.pop("lacking")
+    assert isinstance(first_id, int)
+    assert first_id >= 1_600_000_000
+    assert isinstance(lacking, list)
+    assert len(lacking) == 6
+    assert found == {
+        "host_files": [],
+        "init": "systemd",
+        "foreign_owners": [],
+        "writable_settings": [],
+        "opened": [],
+        "mounted": [],
+        "store_remounted": False,
+        "store_written": False,
+        "device_made": False,
+        "seccomp": 2,
+        "limit_raised": False,
+        "reached": {},
+    }
 
 
 async def test_two_workspaces_share_no_ids(node: Node, workspace: MachineSpec) -> None:
@@ -81,7 +86,7 @@ async def test_addresses_of_the_range_that_nobody_has_go_nowhere(node: Node) -> 
         probe.settimeout(3)
         began = time.monotonic()
         with pytest.raises(OSError, match=r"No route to host|unreachable"):
-            probe.connect(("10.214.99.99", 22))
+            probe.connect(("10.214.33.99", 22))
         assert time.monotonic() - began < 1
     assert node.process is not None
 

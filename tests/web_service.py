@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from nixos_workspaces.web.app import create_app
 from nixos_workspaces.web.server import Server, make_server
 
 T = TypeVar("T")
+ServicesAt = Callable[[Path], AbstractAsyncContextManager[Services]]
 SMALL = {"cpu": 1, "memory": 1, "storage": 1, "template": "minimal", "packages": ["git"]}
 
 
@@ -79,13 +80,13 @@ def until(what: str, probe: Callable[[], T | None], seconds: float = 20.0) -> T:
 
 
 @contextmanager
-def running_web(data: Path) -> Iterator[Web]:
+def running_web(data: Path, services_at: ServicesAt = fake_services) -> Iterator[Web]:
     """Yield a running service in a thread and loop of its own; stop it as SIGTERM does."""
     started: list[Web] = []
     failed: list[BaseException] = []
 
     async def serve() -> None:
-        async with fake_services(data) as services:
+        async with services_at(data) as services:
             token, _ = await services.tokens.create("tests", principal=ADMIN)
             server = make_server(create_app(services))
             with socket.create_server(("127.0.0.1", 0)) as listener:

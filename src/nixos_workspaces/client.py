@@ -7,6 +7,7 @@ that cannot be reached is ``Unavailable``. The credential travels in a header on
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -85,6 +86,10 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Send one request and return the JSON of its answer; raise what the service refused it with."""
+        if isinstance(body, Mapping):
+            for name, value in body.items():
+                if isinstance(value, float) and not math.isfinite(value):
+                    raise errors.InvalidInput(f"{name}: {value} is not a number.", field=name)
         with self._reaching():
             answer = self._http.request(method, path, json=body, params=query, headers=headers)
         if not answer.is_success:

@@ -29,7 +29,9 @@ from nixos_workspaces.model import (
 )
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {
-    Status.CREATING: frozenset({Status.RUNNING, Status.STOPPING, Status.STOPPED, Status.DELETING, Status.ERROR}),
+    Status.CREATING: frozenset(
+        {Status.STARTING, Status.RUNNING, Status.STOPPING, Status.STOPPED, Status.DELETING, Status.ERROR}
+    ),
     Status.STARTING: frozenset(
         {Status.RUNNING, Status.PAUSED, Status.STOPPING, Status.STOPPED, Status.DELETING, Status.ERROR}
     ),

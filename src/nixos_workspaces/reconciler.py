@@ -150,7 +150,7 @@ class Reconciler:
         async with self._database.reading() as tx:
             # Read after the machines: a record is there before its machine, so none of them can look like a stranger.
             workspaces = await tx.workspaces.all()
-            buried = {one for one in machines if await tx.workspaces.is_buried(one)}
+            buried = {one for one in machines if await tx.tombstones.has(one)}
         now = self._clock()
         for workspace in workspaces:
             machine = machines.pop(workspace.id, Observed(workspace.id, MachineState.ABSENT))
@@ -323,7 +323,7 @@ class Reconciler:
             now = self._clock()
             if not await tx.leases.held(workspace.id, self._holder, now):
                 raise LeaseLost(workspace.id)
-            await tx.workspaces.bury(workspace.id, now)
+            await tx.tombstones.add(workspace.id, now)
         self._events.publish(Event("workspace.deleted", workspace.id, {"owner_id": workspace.owner_id}))
 
 

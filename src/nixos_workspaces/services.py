@@ -17,6 +17,7 @@ from nixos_workspaces.database import AuditEntry, Database, open_database
 from nixos_workspaces.doors import Environments
 from nixos_workspaces.errors import WorkspacesError
 from nixos_workspaces.events import Events
+from nixos_workspaces.files import Files
 from nixos_workspaces.logs import BuildLogs
 from nixos_workspaces.model import BYTES_PER_GB, HealthItem, MachineState, Workspace
 from nixos_workspaces.nix.environments import BuildLimits
@@ -28,6 +29,7 @@ from nixos_workspaces.reconciler import Reconciler, Timing, status_event
 from nixos_workspaces.runtimes.base import Runtime
 from nixos_workspaces.runtimes.local import LocalRuntime
 from nixos_workspaces.settings import Settings
+from nixos_workspaces.ssh_bridge import Credentials, SSHBridge
 from nixos_workspaces.steps import Steps
 from nixos_workspaces.workspaces import Workspaces
 
@@ -65,6 +67,8 @@ class Services:
     orchestrator: NixOSSandboxOrchestrator
     workspaces: Workspaces
     reconciler: Reconciler
+    bridge: SSHBridge
+    files: Files
     package_set: str
     """The package set in force, for people."""
     first_login_code: str | None
@@ -168,6 +172,15 @@ async def open_services(
         steps = Steps(doors.runtime, doors.environments, keys, logs, settings.builds)
         reconciler = Reconciler(database, doors.runtime, steps, events, package_set=doors.package_set, timing=timing)
 
+        async def credentials(workspace_id: str) -> Credentials:
+            held = await asyncio.to_thread(keys.read, workspace_id)
+            return Credentials(held.client_private, held.host_public)
+
+        bridge = SSHBridge(doors.runtime.connect, credentials)
+        stack.push_async_callback(bridge.close)
+        files = Files(bridge.open_sftp)
+        stack.push_async_callback(files.close)
+
         def changed(workspace: Workspace) -> None:
             events.publish(status_event(workspace))
             reconciler.wake(workspace.id)
@@ -182,6 +195,8 @@ async def open_services(
             orchestrator=NixOSSandboxOrchestrator(database, doors.environments, doors.runtime, changed=changed),
             workspaces=Workspaces(database, doors.environments, doors.runtime, keys, logs, events),
             reconciler=reconciler,
+            bridge=bridge,
+            files=files,
             package_set=doors.package_set,
             first_login_code=await tokens.login_code() if await tokens.never_used() else None,
         )

@@ -41,7 +41,13 @@ class Settings:
     builds: int = _setting(2, "Builds that run at the same time.")
     boot_timeout: float = _setting(60.0, "Seconds within which a workspace's sshd must answer.")
     max_body_bytes: int = _setting(1 << 20, "Largest JSON request body that is read.")
+    max_upload_gb: float = _setting(64.0, "Largest upload of files in GB.")
     stop_workspaces: bool = _setting(False, "Stop the workspaces when the service is stopped.")
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """The largest upload in bytes."""
+        return int(self.max_upload_gb * (1 << 30))
 
     @property
     def node_socket(self) -> Path:

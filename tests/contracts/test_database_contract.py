@@ -141,12 +141,12 @@ async def test_tombstone(database: Database) -> None:
     """A buried workspace is nowhere but among the buried."""
     async with database.transaction() as tx:
         await tx.workspaces.add(workspace())
-        await tx.workspaces.bury(workspace().id, NOW)
+        await tx.tombstones.add(workspace().id, NOW)
         assert await tx.workspaces.get(workspace().id) is None
         assert await tx.workspaces.all() == ()
         assert (await tx.workspaces.page(WorkspaceQuery(), None)).items == ()
-        assert await tx.workspaces.is_buried(workspace().id)
-        assert not await tx.workspaces.is_buried("ws-other")
+        assert await tx.tombstones.has(workspace().id)
+        assert not await tx.tombstones.has("ws-other")
 
 
 @pytest.mark.parametrize("sort", Sort)

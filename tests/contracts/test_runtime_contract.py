@@ -161,7 +161,9 @@ async def test_usage_counts_what_happens(node: Node, runtime: Runtime, running: 
     name = running.workspace_id
     before = await runtime.usage(name)
     address = (await runtime.observe(name)).address
-    node.ssh(address, "head -c 20000000 /dev/urandom > big; cat big > /dev/null; sync; cat big | head -c 300000 | base64")
+    node.ssh(
+        address, "head -c 20000000 /dev/urandom > big; cat big > /dev/null; sync; cat big | head -c 300000 | base64"
+    )
     after = await runtime.usage(name)
     assert after.cpu_seconds > before.cpu_seconds
     assert after.storage_bytes - before.storage_bytes > 15_000_000
@@ -173,7 +175,7 @@ async def test_usage_counts_what_happens(node: Node, runtime: Runtime, running: 
 
 
 async def test_resize_is_live_for_cpu_and_memory_and_offline_for_storage(
-    node: Node, runtime: Runtime, running: MachineSpec
+    runtime: Runtime, running: MachineSpec
 ) -> None:
     name = running.workspace_id
     bigger = replace(SMALL, cpu=1.5, memory_bytes=640 * MIB)
@@ -227,7 +229,7 @@ async def test_stop_ends_a_boot_that_is_under_way(runtime: Runtime, spec: Machin
     boot = asyncio.create_task(runtime.start(spec))
     async with asyncio.timeout(20):
         while await state(runtime, spec) is MachineState.STOPPED and not boot.done():
-            await asyncio.sleep(0)
+            pass
     await runtime.delete(spec.workspace_id)
     with pytest.raises((RuntimeFailed, NotFound)):
         (await boot).state  # noqa: B018 - a boot that came through before the delete is a failure of this test

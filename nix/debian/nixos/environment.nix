@@ -122,6 +122,7 @@ in
           gnutar
           gzip
           getent
+          hostname
           iproute2
           less
           nano

@@ -142,8 +142,10 @@ def open_keys(data: Path) -> KeyStore:
     directory = data / "keys"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path, check = data / "master.key", directory / "check"
+    # In this order: somebody who makes both at this moment makes the master key first.
+    in_use = any(directory.iterdir())
     if not path.exists():
-        if any(directory.iterdir()):
+        if in_use:
             raise Unavailable(
                 "The master key master.key is missing, and keys exist that only it opens. Put it back.",
                 code="master_key_missing",

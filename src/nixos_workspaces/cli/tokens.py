@@ -11,16 +11,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from nixos_workspaces.auth.access import ADMIN
-from nixos_workspaces.auth.tokens import Tokens
 from nixos_workspaces.cli.target import DEFAULT_URL, Target, emit, printable, target_of
 from nixos_workspaces.errors import Conflict, Forbidden, NotFound
-from nixos_workspaces.services import open_tokens
 from nixos_workspaces.settings import load
+
+if TYPE_CHECKING:
+    from nixos_workspaces.auth.tokens import Tokens
 
 T = TypeVar("T")
 
@@ -114,6 +115,9 @@ def _with_tokens(target: Target, work: Callable[[Tokens], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def _opened(data: Path) -> AsyncIterator[Tokens]:
+    # The database's libraries take most of a second to import; only these verbs need them.
+    from nixos_workspaces.services import open_tokens
+
     async with open_tokens(load({"data": data})) as tokens:
         yield tokens
 

@@ -28,7 +28,7 @@ from nixos_workspaces.database.records import (
     LeaseRepository,
     TokenRepository,
 )
-from nixos_workspaces.database.workspaces import WorkspaceRepository
+from nixos_workspaces.database.workspaces import TombstoneRepository, WorkspaceRepository
 from nixos_workspaces.errors import Unavailable
 
 BUSY_MILLISECONDS = 5000
@@ -49,6 +49,7 @@ class Transaction:
     """The repositories of one transaction; all that is written through them is stored together or not at all."""
 
     workspaces: WorkspaceRepository
+    tombstones: TombstoneRepository
     tokens: TokenRepository
     audit: AuditRepository
     idempotency: IdempotencyRepository
@@ -174,6 +175,7 @@ def _transaction(connection: AsyncConnection) -> Transaction:
     """Return the repositories over one connection."""
     return Transaction(
         WorkspaceRepository(connection),
+        TombstoneRepository(connection),
         TokenRepository(connection),
         AuditRepository(connection),
         IdempotencyRepository(connection),

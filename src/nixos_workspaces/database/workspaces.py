@@ -34,7 +34,7 @@ from nixos_workspaces.model import (
 
 
 class WorkspaceRepository:
-    """The workspaces, inside one transaction. A deleted one stays as a tombstone that only ``is_buried`` sees."""
+    """The workspaces, inside one transaction. A deleted one stays as a tombstone, which no method here sees."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         """Work in the transaction of ``connection``."""
@@ -137,22 +137,30 @@ class WorkspaceRepository:
         )
         return int(found.scalar_one())
 
-    async def bury(self, workspace_id: str, at: datetime) -> None:
+    async def touch(self, workspace_id: str, at: datetime) -> None:
+        """Note the last use."""
+        await self._connection.execute(update(table).where(table.c.id == workspace_id).values(last_accessed=at))
+
+
+class TombstoneRepository:
+    """What is left of deleted workspaces, inside one transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Work in the transaction of ``connection``."""
+        self._connection = connection
+
+    async def add(self, workspace_id: str, at: datetime) -> None:
         """Turn a workspace into its tombstone."""
         await self._connection.execute(
             update(table).where(table.c.id == workspace_id).values(deleted_at=at, packages=[], ports=[], toplevel="")
         )
 
-    async def is_buried(self, workspace_id: str) -> bool:
+    async def has(self, workspace_id: str) -> bool:
         """Tell whether a workspace of that id was deleted."""
         found = await self._connection.execute(
             select(table.c.id).where(table.c.id == workspace_id, table.c.deleted_at.is_not(None))
         )
         return found.one_or_none() is not None
-
-    async def touch(self, workspace_id: str, at: datetime) -> None:
-        """Note the last use."""
-        await self._connection.execute(update(table).where(table.c.id == workspace_id).values(last_accessed=at))
 
 
 def _cursor(last: Workspace, sort: Sort) -> str:

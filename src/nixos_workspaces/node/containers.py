@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from nixos_workspaces.process import CommandFailed, run
 
 PROFILES = (Path("/usr/share/containers/seccomp.json"), Path("/etc/containers/seccomp.json"))
 _LOG_TAIL = 600
+_PROGRAM_SECONDS = 3.0
 
 
 def find_engine(wanted: str | None, *, hybrid: bool) -> Path:
@@ -97,6 +98,14 @@ class Engine:
                 message = "The workspace uses more memory than the new limit; stop something in it, or restart it."
                 raise Conflict(message, code="memory_in_use", field="memory") from failed
             raise RuntimeFailed(f"The limits could not be changed: {failed}", code="engine_update") from failed
+
+    def output(self, container: str, argv: Sequence[str]) -> str:
+        """Run a program in a container for a few seconds and return what it printed; nothing when it fails."""
+        words: list[str | Path] = [self._executable, "--root", self._state, "exec", container, *argv]
+        try:
+            return run(words, timeout=_PROGRAM_SECONDS).stdout.decode(errors="replace")
+        except CommandFailed:
+            return ""
 
     def _run(self, *words: str) -> None:
         try:

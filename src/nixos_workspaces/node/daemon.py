@@ -8,6 +8,7 @@ import logging
 import os
 import resource
 import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -67,12 +68,16 @@ def run(config: NodeConfig) -> None:
     home = Home(config.data.resolve())
     held = take(home)
     outside = enter_mount_namespace(home.pin)
+    clean = False
     try:
         furnish(home, held)
         clean = asyncio.run(_serve(config, _equipment(config, home), outside))
+    except BaseException:
+        clean = not any(home.engine.iterdir())
+        raise
+    finally:
         if clean:
             leave_mount_namespace(home.pin, outside)
-    finally:
         os.close(outside)
         os.close(held)
 
@@ -88,6 +93,7 @@ def _equipment(config: NodeConfig, home: Home) -> Equipment:
         ground=Ground(home.store, load_seccomp(), open_files, cgroups.limits_swap),
         id_base=config.id_base,
         boot_timeout=config.boot_timeout,
+        leaving=threading.Event(),
     )
 
 
@@ -106,6 +112,7 @@ async def _serve(config: NodeConfig, equipment: Equipment, outside: int) -> bool
         calls = asyncio.create_task(serve_calls(server, allowed, service.answer))
         _log.info("answering on %s", equipment.home.socket)
         await stop.wait()
+        service.leave()
         calls.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await calls

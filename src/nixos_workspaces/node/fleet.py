@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 
-from nixos_workspaces.errors import InsufficientResources
+from nixos_workspaces.errors import InsufficientResources, WorkspacesError
 from nixos_workspaces.node import records
 from nixos_workspaces.node.cgroups import remove_empty
 from nixos_workspaces.node.machines import Equipment, Machine
+
+_log = logging.getLogger(__name__)
 
 
 class Fleet:
@@ -25,18 +28,18 @@ class Fleet:
         """Find every machine, finish or undo what was half made, and make the network fit what runs."""
         home = self._tools.home
         for place in sorted((home.kept / "machines").iterdir()):
-            self._machines[place.name] = Machine(place.name, self._tools, records.read_machine(place / "machine.json"))
+            record = records.read_machine(place / "machine.json")
+            self._machines[place.name] = Machine(place.name, self._tools, record)
         leftovers = {place.name for place in home.machines.iterdir()}
         leftovers |= {*self._tools.engine.known(), *self._tools.cgroups.below(self._tools.group)}
         for name in leftovers - self._machines.keys():
             self._machines[name] = Machine(name, self._tools, None)
         for machine in list(self._machines.values()):
-            machine.adopt()
+            try:
+                machine.adopt()
+            except WorkspacesError:
+                _log.exception("%s could not be taken up; its next call tries again", machine.workspace_id)
             self.forget(machine.workspace_id)
-        used = {machine.record.volume for machine in self.all() if machine.record}
-        for image in (home.kept / "volumes").iterdir():
-            if image.name not in used:
-                image.unlink()
         self._tools.network.open(self._running())
 
     def find(self, workspace_id: str) -> Machine:

@@ -8,11 +8,9 @@ is possible at any time.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -20,22 +18,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, assert_never
 
-from nixos_workspaces.errors import Conflict, NotFound, RuntimeFailed
-from nixos_workspaces.model import Address, MachineState, Observed, Resources
-from nixos_workspaces.node import records, volumes
+from nixos_workspaces.errors import Conflict, NotFound, RuntimeFailed, Unavailable
+from nixos_workspaces.model import MachineState, Resources
+from nixos_workspaces.node import console, records, volumes
 from nixos_workspaces.node.bundle import Container, Ground, configuration, limits
 from nixos_workspaces.node.cgroups import ControlGroup, Hierarchies
 from nixos_workspaces.node.containers import Engine
 from nixos_workspaces.node.home import PASSABLE, Home
-from nixos_workspaces.node.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, mount, unmount, wait_until_detached
+from nixos_workspaces.node.mounts import wait_until_detached
 from nixos_workspaces.node.network import Network
-from nixos_workspaces.node.protocol import MAX_LOG_CHUNK, Figures, MachineOrder
+from nixos_workspaces.node.protocol import MAX_LOG_CHUNK, MachineOrder
 from nixos_workspaces.node.records import MachineRecord, RunRecord, Stage
-from nixos_workspaces.node.runs import SSH_PORT, Run, wait_for_sshd
+from nixos_workspaces.node.runs import Run, wait_for_sshd
 from nixos_workspaces.process import CommandFailed
 
 _LOG_BYTES = MAX_LOG_CHUNK
 _LOG_TAIL = 1500
+_JOURNAL = ("/run/current-system/sw/bin/journalctl", "--boot", "--no-pager", "--quiet", "--lines=30", "--output=cat")
 _RELEASE_SECONDS = 10.0
 NOT_RUNNING = "The workspace is not running; start it first."
 
@@ -51,6 +50,8 @@ class Equipment:
     ground: Ground
     id_base: int
     boot_timeout: float
+    leaving: threading.Event
+    """Set when the node's process is to end: boots go on, waiting for them does not."""
 
     @property
     def group(self) -> str:
@@ -68,21 +69,20 @@ class Machine:
         self.run: Run | None = None
         self.given_up = threading.Event()
         """Set by whoever wants a boot that is under way to end."""
-        self._run_record: RunRecord | None = None
-        self._tools = equipment
+        self.run_record: RunRecord | None = None
+        self.tools = equipment
         self._kept = equipment.home.kept / "machines" / workspace_id
-        self._live = equipment.home.machines / workspace_id
+        self.live = equipment.home.machines / workspace_id
 
     def adopt(self) -> None:
         """Take up what an earlier process of this node left: finish or undo it, or hold on to what runs."""
         record = self.record
         match record.stage if record else None:
-            case None:
-                self._clear()
-            case Stage.MAKING | Stage.DELETING:
+            case None | Stage.MAKING | Stage.DELETING:
                 self.delete()
             case Stage.READY:
-                self._adopt_run()
+                with _step("adopt"):
+                    self._adopt_run()
             case other:
                 assert_never(other)
 
@@ -95,45 +95,46 @@ class Machine:
             self._kept.mkdir(mode=0o700, parents=True, exist_ok=True)
             name = f"{secrets.token_hex(12)}.img"
             self._keep(MachineRecord(self.workspace_id, claim(), name, Stage.MAKING, order.resources))
-            self._live.mkdir(exist_ok=True)
-            scratch = self._live / "raw"
+            self.live.mkdir(exist_ok=True)
+            scratch = self.live / "raw"
             scratch.mkdir(mode=0o000, exist_ok=True)
             volumes.create(self._image, order.resources.storage_bytes, order.volume_key, scratch)
             self._change(stage=Stage.READY)
             undo.pop_all()
 
-    def start(self, order: MachineOrder) -> Observed:
+    def start(self, order: MachineOrder) -> None:
         """Boot the order's system and return when sshd answers; returns at once when it runs."""
         match self.state():
             case MachineState.ABSENT:
-                raise self._absent()
+                raise absent(self.workspace_id)
             case MachineState.RUNNING:
-                return self.observe()
+                return
             case MachineState.PAUSED:
                 self.freeze(frozen=False)
-                return self.observe()
+                return
             case MachineState.STOPPED:
                 self._boot(order)
             case MachineState.BOOTING:
                 pass
             case other:
                 assert_never(other)
-        run, seen = self.run, self._run_record
+        run, seen = self.run, self.run_record
         assert run is not None
         assert seen is not None
-        reason = wait_for_sshd(run, self._tools.boot_timeout, self.given_up)
+        reason = wait_for_sshd(run, self.tools.boot_timeout, self.given_up)
+        if reason and self.tools.leaving.is_set() and not run.ended():
+            raise Unavailable("The node is being stopped; the workspace goes on booting.", code="node_stopping")
         if reason:
             log = self._log_tail()
             self.stop(0.0)
             message = f"The workspace was stopped again: {reason}. Last lines of its boot log: {log or '(none)'}"
             raise RuntimeFailed(message, code="boot_failed")
         self._note_run(replace(seen, ready=True))
-        return self.observe()
 
     def stop(self, grace: float) -> None:
         """Shut the machine down, by force after ``grace`` seconds."""
         if self.record is None:
-            raise self._absent()
+            raise absent(self.workspace_id)
         run = self.run
         if run is None:
             return
@@ -167,13 +168,13 @@ class Machine:
             if self.record is not None and self._image.exists():
                 wait_until_detached(self._image, _RELEASE_SECONDS)
                 self._image.unlink()
-            shutil.rmtree(self._live, ignore_errors=True)
+            shutil.rmtree(self.live, ignore_errors=True)
             shutil.rmtree(self._kept, ignore_errors=True)
             self.record = None
 
     def freeze(self, *, frozen: bool) -> None:
         """Freeze or thaw every process; raises ``Conflict`` when there is none, or not all of it has booted."""
-        run = self._running()
+        run = self.running()
         if frozen and self.state() is MachineState.BOOTING:
             raise Conflict("The workspace is booting; pause it when it runs.", code="booting")
         with _step("pause"):
@@ -183,7 +184,7 @@ class Machine:
         """Change the limits at once; the volume grows only while the machine is stopped."""
         record = self.record
         if record is None:
-            raise self._absent()
+            raise absent(self.workspace_id)
         more = resources.storage_bytes - record.resources.storage_bytes
         if more < 0:
             message = "Storage cannot become smaller. Make a new workspace and copy what is to be kept."
@@ -193,14 +194,14 @@ class Machine:
             raise Conflict(message, code="storage_in_use", field="storage")
         with _step("resize"):
             if self.run is not None:
-                self._tools.engine.update(self.workspace_id, limits(resources, swap=self._tools.ground.limits_swap))
+                self.tools.engine.update(self.workspace_id, limits(resources, swap=self.tools.ground.limits_swap))
             elif more > 0:
                 volumes.grow(self._image, resources.storage_bytes)
             self._change(resources=resources)
 
     def state(self) -> MachineState:
         """Return what is there now."""
-        record, run, seen = self.record, self.run, self._run_record
+        record, run, seen = self.record, self.run, self.run_record
         if record is None or record.stage is not Stage.READY:
             return MachineState.ABSENT
         if run is None or seen is None or run.ended():
@@ -208,50 +209,6 @@ class Machine:
         if run.frozen():
             return MachineState.PAUSED
         return MachineState.RUNNING if seen.ready else MachineState.BOOTING
-
-    def observe(self) -> Observed:
-        """Return what is there now, in full."""
-        state, record, run, seen = self.state(), self.record, self.run, self._run_record
-        if state is MachineState.ABSENT or record is None:
-            return Observed(self.workspace_id, MachineState.ABSENT)
-        up = state in {MachineState.RUNNING, MachineState.PAUSED}
-        return Observed(
-            workspace_id=self.workspace_id,
-            state=state,
-            generation=record.generation,
-            toplevel=record.toplevel,
-            resources=record.resources,
-            address=Address(self._tools.network.address(record.index), SSH_PORT) if up else None,
-            started_at=seen.started_at if seen and state is not MachineState.STOPPED else None,
-            oom_kills=run.oom_kills() if run and state is not MachineState.STOPPED else record.oom_kills,
-            exit_reason=record.exit_reason,
-            encryption=volumes.ENCRYPTION,
-        )
-
-    def figures(self) -> Figures:
-        """Return what a running or paused machine uses."""
-        run, record = self._running(), self.record
-        assert record is not None
-        try:
-            cpu, memory, processes = run.figures()
-            received, sent = self._tools.network.traffic(record.index)
-            disk = os.statvfs(self._live / "rootfs")
-        except OSError as gone:
-            raise Conflict(NOT_RUNNING, code="not_running") from gone
-        size = disk.f_blocks * disk.f_frsize
-        used = size - disk.f_bfree * disk.f_frsize
-        return Figures(cpu, memory, used, size, processes, received, sent, time.monotonic())
-
-    def log(self, offset: int) -> bytes:
-        """Return what the machine printed since its last start, from a byte on."""
-        if self.record is None:
-            raise self._absent()
-        try:
-            with (self._live / "console" / "log").open("rb") as file:
-                file.seek(offset)
-                return file.read(MAX_LOG_CHUNK)
-        except FileNotFoundError:
-            return b""
 
     def _boot(self, order: MachineOrder) -> None:
         record = self.record
@@ -267,14 +224,14 @@ class Machine:
             now = datetime.now(UTC)
             changes = {"resources": resources, "generation": order.generation, "toplevel": order.toplevel}
             self._change(**changes, expected=True, exit_reason="", oom_kills=0)
-            self._tools.engine.start(self.workspace_id)
+            self.tools.engine.start(self.workspace_id)
             self._note_run(RunRecord(run.pid, run.born, now, ready=False))
             self.run = run
             undo.pop_all()
 
     def _assemble(self, order: MachineOrder, resources: Resources) -> Run:
         """Make everything up to a PID 1 that waits to be started."""
-        record, tools = self.record, self._tools
+        record, tools = self.record, self.tools
         assert record is not None
         first_id = tools.id_base + record.index * volumes.IDS_PER_WORKSPACE
         keys = "".join(f"{key}\n" for key in order.authorized_keys)
@@ -282,9 +239,9 @@ class Machine:
             "ssh_host_ed25519_key": (0o600, order.host_key.strip().encode() + b"\n"),
             "authorized_keys": (0o644, keys.encode()),
         }
-        self._live.mkdir(exist_ok=True)
-        self._live.chmod(PASSABLE)
-        rootfs = volumes.attach(self._image, order.volume_key, first_id, self._live, identity)
+        self.live.mkdir(exist_ok=True)
+        self.live.chmod(PASSABLE)
+        rootfs = volumes.attach(self._image, order.volume_key, first_id, self.live, identity)
         container = Container(
             self.workspace_id,
             order.hostname,
@@ -295,11 +252,11 @@ class Machine:
             rootfs,
             self._group_path,
         )
-        bundle = self._live / "bundle"
+        bundle = self.live / "bundle"
         bundle.mkdir(mode=0o700)
         config = configuration(container, tools.ground)
         (bundle / "config.json").write_text(json.dumps(config))
-        with self._console() as output:
+        with console.opened(self.console) as output:
             pid = tools.engine.create(self.workspace_id, bundle, output)
         group = ControlGroup(tools.cgroups, self._group_path)
         group.hand_over(first_id)
@@ -307,22 +264,10 @@ class Machine:
         tools.network.attach(record.index, run.network)
         return run
 
-    @contextmanager
-    def _console(self) -> Iterator[int]:
-        """Yield a descriptor for what the machine prints: a file in a memory of its own that cannot grow further."""
-        place = self._live / "console"
-        place.mkdir(mode=0o700, exist_ok=True)
-        mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, f"mode=700,size={_LOG_BYTES},nr_inodes=4")
-        output = os.open(place / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            yield output
-        finally:
-            os.close(output)
-
     def _clear(self, *, keep_log: bool = False) -> None:
         """Remove everything of a run, whole or half made; the volume stays."""
-        run, tools = self.run, self._tools
-        self._run_record = None
+        run, tools = self.run, self.tools
+        self.run_record = None
         if run is not None:
             run.kill()
             run.close()
@@ -331,21 +276,21 @@ class Machine:
         tools.engine.delete(self.workspace_id)
         if self.record is not None:
             tools.network.detach(self.record.index)
-        volumes.detach(self._live)
-        shutil.rmtree(self._live / "bundle", ignore_errors=True)
+        volumes.detach(self.live)
+        shutil.rmtree(self.live / "bundle", ignore_errors=True)
         self._run_file.unlink(missing_ok=True)
-        if not keep_log and unmount(self._live / "console"):
-            (self._live / "console").rmdir()
+        if not keep_log:
+            console.remove(self.console)
 
     def _adopt_run(self) -> None:
         """Hold on to a run of an earlier process of this node, or note that it has ended."""
         record, seen = self.record, records.read_run(self._run_file)
         assert record is not None
-        group = ControlGroup(self._tools.cgroups, self._group_path)
+        group = ControlGroup(self.tools.cgroups, self._group_path)
         if seen is not None:
             with suppress(ProcessLookupError):
                 self.run = Run(seen.pid, seen.born, group)
-                self._run_record = seen
+                self.run_record = seen
                 return
         kills = 0
         with suppress(OSError):
@@ -356,19 +301,21 @@ class Machine:
             reason = "out of memory" if kills else "it ended while the node or the machine was not running"
             self._change(expected=False, exit_reason=reason, oom_kills=kills)
 
-    def _running(self) -> Run:
+    def running(self) -> Run:
+        """Return the run; raises ``NotFound`` or ``Conflict`` when there is none."""
         run = self.run
         if self.record is None:
-            raise self._absent()
+            raise absent(self.workspace_id)
         if run is None:
             raise Conflict(NOT_RUNNING, code="not_running")
         return run
 
-    def _absent(self) -> NotFound:
-        return NotFound(f"There is no machine {self.workspace_id}; create it first.", code="machine_absent")
-
     def _log_tail(self) -> str:
-        return self.log(0)[-_LOG_TAIL:].decode(errors="replace").strip()
+        """Return the last of what the machine printed and of its journal, as far as that answers."""
+        printed = console.read(self.console, 0)[-_LOG_TAIL:].decode(errors="replace").strip()
+        if self.run is None or self.run.ended():
+            return printed
+        return f"{printed}\n{self.tools.engine.output(self.workspace_id, _JOURNAL)[-_LOG_TAIL:]}".strip()
 
     def _keep(self, record: MachineRecord) -> None:
         records.write(self._kept / "machine.json", record)
@@ -382,20 +329,30 @@ class Machine:
 
     def _note_run(self, seen: RunRecord) -> None:
         records.write(self._run_file, seen)
-        self._run_record = seen
+        self.run_record = seen
+
+    @property
+    def console(self) -> Path:
+        """Where what the machine prints is kept."""
+        return self.live / "console"
 
     @property
     def _image(self) -> Path:
         assert self.record is not None
-        return self._tools.home.kept / "volumes" / self.record.volume
+        return self.tools.home.kept / "volumes" / self.record.volume
 
     @property
     def _run_file(self) -> Path:
-        return self._live / "run.json"
+        return self.live / "run.json"
 
     @property
     def _group_path(self) -> str:
-        return f"{self._tools.group}/{self.workspace_id}"
+        return f"{self.tools.group}/{self.workspace_id}"
+
+
+def absent(workspace_id: str) -> NotFound:
+    """Return the error for a machine that does not exist."""
+    return NotFound(f"There is no machine {workspace_id}; create it first.", code="machine_absent")
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def leave_mount_namespace(pin: Path, came_from: int) -> None:
     Must be called when the process has no threads any more, but for those that are ending.
     """
     deadline = time.monotonic() + _THREADS_END_SECONDS
-    while len(os.listdir("/proc/self/task")) > 1 and time.monotonic() < deadline:
+    while len(list(Path("/proc/self/task").iterdir())) > 1 and time.monotonic() < deadline:
         time.sleep(0.001)
     set_namespace(came_from, _CLONE_NEWNS)
     os.chdir("/")

@@ -6,6 +6,7 @@ whole range is unreachable but for the workspaces that exist, so nothing meant f
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -22,7 +23,7 @@ from nixos_workspaces.node.namespaces import network_namespace
 _LOOPBACK = 1
 _FIRST_HOST = 2
 _LONGEST_PREFIX = 28
-_UNREACHABLE_METRIC = 4_000_000
+_METRICS = 1 << 30
 _NO_LINK_LOCAL = 1
 _PERMANENT = 0x80
 _SCOPE_LINK = 253
@@ -42,6 +43,13 @@ class Network:
             raise InvalidInput(f"{network} is too small: take a /28 or larger.", field="network")
         self._prefix = f"nx{tag}"
         self._gateway = str(self._range[1])
+        # The metric tells whose route it is: nothing else about it could.
+        digest = hashlib.sha256(tag.encode()).digest()
+        self._barrier = {
+            "dst": str(self._range),
+            "type": "unreachable",
+            "priority": _METRICS + int.from_bytes(digest[:3], "big"),
+        }
         self._firewall = Firewall(f"nixws_{tag}", self._prefix)
 
     @property
@@ -59,16 +67,15 @@ class Network:
         Raises ``Conflict`` when something else on this machine uses addresses of the range.
         """
         wanted = list(indices)
-        self._firewall.load((self._interface(index), self.address(index)) for index in wanted)
         with IPRoute() as netlink:
+            self._refuse_overlap(netlink)
+            self._firewall.load((self._interface(index), self.address(index)) for index in wanted)
             kept = {self._interface(index) for index in wanted}
             for link in netlink.get_links():
                 name = link.get("ifname") or ""
                 if name.startswith(self._prefix) and name not in kept:
                     netlink.link("del", index=link["index"])
-            self._refuse_overlap(netlink)
-            unreachable = {"dst": str(self._range), "type": "unreachable", "priority": _UNREACHABLE_METRIC}
-            netlink.route("replace", **unreachable)
+            netlink.route("replace", **self._barrier)
             if not netlink.get_addr(address=self._gateway):
                 netlink.addr("add", index=_LOOPBACK, address=self._gateway, prefixlen=32)
 
@@ -79,7 +86,7 @@ class Network:
                 if (link.get("ifname") or "").startswith(self._prefix):
                     netlink.link("del", index=link["index"])
             for verb, what in (
-                (netlink.route, {"dst": str(self._range), "type": "unreachable", "priority": _UNREACHABLE_METRIC}),
+                (netlink.route, self._barrier),
                 (netlink.addr, {"index": _LOOPBACK, "address": self._gateway, "prefixlen": 32}),
             ):
                 with suppress(NetlinkError):
@@ -128,14 +135,14 @@ class Network:
 
     def _refuse_overlap(self, netlink: IPRoute) -> None:
         for route in netlink.get_routes(family=2, table=_MAIN_TABLE):
-            target = route.get("dst")
-            if not target or route.get("priority") == _UNREACHABLE_METRIC:
+            target, metric, link = route.get("dst"), route.get("priority") or 0, route.get("oif")
+            if not target or metric == self._barrier["priority"]:
                 continue
             used = ipaddress.IPv4Network(f"{target}/{route['dst_len']}")
-            link = route.get("oif")
-            name = _name(netlink, link) if link else ""
-            if used.subnet_of(self._range) and not name.startswith(self._prefix):
-                message = f"{used} of {self._range} is in use on this machine ({name}). Choose another network."
+            name = _name(netlink, link) if link else "another node"
+            taken = used.overlaps(self._range) if metric >= _METRICS else used.subnet_of(self._range)
+            if taken and not name.startswith(self._prefix):
+                message = f"{used} is in use on this machine by {name}: choose another network than {self._range}."
                 raise Conflict(message, code="network_in_use", field="network")
 
 

@@ -107,16 +107,6 @@ class Run:
                 raise Conflict("The workspace is not running; start it first.", code="not_running")
             return socket_inside(self.network)
 
-    def sshd_answers(self) -> bool:
-        """Return whether sshd greets; waits only for one that has taken the connection."""
-        with self.socket() as connection:
-            connection.settimeout(_BANNER_SECONDS)
-            try:
-                connection.connect(("127.0.0.1", SSH_PORT))
-                return connection.recv(256).startswith(b"SSH-")
-            except OSError:
-                return False
-
     def close(self) -> None:
         """Let go of everything; the processes are not touched."""
         with self._lock:
@@ -141,7 +131,7 @@ def become_reaper() -> None:
 def wait_for_sshd(run: Run, timeout: float, given_up: threading.Event) -> str:
     """Wait until sshd answers; returns why it never will, or an empty text."""
     deadline = time.monotonic() + timeout
-    while not run.sshd_answers():
+    while not _sshd_answers(run):
         if run.ended():
             return f"PID 1 ended while booting{': ' if run.status() else ''}{run.status()}"
         if time.monotonic() > deadline:
@@ -149,6 +139,17 @@ def wait_for_sshd(run: Run, timeout: float, given_up: threading.Event) -> str:
         if given_up.wait(0.008):
             return "the start was given up because the workspace is to be stopped"
     return ""
+
+
+def _sshd_answers(run: Run) -> bool:
+    """Return whether sshd greets; waits only for one that has taken the connection."""
+    with run.socket() as connection:
+        connection.settimeout(_BANNER_SECONDS)
+        try:
+            connection.connect(("127.0.0.1", SSH_PORT))
+            return connection.recv(256).startswith(b"SSH-")
+        except OSError:
+            return False
 
 
 def _described(code: int, status: int) -> str:

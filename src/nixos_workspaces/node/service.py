@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from nixos_workspaces.errors import Conflict, InvalidInput, Unavailable
 from nixos_workspaces.model import MachineState
-from nixos_workspaces.node import protocol, volumes
+from nixos_workspaces.node import observing, protocol, volumes
 from nixos_workspaces.node.fleet import Fleet
 from nixos_workspaces.node.machines import NOT_RUNNING, Equipment, Machine
 from nixos_workspaces.node.rpc import Answer
@@ -55,8 +55,12 @@ class Service:
         }
 
     async def open(self) -> None:
-        """Take up what is there."""
-        await self._in_thread(self._fleet.adopt)
+        """Take up what is there; where that fails, nothing of this service is left in the process."""
+        try:
+            await self._in_thread(self._fleet.adopt)
+        except BaseException:
+            self._threads.shutdown()
+            raise
         for machine in self._fleet.all():
             self._watch(machine)
 
@@ -66,6 +70,12 @@ class Service:
         if perform is None:
             raise InvalidInput(f"The node has no method {method!r}.", field="method")
         return await perform(parameters)
+
+    def leave(self) -> None:
+        """End the calls that wait for boots; the boots go on."""
+        self._tools.leaving.set()
+        for machine in self._fleet.all():
+            machine.given_up.set()
 
     async def close(self) -> bool:
         """Let go of everything; returns whether nothing runs and this computer is as it was before."""
@@ -100,9 +110,10 @@ class Service:
         async with self._changing(order.workspace_id) as machine:
             if machine.state() is not MachineState.RUNNING:
                 async with self._boots:
-                    seen = await self._in_thread(machine.start, order)
-            else:
-                seen = machine.observe()
+                    if self._tools.leaving.is_set():
+                        raise Unavailable("The node is being stopped; try again.", code="node_stopping")
+                    await self._in_thread(machine.start, order)
+            seen = observing.observe(machine)
         return Answer(protocol.observed_to_wire(seen))
 
     async def _stop_machine(self, parameters: dict[str, Any]) -> Answer:
@@ -133,19 +144,19 @@ class Service:
         return Answer()
 
     async def _observe(self, parameters: dict[str, Any]) -> Answer:
-        return Answer(protocol.observed_to_wire(self._look(parameters).observe()))
+        return Answer(protocol.observed_to_wire(observing.observe(self._look(parameters))))
 
     async def _list(self, _: dict[str, Any]) -> Answer:
-        seen = [machine.observe() for machine in self._fleet.all()]
+        seen = [observing.observe(machine) for machine in self._fleet.all()]
         return Answer([protocol.observed_to_wire(one) for one in seen if one.state is not MachineState.ABSENT])
 
     async def _usage(self, parameters: dict[str, Any]) -> Answer:
-        figures = self._look(parameters).figures()
+        figures = observing.figures(self._look(parameters))
         return Answer({name: getattr(figures, name) for name in figures.__slots__})
 
     async def _boot_log(self, parameters: dict[str, Any]) -> Answer:
         offset = int(protocol.number_from(parameters.get("offset"), "offset", 0, 1 << 53))
-        return Answer(base64.b64encode(self._look(parameters).log(offset)).decode())
+        return Answer(base64.b64encode(observing.log(self._look(parameters), offset)).decode())
 
     async def _connect(self, parameters: dict[str, Any]) -> Answer:
         port = int(protocol.number_from(parameters.get("port"), "port", 1, 65535))
@@ -190,7 +201,8 @@ class Service:
             self._fleet.find(workspace_id).given_up.set()
         async with lock:
             machine = self._fleet.find(workspace_id)
-            machine.given_up.clear()
+            if not self._tools.leaving.is_set():
+                machine.given_up.clear()
             self._unwatch(workspace_id)
             try:
                 yield machine

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from nixos_workspaces.errors import RuntimeFailed, Unavailable
 from nixos_workspaces.model import Observed, Resources
 from nixos_workspaces.node import protocol
 from nixos_workspaces.runtimes.base import Capabilities, MachineSpec, Usage
+
+_DESCRIPTOR = struct.Struct("=i")
 
 
 class LocalRuntime:
@@ -133,10 +136,14 @@ async def _first(connection: socket.socket) -> tuple[bytes, socket.socket | None
         await readable.wait()
     finally:
         loop.remove_reader(connection)
-    data, descriptors, _, _ = socket.recv_fds(connection, 1, 1, socket.MSG_CMSG_CLOEXEC)
+    # Not socket.recv_fds: before Python 3.13 it drops the flag, and children would inherit the connection.
+    data, ancillary, _, _ = connection.recvmsg(1, socket.CMSG_LEN(_DESCRIPTOR.size), socket.MSG_CMSG_CLOEXEC)
     if not data:
         raise EOFError
-    return data, socket.socket(fileno=descriptors[0]) if descriptors else None
+    for level, kind, content in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            return data, socket.socket(fileno=_DESCRIPTOR.unpack(content)[0])
+    return data, None
 
 
 async def _exactly(connection: socket.socket, count: int) -> bytes:

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 
 from nixos_workspaces import __version__
 from nixos_workspaces.services import Services
-from nixos_workspaces.web import catalogue, errors, events, pages, workspaces
+from nixos_workspaces.web import catalogue, errors, events, files, pages, uploads, workspaces
 from nixos_workspaces.web.edge import Edge
 from nixos_workspaces.web.gate import Gate
 from nixos_workspaces.web.openapi import complete
@@ -43,7 +43,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.event_sockets = set()
     app.state.max_body_bytes = services.settings.max_body_bytes
     errors.install(app)
-    for part in (workspaces, catalogue, events, pages):
+    for part in (workspaces, files, uploads, catalogue, events, pages):
         app.include_router(part.router)
     described = app.openapi
 

@@ -19,7 +19,7 @@ from nixos_workspaces.schemas import (
     TemplateAnswer,
     TemplateList,
 )
-from nixos_workspaces.web.dependencies import Asked, By, RequestId, WholeNumber
+from nixos_workspaces.web.dependencies import Asked, By, Limit, RequestId
 from nixos_workspaces.web.openapi import problems
 from nixos_workspaces.web.routing import StrictRoute
 
@@ -37,7 +37,7 @@ async def search_packages(
     services: Asked,
     _: By,
     query: Annotated[str, Query(max_length=100, description="Part of a name or description.")] = "",
-    limit: Annotated[WholeNumber, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> PackageList:
     """Search the package set in force."""
     found = await services.environments.search(query, limit)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from fastapi import Depends, Header, Path
+from fastapi import Depends, Header, Path, Query
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 from starlette.requests import HTTPConnection
 
 from nixos_workspaces.auth.access import Principal
 from nixos_workspaces.errors import NotFound
+from nixos_workspaces.model import MAX_PAGE
 from nixos_workspaces.schemas import REFERENCE_PATTERN
 from nixos_workspaces.services import Services
 
@@ -55,7 +56,7 @@ Reference = Annotated[
     Path(description="The workspace's id or name.", json_schema_extra={"pattern": REFERENCE_PATTERN}),
     AfterValidator(_reference),
 ]
-WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE), BeforeValidator(_whole_number)]
 IdempotencyKey = Annotated[
     str | None,
     Header(

@@ -35,15 +35,20 @@ STATUS: Mapping[type[errors.WorkspacesError], int] = {
 }
 """The status of each class; a subclass takes that of its nearest listed parent."""
 
+CODES: Mapping[str, int] = {"no_space": 507, "precondition_failed": 412}
+"""The codes whose status is another than that of their class: HTTP has a word of its own for them."""
+
 REFUSALS: Mapping[str, int] = {
     "malformed_request": 400,
     "malformed_json": 400,
     "no_such_route": 404,
     "method_not_allowed": 405,
     "request_timeout": 408,
+    "tus_version": 412,
     "body_too_large": 413,
     "url_too_long": 414,
     "unsupported_media_type": 415,
+    "range_outside": 416,
     "headers_too_large": 431,
     "too_many_connections": 503,
 }
@@ -65,6 +70,8 @@ def status_of(error: errors.WorkspacesError) -> int:
     """Return the HTTP status of one of our errors; 500 for a class that the table does not know."""
     if isinstance(error, Refusal):
         return REFUSALS[error.code]
+    if error.code in CODES:
+        return CODES[error.code]
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
 
 

@@ -38,6 +38,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         self._reading_headers = False
         self._reading_message = False
         self._header_bytes = 0
+        self._messages = 0
         self._refusal: Refusal | None = None
         self._refused = False
 
@@ -58,11 +59,13 @@ class GuardedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_done():
             return
+        messages = self._messages
         super().data_received(data)
         if self._is_done():
             return
         if self._reading_headers:
-            self._header_bytes += len(data)
+            # Where in this piece the headers began is not known; the ones after it are counted.
+            self._header_bytes += len(data) if messages == self._messages else 0
             if self._header_bytes > 2 * MAX_HEADER_BYTES:
                 self._refuse(self._too_large())
         elif not self._reading_message and self._idle() and self._deadline is None:
@@ -74,6 +77,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._reading_headers = self._reading_message = True
         self._header_bytes = 0
+        self._messages += 1
         if self._idle():
             self._expect_headers()
 
@@ -156,6 +160,10 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         self.transport.write(refusal_bytes(refusal))
         self._linger()
 
+    def is_ending(self) -> bool:
+        """Tell whether the last answer has been written."""
+        return self._refused
+
     def close_gently(self) -> None:
         """Close, but not on a request that is still being sent: see ``_refuse``."""
         if self._reading_message and not self._is_done():
@@ -198,7 +206,8 @@ class _GentleTransport:
         self._protocol = protocol
 
     def write(self, data: bytes) -> None:
-        self._protocol.transport.write(data)
+        if not self._protocol.is_ending():
+            self._protocol.transport.write(data)
 
     def is_closing(self) -> bool:
         return self._protocol.transport.is_closing()

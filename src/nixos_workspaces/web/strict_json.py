@@ -15,6 +15,8 @@ from nixos_workspaces.web.errors import Refusal
 
 MAX_DEPTH = 16
 MAX_DIGITS = 40
+_EXACT = 2.0**53
+"""Integers up to here are exact as floats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _float(text: str) -> float | _Bad:
-    """Read a number with a fraction or exponent."""
+    """Read a number with a fraction or exponent; JSON knows one kind of number, so that ``2.0`` is the integer 2."""
     value = float(text)
+    if value.is_integer() and abs(value) <= _EXACT:
+        return int(value)
     return value if math.isfinite(value) else _Bad("the number is too large")
 
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from nixos_workspaces.errors import WorkspacesError
-from nixos_workspaces.model import MAX_PAGE, LogLine, Sort, Status, WorkspaceQuery
+from nixos_workspaces.model import LogLine, Sort, Status, WorkspaceQuery
 from nixos_workspaces.schemas import (
     CreateRequest,
     GenerationAnswer,
@@ -25,7 +25,7 @@ from nixos_workspaces.schemas import (
     WorkspaceDetail,
     WorkspaceList,
 )
-from nixos_workspaces.web.dependencies import Asked, By, IdempotencyKey, Reference, RequestId, WholeNumber
+from nixos_workspaces.web.dependencies import Asked, By, IdempotencyKey, Limit, Reference, RequestId
 from nixos_workspaces.web.openapi import problems
 from nixos_workspaces.web.routing import StrictRoute
 from nixos_workspaces.web.streams import until_stopped
@@ -38,7 +38,7 @@ async def list_workspaces(
     *,
     services: Asked,
     principal: By,
-    limit: Annotated[WholeNumber, Query(ge=1, le=MAX_PAGE)] = 50,
+    limit: Limit = 50,
     cursor: Annotated[str | None, Query(min_length=1, max_length=512)] = None,
     status: Status | None = None,
     template: Annotated[str | None, Query(min_length=1, max_length=63)] = None,

@@ -13,6 +13,7 @@ def upgrade() -> None:
     """Make everything."""
     _credentials_and_records()
     _workspaces()
+    _idempotency_keys()
 
 
 def _credentials_and_records() -> None:
@@ -115,6 +116,10 @@ def _workspaces() -> None:
         sqlite_where=sa.text("desire <> 'deleted'"),
         postgresql_where=sa.text("desire <> 'deleted'"),
     )
+
+
+def _idempotency_keys() -> None:
+    """Make the keys that point to workspaces."""
     op.create_table(
         "idempotency_keys",
         sa.Column("principal_id", sa.String(length=64), nullable=False),

@@ -1,25 +1,12 @@
-"""The wire types: what the API reads and writes, in the specification's spelling and units.
-
-``memory`` and ``storage`` are GB (2^30 bytes), ``cpu`` cores; inside the program they are ``Resources``. Sizes are kept
-in whole MiB and shown with three decimals, so that what was asked for is what is shown. Requests refuse unknown
-fields, ``null``, and any value of another JSON type than the declared one (``true`` is no number).
-
-Names of workspaces: 1 to 63 lower-case letters, digits and hyphens, beginning and ending with a letter or digit, as
-they become host names; not digits only (that would read as an address) and not beginning with ``ws-`` (those are ids,
-so that a path may hold either).
-"""
+"""What the API writes."""
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from nixos_workspaces.model import (
-    BYTES_PER_GB,
     Address,
     Capacity,
     Desire,
@@ -32,208 +19,15 @@ from nixos_workspaces.model import (
     Page,
     Phase,
     Progress,
-    Resources,
     Status,
     Template,
     Workspace,
-    WorkspaceChange,
-    WorkspaceConfig,
-    environment,
 )
-
-MIB_PER_GB = 1024
-
-NAME_PATTERN = r"^(?!ws-)(?![0-9]+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-TEMPLATE_PATTERN = r"^[a-z][a-z0-9-]{0,62}$"
-PACKAGE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_'-]*(\.[A-Za-z0-9_][A-Za-z0-9_'-]*){0,4}$"
-REFERENCE_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-"""What may stand in a path for a workspace: an id or a name."""
-
-_NAME = re.compile(NAME_PATTERN.removesuffix("$"))
-_PACKAGE = re.compile(PACKAGE_PATTERN.removesuffix("$"))
-_TEMPLATE = re.compile(TEMPLATE_PATTERN.removesuffix("$"))
-
-
-def _name(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        raise PydanticCustomError(
-            "name",
-            "a name has 1 to 63 lower-case letters, digits and hyphens, begins and ends with a letter or digit, "
-            "is not a number and does not begin with ws-",
-        )
-    return value
-
-
-def _template(value: str) -> str:
-    if not _TEMPLATE.fullmatch(value):
-        raise PydanticCustomError("template", "this is not the name of a template; GET /api/nixos/templates lists them")
-    return value
-
-
-def _package(value: str) -> str:
-    if not _PACKAGE.fullmatch(value):
-        raise PydanticCustomError(
-            "package",
-            "{shown} is not the name of a package, such as git or python3Packages.numpy",
-            {"shown": repr(value[:64])},
-        )
-    return value
-
-
-def _mib(gigabytes: float) -> float:
-    """Round to whole MiB, as they are kept."""
-    return round(gigabytes * MIB_PER_GB) / MIB_PER_GB
-
-
-Name = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=63,
-        json_schema_extra={"pattern": NAME_PATTERN},
-        description="Unique; becomes the host name.",
-    ),
-    AfterValidator(_name),
-]
-TemplateName = Annotated[
-    str,
-    Field(min_length=1, max_length=63, json_schema_extra={"pattern": TEMPLATE_PATTERN}),
-    AfterValidator(_template),
-]
-PackageName = Annotated[
-    str,
-    Field(min_length=1, max_length=128, json_schema_extra={"pattern": PACKAGE_PATTERN}),
-    AfterValidator(_package),
-]
-Cores = Annotated[
-    float,
-    Field(ge=0.25, le=1024, allow_inf_nan=False, description="Cores; fractions from 0.25."),
-    AfterValidator(lambda cores: round(cores, 3)),
-]
-MemoryGB = Annotated[
-    float,
-    Field(ge=0.25, le=65_536, allow_inf_nan=False, description="GB of memory; fractions from 0.25, kept in whole MiB."),
-    AfterValidator(_mib),
-]
-StorageGB = Annotated[
-    float,
-    Field(
-        ge=0.25, le=1_048_576, allow_inf_nan=False, description="GB of storage; fractions from 0.25, kept in whole MiB."
-    ),
-    AfterValidator(_mib),
-]
-Packages = Annotated[list[PackageName], Field(max_length=256, description="Order and duplicates do not matter.")]
-Ports = Annotated[
-    list[Annotated[int, Field(ge=1, le=65_535)]],
-    Field(max_length=64, description="TCP ports that the workspace's own firewall opens besides 22."),
-]
-
-Time = Annotated[
-    datetime,
-    PlainSerializer(
-        lambda moment: moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"), return_type=str
-    ),
-    Field(json_schema_extra={"format": "date-time"}),
-]
-"""RFC 3339 in UTC, with milliseconds."""
-
-
-def to_bytes(gigabytes: float) -> int:
-    """Return a size of the wire in bytes, in whole MiB."""
-    return round(gigabytes * MIB_PER_GB) * (BYTES_PER_GB // MIB_PER_GB)
-
-
-def to_gb(size: int) -> float:
-    """Return a size in bytes as the wire has it."""
-    return round(size / BYTES_PER_GB, 3)
-
-
-def _absent() -> Any:
-    """Stand for a field that was not given, without making ``null`` a valid value of it."""
-    return None
-
-
-class Request(BaseModel):
-    """Base of what the API reads."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Answer(BaseModel):
-    """Base of what the API writes; clients must ignore fields that they do not know."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class CreateRequest(Request):
-    """A workspace to be made."""
-
-    name: Name
-    cpu: Cores = 1.0
-    memory: MemoryGB = 2.0
-    storage: StorageGB = 10.0
-    template: TemplateName = "development"
-    packages: Packages = Field(default_factory=list)
-    ports: Ports = Field(default_factory=list)
-
-    def to_model(self) -> WorkspaceConfig:
-        """Return what the orchestrator takes."""
-        resources = Resources(self.cpu, to_bytes(self.memory), to_bytes(self.storage))
-        return WorkspaceConfig(self.name, resources, environment(self.template, self.packages, self.ports))
-
-
-class UpdateRequest(Request):
-    """Any of a workspace's resources and environment; what is not given stays."""
-
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
-
-    cpu: Cores = Field(default_factory=_absent)
-    memory: MemoryGB = Field(default_factory=_absent)
-    storage: StorageGB = Field(default_factory=_absent)
-    template: TemplateName = Field(default_factory=_absent)
-    packages: Packages = Field(default_factory=_absent)
-    ports: Ports = Field(default_factory=_absent)
-
-    @model_validator(mode="after")
-    def _changes_something(self) -> Self:
-        if not self.model_fields_set:
-            raise PydanticCustomError(
-                "empty", "give at least one of {fields}", {"fields": ", ".join(type(self).model_fields)}
-            )
-        return self
-
-    def to_model(self) -> WorkspaceChange:
-        """Return what the orchestrator takes."""
-        given = self.model_fields_set
-        return WorkspaceChange(
-            cpu=self.cpu if "cpu" in given else None,
-            memory_bytes=to_bytes(self.memory) if "memory" in given else None,
-            storage_bytes=to_bytes(self.storage) if "storage" in given else None,
-            template=self.template if "template" in given else None,
-            packages=tuple(sorted(set(self.packages))) if "packages" in given else None,
-            ports=tuple(sorted(set(self.ports))) if "ports" in given else None,
-        )
-
-
-class RebuildRequest(Request):
-    """Which generation to go to; without one the present environment is built anew."""
-
-    generation: Annotated[int, Field(ge=1, le=2**31 - 1)] = Field(default_factory=_absent)
-
-
-class LoginRequest(Request):
-    """What a session is got for: a one-time code from the login link, or an API token; one of them."""
-
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
-
-    code: Annotated[str, Field(min_length=1, max_length=256)] = Field(default_factory=_absent)
-    token: Annotated[str, Field(min_length=1, max_length=256)] = Field(default_factory=_absent)
-
-    @model_validator(mode="after")
-    def _is_one(self) -> Self:
-        if len(self.model_fields_set) != 1:
-            raise PydanticCustomError("one", "give either code or token")
-        return self
+from nixos_workspaces.schemas.wire import (
+    Answer,
+    Time,
+    to_gb,
+)
 
 
 class ErrorDetail(Answer):

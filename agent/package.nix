@@ -1,0 +1,18 @@
+# The terminal holder as a package, out of nixpkgs or of the set out of Debian packages, by the set's own gcc.
+{
+  runCommand,
+  gcc,
+}:
+let
+  source = builtins.path {
+    path = ./.;
+    name = "nixws-terminals-source";
+    filter = path: type: type == "regular" && builtins.match ".*\\.[ch]" path != null;
+  };
+in
+runCommand "nixws-terminals" { } ''
+  mkdir -p $out/bin
+  cd ${source}
+  ${gcc}/bin/gcc -std=c11 -O2 -o $out/bin/nixws-terminals \
+    holder.c life.c frames.c title.c terminal.c client.c spawn.c upgrade.c
+''

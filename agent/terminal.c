@@ -1,0 +1,354 @@
+/* A terminal: a PTY, the program on it, and the ring of its last output. */
+#include "holder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* ---- ring ---- */
+
+bool ring_map(struct ring *ring) {
+    if (ring->fd < 0) {
+        ring->fd = memfd_create("terminal", MFD_CLOEXEC);
+        if (ring->fd < 0 || ftruncate(ring->fd, (off_t)holder.ring_bytes)) return false;
+    }
+    void *map = mmap(NULL, holder.ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, ring->fd, 0);
+    ring->map = map == MAP_FAILED ? NULL : map;
+    return ring->map != NULL;
+}
+
+int ring_span(const struct ring *ring, uint64_t offset, size_t length, struct iovec out[2]) {
+    size_t at = offset % holder.ring_bytes, until_wrap = holder.ring_bytes - at;
+    out[0] = (struct iovec){ring->map + at, length < until_wrap ? length : until_wrap};
+    if (length <= until_wrap) return 1;
+    out[1] = (struct iovec){ring->map, length - until_wrap};
+    return 2;
+}
+
+static void ring_free_pages(struct ring *ring, uint64_t from, uint64_t to) {
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    from = (from + page - 1) / page * page; /* offsets and positions agree modulo the page: ring_bytes is a multiple */
+    to = to / page * page;
+    struct iovec parts[2];
+    if (from >= to) return;
+    int count = ring_span(ring, from, to - from, parts);
+    for (int i = 0; i < count; i++)
+        fallocate(ring->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (uint8_t *)parts[i].iov_base - ring->map,
+                  (off_t)parts[i].iov_len);
+}
+
+static uint64_t ring_kept(const struct ring *ring) { return ring->end - ring->start; }
+
+static void ring_forget(struct ring *ring, uint64_t start) {
+    holder.kept -= start - ring->start;
+    ring->start = start;
+}
+
+/* Over the memory limit: the terminal that keeps most (the one quiet for longest, of equals) gives up its older half. */
+static void shed(void) {
+    while (holder.kept > holder.memory_bytes) {
+        struct terminal *victim = NULL;
+        for (struct terminal *t = holder.terminals; t; t = t->next) {
+            uint64_t kept = ring_kept(&t->ring), most = victim ? ring_kept(&victim->ring) : KEPT_MIN;
+            if (!t->removed && (kept > most || (victim && kept == most && t->active_ms < victim->active_ms))) victim = t;
+        }
+        if (!victim) return;
+        uint64_t keep = ring_kept(&victim->ring) / 2, from = victim->ring.start;
+        if (keep < KEPT_MIN) keep = KEPT_MIN;
+        ring_forget(&victim->ring, victim->ring.end - keep);
+        ring_free_pages(&victim->ring, from, victim->ring.start);
+    }
+}
+
+static void ring_advance(struct ring *ring, size_t length) {
+    ring->end += length;
+    holder.kept += length;
+    if (ring_kept(ring) > holder.ring_bytes) ring_forget(ring, ring->end - holder.ring_bytes);
+    if (holder.kept > holder.memory_bytes) shed();
+}
+
+/* ---- life ---- */
+
+struct terminal *terminal_find(uint64_t id) {
+    for (struct terminal *t = holder.terminals; t; t = t->next)
+        if (t->id == id && !t->removed) return t;
+    return NULL;
+}
+
+/* Returns NULL with a positive errno in *error; 0 there means that there are too many. */
+struct terminal *terminal_open(const struct start *start, struct text name, int *error) {
+    *error = 0;
+    if (holder.terminal_count >= TERMINALS_MAX) return NULL;
+    struct terminal *t = calloc(1, sizeof *t);
+    char *command = strdup(start->command);
+    *error = ENOMEM;
+    if (!t || !command) goto failed;
+    t->kind = KIND_TERMINAL;
+    t->ring.fd = -1;
+    t->command = command;
+    struct start own = *start;
+    do {
+        if (getrandom(&own.id, sizeof own.id, 0) != sizeof own.id) goto failed;
+    } while (own.id == 0 || terminal_find(own.id));
+    t->id = own.id;
+    t->cols = start->cols;
+    t->rows = start->rows;
+    memcpy(t->name, name.at, name.length);
+    if (!ring_map(&t->ring)) goto failed;
+    t->fd = spawn(&own, &t->pid);
+    if (t->fd < 0) {
+        *error = -t->fd;
+        goto failed;
+    }
+    t->created_ms = t->active_ms = holder.clock_ms;
+    t->next = holder.terminals;
+    holder.terminals = t;
+    holder.terminal_count++;
+    return t;
+failed:
+    free(command);
+    if (t && t->ring.map) munmap(t->ring.map, holder.ring_bytes);
+    if (t && t->ring.fd >= 0) close(t->ring.fd);
+    free(t);
+    return NULL;
+}
+
+static void remove_terminal(struct terminal *t) {
+    if (t->removed) return;
+    t->removed = holder.sweep_due = true;
+    for (struct client *c = t->clients; c; c = c->next_attached)
+        if (!c->dead && !c->closing && !c->exit_sent) client_error(c, ERROR_NO_TERMINAL, "The terminal was closed.");
+}
+
+/* All output has been read and the program is gone. The ring stays for a while, for those who come back late. */
+static void finish(struct terminal *t) {
+    if (t->fd < 0) return;
+    watch(t->fd, &t->armed, 0, t);
+    close(t->fd);
+    t->fd = -1;
+    t->ended_at = t->closed && holder.now_ms > LINGER_MS ? holder.now_ms - LINGER_MS : holder.now_ms;
+    buffer_free(&t->input);
+    struct terminal *oldest = NULL;
+    unsigned lingering = 0;
+    for (struct terminal *other = holder.terminals; other; other = other->next)
+        if (other->ended_at && !other->removed) {
+            lingering++;
+            if (!oldest || other->ended_at < oldest->ended_at) oldest = other;
+        }
+    if (lingering > LINGERING_MAX) remove_terminal(oldest);
+}
+
+/* Bytes that may be read from the PTY now: what the fastest client has room for. Nobody attached, or only watchers:
+ * the program is never held up. */
+static size_t room(const struct terminal *t) {
+    uint64_t best = 0;
+    bool writer = false;
+    for (const struct client *c = t->clients; c; c = c->next_attached) {
+        if (c->dead || c->closing || c->readonly) continue;
+        writer = true;
+        uint64_t behind = t->ring.end - c->acked;
+        if (behind < c->credit && c->credit - behind > best) best = c->credit - behind;
+    }
+    return !writer || t->closed || best > TURN_BYTES ? TURN_BYTES : (size_t)best;
+}
+
+static void pump_clients(struct terminal *t) {
+    for (struct client *c = t->clients; c; c = c->next_attached)
+        if (!c->dead) client_pump(c);
+}
+
+/* Reads until the clients are full, the PTY is empty or the others have their turn. After the program's end there is
+ * little left, and no event need announce it: all of it is read. */
+static void read_output(struct terminal *t) {
+    size_t total = 0, may;
+    while (t->fd >= 0 && (total < TURN_BYTES || !t->pid) && (may = room(t)) > 0) {
+        struct iovec span[2];
+        ssize_t count = readv(t->fd, span, ring_span(&t->ring, t->ring.end, may, span));
+        if (count > 0) {
+            size_t first = (size_t)count < span[0].iov_len ? (size_t)count : span[0].iov_len;
+            title_scan(t, span[0].iov_base, first);
+            if ((size_t)count > first) title_scan(t, span[1].iov_base, (size_t)count - first);
+            ring_advance(&t->ring, (size_t)count);
+            t->active_ms = holder.clock_ms;
+            total += (size_t)count;
+            if (count < 1024 && t->pid) return; /* it is drained: spare the call that would say so */
+        } else if (count < 0 && errno == EINTR) {
+            continue;
+        } else if (!t->pid) {
+            finish(t);
+        } else if (count == 0 || errno != EAGAIN) {
+            t->hung = true;
+            return;
+        } else {
+            return;
+        }
+    }
+}
+
+void terminal_readable(struct terminal *t) {
+    read_output(t);
+    pump_clients(t);
+    terminal_update(t);
+}
+
+/* Brings the epoll interest, and after the program's end the reading of the rest, in line with the clients' credit. */
+void terminal_update(struct terminal *t) {
+    if (t->fd >= 0 && !t->pid && room(t) > 0) {
+        read_output(t);
+        pump_clients(t);
+    }
+    if (t->fd < 0) return;
+    bool may_read = room(t) > 0 && !t->hung;
+    watch(t->fd, &t->armed, (may_read ? EPOLLIN : 0) | (t->input.length && !t->hung ? EPOLLOUT : 0), t);
+}
+
+static void write_input(struct terminal *t) {
+    ssize_t count = write(t->fd, t->input.at, t->input.length);
+    if (count > 0)
+        buffer_drop_front(&t->input, (size_t)count);
+    else if (count < 0 && errno != EAGAIN && errno != EINTR)
+        buffer_free(&t->input); /* nobody will ever read it */
+    if (t->input.length) return;
+    for (struct client *c = t->clients; c; c = c->next_attached)
+        if (!c->dead) client_grant(c);
+}
+
+/* Nobody has the slave open. */
+void terminal_hung_up(struct terminal *t) {
+    buffer_free(&t->input);
+    terminal_readable(t);
+}
+
+void terminal_writable(struct terminal *t) {
+    if (t->input.length) write_input(t);
+    terminal_update(t);
+}
+
+void terminal_input(struct terminal *t, const uint8_t *bytes, size_t length) {
+    if (t->fd < 0) return;
+    t->active_ms = holder.clock_ms;
+    ssize_t count = t->input.length ? 0 : write(t->fd, bytes, length);
+    if (count < 0) {
+        if (errno != EAGAIN && errno != EINTR) return;
+        count = 0;
+    }
+    if ((size_t)count == length) return;
+    put_bytes(&t->input, bytes + count, length - (size_t)count);
+    terminal_update(t);
+}
+
+/* The size follows the client that typed, resized or attached last; watchers have no say. */
+void terminal_fit(struct terminal *t) {
+    const struct client *latest = NULL;
+    for (const struct client *c = t->clients; c; c = c->next_attached)
+        if (!c->dead && !c->closing && !c->readonly && (!latest || c->active > latest->active)) latest = c;
+    if (!latest || (latest->cols == t->cols && latest->rows == t->rows)) return;
+    t->cols = latest->cols;
+    t->rows = latest->rows;
+    struct winsize size = {.ws_col = t->cols, .ws_row = t->rows};
+    if (t->fd >= 0) ioctl(t->fd, TIOCSWINSZ, &size);
+    for (struct client *c = t->clients; c; c = c->next_attached) {
+        c->size_due = true;
+        if (!c->dead) client_pump(c);
+    }
+}
+
+void terminal_reaped(struct terminal *t, int wait_status) {
+    t->pid = 0;
+    t->kill_at = 0;
+    t->hung = false;
+    t->status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
+    terminal_update(t);
+}
+
+static void signal_groups(struct terminal *t, int number) {
+    pid_t foreground = tcgetpgrp(t->fd);
+    if (foreground > 1 && foreground != t->pid) kill(-foreground, number);
+    if (t->pid > 1) kill(-t->pid, number);
+}
+
+/* As closing a terminal window does: SIGHUP to the shell and the foreground job; SIGKILL if the shell ignores it. */
+void terminal_close(struct terminal *t) {
+    if (!t->pid || t->fd < 0) {
+        remove_terminal(t);
+        return;
+    }
+    t->closed = true; /* whoever is attached holds up nothing any more */
+    signal_groups(t, SIGHUP);
+    signal_groups(t, SIGCONT);
+    terminal_update(t);
+    if (!t->kill_at) t->kill_at = holder.now_ms + CLOSE_GRACE_MS;
+}
+
+/* Called every second at most; true while this terminal wants to be called again. */
+bool terminal_tick(struct terminal *t) {
+    if (t->kill_at && holder.now_ms >= t->kill_at) {
+        signal_groups(t, SIGKILL);
+        t->kill_at = holder.now_ms + CLOSE_GRACE_MS;
+    }
+    if (t->hung) {
+        t->hung = false;
+        terminal_readable(t);
+    }
+    if (t->ended_at && holder.now_ms - t->ended_at > LINGER_MS) remove_terminal(t);
+    return !t->removed && (t->kill_at || t->hung || t->ended_at);
+}
+
+/* ---- description ---- */
+
+static void put_process(const struct terminal *t, struct buffer *out) {
+    char path[64], found[PATH_BYTES];
+    pid_t foreground = t->fd >= 0 ? tcgetpgrp(t->fd) : -1;
+    snprintf(path, sizeof path, "/proc/%d/cwd", (int)t->pid);
+    ssize_t length = t->pid ? readlink(path, found, sizeof found) : 0;
+    put_text(out, found, length > 0 ? (size_t)length : 0);
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)(foreground > 0 ? foreground : t->pid));
+    int fd = t->pid ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    length = fd >= 0 ? read(fd, found, sizeof found) : 0;
+    if (fd >= 0) close(fd);
+    put_text(out, found, length > 0 ? (size_t)length - 1 : 0); /* without the newline */
+}
+
+void terminal_describe(const struct terminal *t, struct buffer *out) {
+    uint16_t attached = 0;
+    for (const struct client *c = t->clients; c; c = c->next_attached) attached += !c->dead;
+    put_uint(out, t->id, 8);
+    put_uint(out, t->created_ms, 8);
+    put_uint(out, t->active_ms, 8);
+    put_uint(out, t->ring.start, 8);
+    put_uint(out, t->ring.end, 8);
+    put_uint(out, (uint32_t)t->pid, 4);
+    put_uint(out, (uint32_t)t->status, 4);
+    put_uint(out, t->cols, 2);
+    put_uint(out, t->rows, 2);
+    put_uint(out, attached, 2);
+    put_uint(out, t->fd < 0, 1);
+    put_text(out, t->name, strlen(t->name));
+    put_text(out, t->title, strlen(t->title));
+    put_text(out, t->command, strlen(t->command));
+    put_process(t, out);
+}
+
+void terminal_free(struct terminal *t) {
+    if (t->fd >= 0) {
+        watch(t->fd, &t->armed, 0, t);
+        close(t->fd);
+    }
+    ring_forget(&t->ring, t->ring.end);
+    munmap(t->ring.map, holder.ring_bytes);
+    close(t->ring.fd);
+    buffer_free(&t->input);
+    free(t->command);
+    free(t);
+    holder.terminal_count--;
+}

@@ -1,0 +1,36 @@
+"""The files of workspaces, over SFTP as the workspace's user (design section 8). Knows nothing of HTTP."""
+
+from nixos_workspaces.files.archives import Archive, Format, Total
+from nixos_workspaces.files.batch import Batch, Outcome
+from nixos_workspaces.files.entries import Entry, Kind, etag
+from nixos_workspaces.files.listing import FilePage, Order, Wanted
+from nixos_workspaces.files.reading import Download
+from nixos_workspaces.files.service import Files
+from nixos_workspaces.files.sessions import OpenSftp
+from nixos_workspaces.files.tree import Found, Tree
+from nixos_workspaces.files.uploads import Upload, Uploads
+from nixos_workspaces.files.writing import ANYTHING, Condition, Written
+
+__all__ = [
+    "ANYTHING",
+    "Archive",
+    "Batch",
+    "Condition",
+    "Download",
+    "Entry",
+    "FilePage",
+    "Files",
+    "Format",
+    "Found",
+    "Kind",
+    "OpenSftp",
+    "Order",
+    "Outcome",
+    "Total",
+    "Tree",
+    "Upload",
+    "Uploads",
+    "Wanted",
+    "Written",
+    "etag",
+]

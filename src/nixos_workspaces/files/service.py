@@ -1,0 +1,137 @@
+"""``Files``: what can be read and written of the files of a workspace, whatever asks for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from nixos_workspaces.errors import Conflict
+from nixos_workspaces.files import archives, listing, reading, writing
+from nixos_workspaces.files.archives import Archive, Format
+from nixos_workspaces.files.batch import Batch
+from nixos_workspaces.files.entries import Entry, Kind, etag
+from nixos_workspaces.files.listing import FilePage, Wanted
+from nixos_workspaces.files.paths import checked, checked_target, shown
+from nixos_workspaces.files.reading import Download
+from nixos_workspaces.files.sessions import Lane, OpenSftp, Session, Sessions
+from nixos_workspaces.files.staging import Staging
+from nixos_workspaces.files.tree import Tree
+from nixos_workspaces.files.uploads import Uploads
+from nixos_workspaces.files.writing import ANYTHING, NEW_FILE_MODE, Condition, Target, Written
+
+
+class Files:
+    """The files of workspaces, as user ``nixos`` sees them; every path is bytes, absolute (``paths``).
+
+    The workspace's kernel keeps every path inside the workspace. All methods raise ``InvalidInput`` for what cannot be
+    a path, ``NotFound``, ``Forbidden`` where user ``nixos`` may not, ``Conflict`` where something else is there than
+    is asked for, ``Unavailable`` within 10 s when the workspace does not answer, ``LimitExceeded`` when too much is
+    asked at the same time. The workspace has to be running, and the caller to be allowed: neither is asked here.
+    """
+
+    def __init__(self, open_sftp: OpenSftp, *, now: Callable[[], float] = time.time) -> None:
+        self.sessions = Sessions(open_sftp)
+        self._now = now
+        self.staging = Staging(self.sessions)
+        self.tree = Tree(self.sessions, self.staging)
+        self.uploads = Uploads(self.sessions, self.staging)
+
+    async def stat(self, workspace_id: str, path: bytes, *, follow: bool = False) -> Entry:
+        """Return what ``path`` is; ``follow``: what is behind it where it is a link."""
+        path = checked(path)
+        async with self.sessions.lease(workspace_id) as session:
+            return await reading.stat(session, path, follow=follow)
+
+    async def list(self, workspace_id: str, path: bytes, wanted: Wanted) -> FilePage:
+        """Return a part of what a directory holds."""
+        path = checked(path)
+        async with self.sessions.lease(workspace_id) as session:
+            found = listing.page(path, await reading.names(session, path), wanted)
+            complete = await reading.with_link_targets(session, found.entries)
+        return FilePage(path, complete, found.next_cursor, found.total)
+
+    @asynccontextmanager
+    async def download(self, workspace_id: str, path: bytes) -> AsyncIterator[Download]:
+        """Open a regular file for reading for as long as the context lasts; ``Conflict`` for anything else."""
+        path = checked(path)
+        async with self.sessions.lease(workspace_id, Lane.TRANSFER) as session, AsyncExitStack() as close:
+            yield await reading.opened(session, path, self._now, close)
+
+    @asynccontextmanager
+    async def archive(self, workspace_id: str, path: bytes, form: Format) -> AsyncIterator[Archive]:
+        """Open a directory for sending it as an archive for as long as the context lasts."""
+        path = checked(path)
+        async with self.sessions.lease(workspace_id, Lane.TRANSFER) as session:
+            root = await reading.stat(session, path, follow=True)
+            if root.kind is not Kind.DIRECTORY:
+                raise Conflict(f"{shown(path)!r} is not a directory.", code="not_a_directory", field="path")
+            await reading.names(session, path)
+            total = await archives.count(session, path)
+            yield Archive(root, total, archives.stream(session, root, form))
+
+    async def write(
+        self,
+        workspace_id: str,
+        path: bytes,
+        body: AsyncIterator[bytes],
+        *,
+        size: int | None = None,
+        mode: int | None = None,
+        condition: Condition = ANYTHING,
+    ) -> Written:
+        """Write a file whole, or leave what is there as it is.
+
+        ``size``: how many bytes ``body`` yields, if that is known; fewer or more are ``InvalidInput``. ``mode``: the
+        permission bits; None keeps those of the present file. The file is on disk when this returns. Raises
+        ``Conflict`` with code ``precondition_failed`` where ``condition`` is not met, ``InsufficientResources`` with
+        code ``no_space``. What ``body`` raises passes through; then nothing is changed.
+        """
+        path = checked_target(path)
+        async with self.sessions.lease(workspace_id, Lane.TRANSFER) as session:
+            target = await writing.resolve(session, path)
+            await writing.check(session, target.path, condition)
+            await writing.require_space(session, target.directory, (size or 0) + writing.SPARE_BYTES)
+            return await self._write(session, workspace_id, target, body, size=size, mode=mode, condition=condition)
+
+    async def _write(
+        self,
+        session: Session,
+        workspace_id: str,
+        target: Target,
+        body: AsyncIterator[bytes],
+        *,
+        size: int | None,
+        mode: int | None,
+        condition: Condition,
+    ) -> Written:
+        """Write through a temporary file, which is gone at the end whatever happens."""
+        async with self.staging.place(workspace_id, session, target.directory) as temporary:
+            staged = await writing.create(session, temporary, NEW_FILE_MODE)
+            try:
+                await writing.fill(staged, session, target.directory, body, size)
+                kept = target.present.mode if target.present is not None else NEW_FILE_MODE
+                await staged.set_mode(kept if mode is None else mode)
+                async with self.staging.commit_lock(workspace_id, target.path):
+                    await writing.put_in_place(session, temporary, target.path, condition)
+                await staged.sync()
+                written = await staged.entry(target.path)
+                return Written(written, etag(written, digest=staged.digest), target.present is None)
+            finally:
+                await staged.close()
+
+    def batch(self, workspace_id: str, directory: bytes) -> Batch:
+        """Return a context in which many files are written below ``directory``, which is made if it is missing."""
+        return Batch(self.sessions, self.staging, self.write, workspace_id, directory)
+
+    async def sweep(self, workspace_id: str) -> int:
+        """Remove the temporary files that a crash left; return how many.
+
+        To be called when a workspace has become reachable, and when the service has started.
+        """
+        return await self.staging.sweep(workspace_id) + await self.uploads.sweep(workspace_id)
+
+    async def close(self) -> None:
+        """Close what is open; transfers that run have to be ended before."""
+        await self.staging.close()
+        await self.sessions.close()

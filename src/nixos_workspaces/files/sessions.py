@@ -1,0 +1,333 @@
+"""SFTP sessions of workspaces: kept for reuse, bounded in number, every request with a deadline.
+
+A request that is not answered, or that its caller gives up, spoils its session: it is closed and never used again, so
+that one stuck request (a pipe that was put in a file's place, a frozen server) holds up nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import asyncssh
+
+from nixos_workspaces.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    Unavailable,
+    WorkspacesError,
+)
+from nixos_workspaces.files.paths import shown
+
+OpenSftp = Callable[[str], AbstractAsyncContextManager[asyncssh.SFTPClient]]
+"""Opens an SFTP channel to a workspace as user ``nixos``; raises ``WorkspacesError``, or what asyncssh raises."""
+
+T = TypeVar("T")
+
+DEADLINE_SECONDS = 8.0
+"""Within this a request is answered, or the workspace counts as stuck."""
+PATIENCE_SECONDS = 120.0
+"""How long reading, writing and syncing data may take while the workspace answers other requests."""
+IDLE_SECONDS = 30.0
+"""How long a session is kept that nobody uses."""
+CLOSE_SECONDS = 5.0
+_TOGETHER_BYTES = 16 * 1024
+
+
+class Lane(StrEnum):
+    """What a session is wanted for: transfers may last, and never keep quick requests waiting."""
+
+    QUICK = "quick"
+    TRANSFER = "transfer"
+
+
+class _Together:
+    """Stands in for the writer of an SFTP channel: requests made in one turn of the event loop leave as one piece.
+
+    asyncssh sends two packets, with a system call each, for every request; for thousands of small files that is most
+    of the time. Large requests pass as they are.
+    """
+
+    def __init__(self, writer: asyncssh.SSHWriter[bytes]) -> None:
+        self._writer = writer
+        self._parts: list[bytes] = []
+
+    @property
+    def channel(self) -> object:
+        """The channel, which asyncssh asks whether it is closing."""
+        return self._writer.channel
+
+    def write(self, data: bytes) -> None:
+        """Send soon, in order."""
+        if not self._parts:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._parts.append(data)
+        if len(data) > _TOGETHER_BYTES:
+            self._flush()
+
+    def write_eof(self) -> None:
+        """Send what is left, then the end."""
+        self._flush()
+        self._writer.write_eof()
+
+    def close(self) -> None:
+        """Close without sending what is left."""
+        self._parts.clear()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if self._parts:
+            parts, self._parts = self._parts, []
+            self._writer.write(b"".join(parts) if len(parts) > 1 else parts[0])
+
+
+def _send_together(sftp: asyncssh.SFTPClient) -> None:
+    """Put ``_Together`` between a client and its channel; asyncssh has no door for that."""
+    handler = sftp._handler  # noqa: SLF001 - see the docstring; a test counts the packets
+    if handler._writer is not None:  # noqa: SLF001 - as above
+        handler._writer = _Together(handler._writer)  # type: ignore[assignment]  # noqa: SLF001 - as above
+
+
+class Session:
+    """One SFTP channel, used by one caller at a time.
+
+    Its methods turn what goes wrong into errors of ours; ``path`` is what they name.
+    """
+
+    def __init__(self, sftp: asyncssh.SFTPClient, stack: AsyncExitStack, alive: Callable[[], Awaitable[None]]) -> None:
+        _send_together(sftp)
+        self.sftp = sftp
+        self.spoiled = False
+        self.block_bytes = min(sftp.limits.max_read_len, sftp.limits.max_write_len, 255 * 1024)
+        self._stack = stack
+        self._alive = alive
+        self._home: bytes | None = None
+        self._forgotten: set[asyncio.Future[object]] = set()
+        self._ended = asyncio.create_task(sftp.wait_closed())
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be used by the next caller."""
+        return not self.spoiled and not self._ended.done()
+
+    async def do(self, request: Awaitable[T], path: bytes = b"", *, seconds: float = DEADLINE_SECONDS) -> T:
+        """Return the answer to a request that takes a moment; raise ``Unavailable`` after ``seconds``."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await request
+        except TimeoutError as late:
+            self.spoiled = True
+            raise stuck() from late
+        except asyncio.CancelledError:
+            self.spoiled = True
+            raise
+        except (asyncssh.Error, OSError) as error:
+            raise translated(error, path) from error
+
+    async def do_patiently(self, request: Coroutine[Any, Any, T] | asyncio.Future[T], path: bytes = b"") -> T:
+        """Return the answer to a request that may take long (data, syncs) as long as the workspace answers others."""
+        answer = asyncio.ensure_future(request)
+        waited = 0.0
+        try:
+            while not (await asyncio.wait({answer}, timeout=DEADLINE_SECONDS / 2))[0]:
+                waited += DEADLINE_SECONDS / 2
+                if waited > PATIENCE_SECONDS:
+                    raise stuck()
+                await self._alive()
+            return answer.result()
+        except (asyncssh.Error, OSError) as error:
+            raise translated(error, path) from error
+        finally:
+            if not answer.done():
+                self.spoiled = True
+                answer.cancel()
+
+    def forget(self, request: Coroutine[Any, Any, object]) -> None:
+        """Make a request whose answer does not matter."""
+        answer = asyncio.ensure_future(request)
+        self._forgotten.add(answer)
+        answer.add_done_callback(self._forget)
+
+    def _forget(self, answer: asyncio.Future[object]) -> None:
+        self._forgotten.discard(answer)
+        if not answer.cancelled():
+            answer.exception()
+
+    async def home(self) -> bytes:
+        """Return the home directory."""
+        if self._home is None:
+            self._home = await self.do(self.sftp.realpath(b"."))
+        return self._home
+
+    async def close(self) -> None:
+        """End the channel; never raises, never waits long."""
+        self.spoiled = True
+        with contextlib.suppress(asyncssh.Error, OSError, TimeoutError, WorkspacesError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._stack.aclose()
+        self._ended.cancel()
+
+
+@dataclass(slots=True)
+class _Lanes:
+    """The sessions of one workspace."""
+
+    free: dict[Lane, asyncio.Semaphore]
+    idle: list[tuple[float, Session]] = field(default_factory=list)
+    """Sessions that wait for the next caller, with the loop's time at which they were given back."""
+    used: int = 0
+
+
+class Sessions:
+    """The SFTP sessions of all workspaces. Everything runs on one event loop."""
+
+    def __init__(self, open_sftp: OpenSftp, *, quick: int = 4, transfers: int = 16) -> None:
+        self._open_sftp = open_sftp
+        self._bounds = {Lane.QUICK: quick, Lane.TRANSFER: transfers}
+        self._workspaces: dict[str, _Lanes] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def lease(self, workspace_id: str, lane: Lane = Lane.QUICK) -> AsyncIterator[Session]:
+        """Yield a session for one caller.
+
+        Raises ``LimitExceeded`` when all of the lane are busy, ``Unavailable`` when the workspace does not answer.
+        """
+        lanes = self._workspaces.get(workspace_id)
+        if lanes is None:
+            lanes = _Lanes({name: asyncio.Semaphore(bound) for name, bound in self._bounds.items()})
+            self._workspaces[workspace_id] = lanes
+        lanes.used += 1
+        try:
+            until = asyncio.get_running_loop().time() + DEADLINE_SECONDS
+            await self._enter(lanes, lane, until)
+            try:
+                session = await self._session(workspace_id, lanes, until)
+                try:
+                    yield session
+                finally:
+                    self._give_back(workspace_id, lanes, session)
+            finally:
+                lanes.free[lane].release()
+        finally:
+            lanes.used -= 1
+            self._forget_if_unused(workspace_id)
+
+    async def close(self) -> None:
+        """Close every session that is not in use, and wait for those that are being closed."""
+        for lanes in self._workspaces.values():
+            for _, session in lanes.idle:
+                self._close_later(session)
+            lanes.idle.clear()
+        while self._closing:
+            await asyncio.wait(self._closing)
+
+    async def _enter(self, lanes: _Lanes, lane: Lane, until: float) -> None:
+        """Take one of the lane's places."""
+        try:
+            async with asyncio.timeout_at(until):
+                await lanes.free[lane].acquire()
+        except TimeoutError as late:
+            raise LimitExceeded(
+                f"All {self._bounds[lane]} places for file {lane.value}s of this workspace are taken; try again later.",
+                code="too_many_file_requests",
+            ) from late
+
+    async def _session(self, workspace_id: str, lanes: _Lanes, until: float) -> Session:
+        """Return a session that was used before, or a new one."""
+        while lanes.idle:
+            _, session = lanes.idle.pop()
+            if session.usable:
+                return session
+            self._close_later(session)
+        stack = AsyncExitStack()
+        try:
+            async with asyncio.timeout_at(until):
+                sftp = await stack.enter_async_context(self._open_sftp(workspace_id))
+        except TimeoutError as late:
+            raise stuck() from late
+        except (asyncssh.Error, OSError) as error:
+            raise translated(error) from error
+        return Session(sftp, stack, lambda: self._probe(workspace_id))
+
+    async def _probe(self, workspace_id: str) -> None:
+        """Return if the workspace answers a request of another session; raise ``Unavailable`` otherwise."""
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS / 2), self.lease(workspace_id) as session:
+                await session.do(session.sftp.realpath(b"/"))
+        except (TimeoutError, LimitExceeded) as late:
+            raise stuck() from late
+
+    def _give_back(self, workspace_id: str, lanes: _Lanes, session: Session) -> None:
+        """Keep a session for the next caller, if it is good for one."""
+        if not session.usable:
+            self._close_later(session)
+            return
+        loop = asyncio.get_running_loop()
+        if not lanes.idle:
+            loop.call_later(IDLE_SECONDS, self._expire, workspace_id, lanes)
+        lanes.idle.append((loop.time(), session))
+
+    def _expire(self, workspace_id: str, lanes: _Lanes) -> None:
+        """Close the sessions that nobody has used for a while; look again when the next one is due."""
+        loop = asyncio.get_running_loop()
+        due = [pair for pair in lanes.idle if pair[0] + IDLE_SECONDS <= loop.time() + 0.001]
+        for pair in due:
+            lanes.idle.remove(pair)
+            self._close_later(pair[1])
+        if lanes.idle:
+            loop.call_at(min(since for since, _ in lanes.idle) + IDLE_SECONDS, self._expire, workspace_id, lanes)
+        self._forget_if_unused(workspace_id)
+
+    def _close_later(self, session: Session) -> None:
+        task = asyncio.create_task(session.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _forget_if_unused(self, workspace_id: str) -> None:
+        lanes = self._workspaces.get(workspace_id)
+        if lanes is not None and not lanes.used and not lanes.idle:
+            del self._workspaces[workspace_id]
+
+
+def stuck() -> Unavailable:
+    """Return the error for a workspace that does not answer in time."""
+    return Unavailable(
+        "The workspace does not answer requests for files; try again, or restart it.", code="workspace_not_answering"
+    )
+
+
+def translated(error: Exception, path: bytes = b"") -> WorkspacesError:
+    """Return our error for one of asyncssh; ``path`` is what the request was about."""
+    name = shown(path)
+    match error:
+        case asyncssh.SFTPNoConnection() | asyncssh.SFTPConnectionLost():
+            return _gone()
+        case asyncssh.SFTPNoSuchFile() | asyncssh.SFTPNoSuchPath():
+            return NotFound(f"There is no {name!r} in the workspace.", code="file_not_found", field="path")
+        case asyncssh.SFTPPermissionDenied() | asyncssh.SFTPWriteProtect():
+            return Forbidden(
+                f"The workspace's user 'nixos' may not do this to {name!r}; change its owner or mode.",
+                code="permission_denied",
+                field="path",
+            )
+        case asyncssh.SFTPBadMessage() | asyncssh.SFTPInvalidFilename():
+            return InvalidInput(f"The workspace cannot use the path {name!r}.", code="invalid_path", field="path")
+        case asyncssh.SFTPError():
+            return Conflict(
+                f"The workspace refused the operation on {name!r}: {error.reason}.", code="file_refused", field="path"
+            )
+        case _:
+            return _gone()
+
+
+def _gone() -> Unavailable:
+    return Unavailable("The connection to the workspace broke; try again.", code="workspace_unreachable")

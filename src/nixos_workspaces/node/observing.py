@@ -1,0 +1,55 @@
+"""Looking at a machine without touching it; possible at any time, also while it is being changed."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from nixos_workspaces.errors import Conflict
+from nixos_workspaces.model import Address, MachineState, Observed
+from nixos_workspaces.node import console, volumes
+from nixos_workspaces.node.machines import NOT_RUNNING, Machine, absent
+from nixos_workspaces.node.protocol import Figures
+from nixos_workspaces.node.runs import SSH_PORT
+
+
+def observe(machine: Machine) -> Observed:
+    """Return what is there now."""
+    state, record, run, seen = machine.state(), machine.record, machine.run, machine.run_record
+    if state is MachineState.ABSENT or record is None:
+        return Observed(machine.workspace_id, MachineState.ABSENT)
+    up = state in {MachineState.RUNNING, MachineState.PAUSED}
+    return Observed(
+        workspace_id=machine.workspace_id,
+        state=state,
+        generation=record.generation,
+        toplevel=record.toplevel,
+        resources=record.resources,
+        address=Address(machine.tools.network.address(record.index), SSH_PORT) if up else None,
+        started_at=seen.started_at if seen and state is not MachineState.STOPPED else None,
+        oom_kills=run.oom_kills() if run and state is not MachineState.STOPPED else record.oom_kills,
+        exit_reason=record.exit_reason,
+        encryption=volumes.ENCRYPTION,
+    )
+
+
+def figures(machine: Machine) -> Figures:
+    """Return what a running or paused machine uses."""
+    run, record = machine.running(), machine.record
+    assert record is not None
+    try:
+        cpu, memory, processes = run.figures()
+        received, sent = machine.tools.network.traffic(record.index)
+        disk = os.statvfs(machine.live / "rootfs")
+    except OSError as gone:
+        raise Conflict(NOT_RUNNING, code="not_running") from gone
+    size = disk.f_blocks * disk.f_frsize
+    used = size - disk.f_bfree * disk.f_frsize
+    return Figures(cpu, memory, used, size, processes, received, sent, time.monotonic())
+
+
+def log(machine: Machine, offset: int) -> bytes:
+    """Return what the machine printed since its last start, from a byte on."""
+    if machine.record is None:
+        raise absent(machine.workspace_id)
+    return console.read(machine.console, offset)

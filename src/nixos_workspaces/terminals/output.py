@@ -1,0 +1,169 @@
+"""A terminal's output on its way to one client: order, batching and flow control."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from nixos_workspaces.errors import WorkspacesError
+from nixos_workspaces.terminals import protocol
+from nixos_workspaces.terminals.text import whole_characters
+
+CREDIT_BYTES = 1 << 16
+"""Output that the holder may send ahead of what was handed to the client.
+
+A quiet terminal waits behind that much of a flooding neighbour's on their common connection; a replay takes the more
+round trips the less it is."""
+CLIENT_BYTES = 1 << 17
+"""Output that a client which acknowledges may have unacknowledged."""
+FRAME_BYTES = 1 << 15
+COUNTED_FRAMES = 512
+"""Frames after which a client that has acknowledged nothing is taken for one that never will."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The session has ended; the terminal may live on."""
+
+    error: WorkspacesError
+
+
+Control = protocol.Attached | protocol.Gap | protocol.Resized | protocol.Exited | Failed
+
+
+class TerminalClient(Protocol):
+    """The far end of a session, such as a WebSocket. Called from the event loop; neither call may wait or raise.
+
+    The first call is ``send_control(Attached)``. After ``Exited`` or ``Failed`` nothing follows.
+    """
+
+    def send_output(self, data: bytes, end_offset: int) -> None:
+        """Send output that ends at byte ``end_offset`` of the terminal's output; at most ``FRAME_BYTES``."""
+
+    def send_control(self, message: Control) -> None:
+        """Send anything else, in its place among the output."""
+
+
+class Output:
+    """Hands output and what belongs in its place among it to the client, as far as the client has room.
+
+    Holds at most ``CREDIT_BYTES``: the holder is told to go on (``on_progress``) when bytes are handed to the client,
+    not when the client acknowledges them. The first bytes of a turn of the event loop go at once, the rest together.
+    """
+
+    def __init__(
+        self, client: TerminalClient, on_progress: Callable[[int], None], *, text: bool, acknowledges: bool
+    ) -> None:
+        self.offset = 0
+        """Where the output that was handed over ends."""
+        self.input_is_held = False
+        """The client was asked not to send: its acknowledgements cannot come, so its transport alone is the limit."""
+        self._client = client
+        self._on_progress = on_progress
+        self._text = text
+        self._acknowledges = acknowledges
+        self._pending: deque[bytes | Control] = deque()
+        self._reported = 0
+        self._paused = False
+        self._flush_is_due = False
+        self._unacknowledged: deque[int] | None = deque()
+        self._in_flight = 0
+
+    def restart(self, offset: int) -> None:
+        """Forget what is pending: the holder begins again at ``offset``."""
+        self._pending.clear()
+        self.offset = self._reported = offset
+
+    def push_data(self, data: bytes) -> None:
+        """Take the next bytes of output."""
+        self._pending.append(data)
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            self.flush()
+            asyncio.get_running_loop().call_soon(self._flush_later)
+
+    def push_control(self, control: Control) -> None:
+        """Take what belongs after the output so far."""
+        self._pending.append(control)
+        self.flush()
+
+    def notice(self, data: bytes) -> None:
+        """Show what the terminal did not print; its place among the output is now."""
+        for at in range(0, len(data), FRAME_BYTES):
+            piece = data[at : at + FRAME_BYTES]
+            self._count_frame(len(piece))
+            self._client.send_output(piece, self.offset)
+
+    def acknowledge(self, frames: int) -> None:
+        """Note that the client has consumed ``frames`` more frames."""
+        if self._unacknowledged is None:
+            return
+        self._acknowledges = True
+        for _ in range(min(frames, len(self._unacknowledged))):
+            self._in_flight -= self._unacknowledged.popleft()
+        self.flush()
+
+    def pause(self) -> None:
+        """Hand over nothing more until ``resume``."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on."""
+        self._paused = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand over what the client has room for, in order."""
+        while self._pending and not self._is_blocked():
+            first = self._pending[0]
+            if not isinstance(first, bytes):
+                self._pending.popleft()
+                if isinstance(first, protocol.Gap):
+                    self.offset = self._reported = first.end
+                self._client.send_control(first)
+                continue
+            data = self._take_frame()
+            if not data:
+                return
+            self.offset += len(data)
+            self._count_frame(len(data))
+            self._client.send_output(data, self.offset)
+            if self.offset - self._reported >= CREDIT_BYTES // 4:
+                self._reported = self.offset
+                self._on_progress(self.offset)
+
+    def _flush_later(self) -> None:
+        self._flush_is_due = False
+        self.flush()
+
+    def _is_blocked(self) -> bool:
+        return self._paused or (self._acknowledges and self._in_flight >= CLIENT_BYTES and not self.input_is_held)
+
+    def _take_frame(self) -> bytes:
+        """Take one frame's bytes from the front; none when there is but the beginning of a character."""
+        parts: list[bytes] = []
+        size = 0
+        while self._pending and size < FRAME_BYTES and isinstance(self._pending[0], bytes):
+            part = self._pending[0]
+            self._pending.popleft()
+            parts.append(part)
+            size += len(part)
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        end = min(size, FRAME_BYTES)
+        is_last = end == size and bool(self._pending) and not isinstance(self._pending[0], bytes)
+        if self._text and not is_last:  # before a control message nothing comes that could complete a character
+            end = whole_characters(data, end)
+        if end < size:
+            self._pending.appendleft(data[end:])
+        return data[:end]
+
+    def _count_frame(self, size: int) -> None:
+        if self._unacknowledged is None:
+            return
+        self._unacknowledged.append(size)
+        self._in_flight += size
+        if not self._acknowledges and len(self._unacknowledged) > COUNTED_FRAMES:
+            self._unacknowledged = None

@@ -1,0 +1,251 @@
+"""One client attached to one terminal, across lost connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, Unavailable, WorkspacesError
+from nixos_workspaces.terminals import protocol
+from nixos_workspaces.terminals.input import Input
+from nixos_workspaces.terminals.link import Link, LinkOwner, error_of
+from nixos_workspaces.terminals.output import CREDIT_BYTES, Control, Failed, Output, TerminalClient
+
+ATTACH_SECONDS = 10.0
+MOST_CELLS = 4096
+"""Columns or rows of a terminal; the holder's own bound."""
+RECONNECT_DELAYS = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
+
+OpenLink = Callable[[LinkOwner, bytes], Awaitable[Link]]
+
+
+class SSHSession:
+    """A client's attachment to a terminal; made by ``SSHBridge``. Call it from the event loop's thread only.
+
+    When its connection breaks it attaches again by itself for half a minute: the client notices a pause at most.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        workspace_id: str,
+        client: TerminalClient,
+        open_link: OpenLink,
+        on_end: Callable[[SSHSession], None],
+        *,
+        text: bool = True,
+        flow_control: bool = False,
+    ) -> None:
+        """``text``: cut output between characters only, as far as it is UTF-8.
+
+        ``flow_control``: the client is going to acknowledge; otherwise its first acknowledgement tells.
+        """
+        self.id = session_id
+        self.workspace_id = workspace_id
+        self.terminal_id = ""
+        """The terminal's own id: what to attach to again; empty until attached."""
+        self.ended = False
+        self._size = (80, 24)
+        self._readonly = False
+        self._client = client
+        self._open_link = open_link
+        self._on_end = on_end
+        self._output = Output(_Ears(client, self._finish), self._report, text=text, acknowledges=flow_control)
+        self._input = Input()
+        self._link: Link | None = None
+        self._attached: asyncio.Future[None] | None = None
+        self._reconnecting: asyncio.Task[None] | None = None
+        self._owner = LinkOwner(self._output.push_data, self._on_frame, self._on_lost)
+
+    @property
+    def offset(self) -> int:
+        """Where the output that was handed to the client ends."""
+        return self._output.offset
+
+    async def open(self, start: protocol.Start) -> None:
+        """Start a program on a new terminal and attach to it. Raises what ``open_link`` and ``error_of`` say."""
+        self._size = (start.cols, start.rows)
+        await self._connect(protocol.open_terminal(start, token=self._input.token, credit=CREDIT_BYTES))
+
+    async def attach(self, wanted: protocol.Attach) -> None:
+        """Attach to a terminal. Raises ``NotFound``, ``Conflict`` (``bad_offset``), and what ``open`` raises."""
+        self._size = (wanted.cols, wanted.rows)
+        self._readonly = wanted.readonly
+        await self._connect(protocol.attach_terminal(wanted, token=self._input.token, credit=CREDIT_BYTES))
+
+    def close(self) -> None:
+        """Detach; the terminal lives on. May be called at any time, any number of times."""
+        self._finish()
+
+    def write(self, data: bytes) -> bool:
+        """Type ``data``. False asks the client to wait for ``input_ready`` before typing more.
+
+        Raises ``Forbidden`` when attached read-only and ``Conflict`` when the session has ended.
+        """
+        if self._readonly:
+            raise Forbidden("This terminal is attached read-only.", code="readonly")
+        if self.ended:
+            raise Conflict("The terminal session has ended.", code="session_ended")
+        self._input.push(data)
+        self._send_input()
+        if not self._input.hold():
+            return True
+        self._output.input_is_held = True
+        self._output.flush()
+        return False
+
+    async def input_ready(self) -> None:
+        """Wait until more may be typed, or the session has ended."""
+        await self._input.room()
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Tell the size of the client's window; the size of the client that was active last is in force.
+
+        Raises ``InvalidInput``.
+        """
+        for field, cells in (("cols", cols), ("rows", rows)):
+            if not 1 <= cells <= MOST_CELLS:
+                raise InvalidInput(f"A terminal has 1 to {MOST_CELLS} {field}.", field=field)
+        self._size = (cols, rows)
+        if self._link is not None and not self._readonly:
+            self._link.write(protocol.resize(cols, rows))
+
+    def acknowledge(self, frames: int) -> None:
+        """Say that ``frames`` more output frames were consumed; switches flow control on."""
+        self._output.acknowledge(frames)
+
+    def pause_output(self) -> None:
+        """Hand nothing more to the client until ``resume_output``: its transport's buffer is full."""
+        self._output.pause()
+
+    def resume_output(self) -> None:
+        """Go on."""
+        self._output.resume()
+
+    def notice(self, data: bytes) -> None:
+        """Show the client something that the terminal did not print."""
+        self._output.notice(data)
+
+    # ---- connecting ----
+
+    async def _connect(self, request: bytes) -> None:
+        attached = self._attached = asyncio.get_running_loop().create_future()
+        try:
+            self._link = await self._open_link(self._owner, request)
+            async with asyncio.timeout(ATTACH_SECONDS):
+                await attached
+        except BaseException as wrong:
+            self._attached = None
+            self._drop_link()
+            if isinstance(wrong, TimeoutError):
+                raise Unavailable(
+                    "The workspace's terminal service gave no answer; try again.", code="holder_unavailable"
+                ) from wrong
+            raise
+        self._attached = None
+        if self.ended:
+            self._drop_link()
+        self._send_input()
+
+    async def _reconnect(self) -> None:
+        """Attach again where the client's output ends. What the workspace refuses for good ends the session at once."""
+        failure: WorkspacesError = Unavailable("The workspace does not answer; attach again later.", code="no_answer")
+        for delay in RECONNECT_DELAYS:
+            await asyncio.sleep(delay)
+            self._output.restart(self.offset)
+            wanted = protocol.Attach(self.terminal_id, self.offset, *self._size, self._readonly)
+            try:
+                await self._connect(protocol.attach_terminal(wanted, token=self._input.token, credit=CREDIT_BYTES))
+            except Unavailable as error:
+                failure = error
+            except WorkspacesError as error:
+                failure = error
+                break
+            else:
+                return
+        self._fail(failure)
+
+    def _drop_link(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+
+    def _finish(self) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        self._drop_link()
+        self._output.pause()
+        self._input.release(ended=True)
+        if self._reconnecting is not None and self._reconnecting is not asyncio.current_task():
+            self._reconnecting.cancel()
+        self._on_end(self)
+
+    def _fail(self, error: WorkspacesError) -> None:
+        if not self.ended:
+            self._client.send_control(Failed(error))
+        self._finish()
+
+    # ---- from the holder ----
+
+    def _on_frame(self, frame: protocol.Frame) -> None:
+        match frame:
+            case protocol.Attached():
+                self._on_attached(frame)
+            case protocol.Window():
+                self._input.confirm(frame.received, frame.limit)
+                self._send_input()
+            case protocol.Gap() | protocol.Resized() | protocol.Exited():
+                self._output.push_control(frame)
+            case protocol.Refused():
+                self._on_refused(error_of(frame))
+            case _:
+                pass
+
+    def _on_attached(self, attached: protocol.Attached) -> None:
+        first = not self.terminal_id
+        self.terminal_id = attached.terminal_id
+        self._output.restart(attached.offset)
+        self._input.resume(attached.input_received, attached.input_limit)
+        if first:
+            self._client.send_control(attached)
+        if self._attached is not None and not self._attached.done():
+            self._attached.set_result(None)
+
+    def _on_refused(self, error: WorkspacesError) -> None:
+        if self._attached is None:
+            self._fail(error)
+        elif not self._attached.done():
+            self._attached.set_exception(error)
+
+    def _on_lost(self, error: WorkspacesError) -> None:
+        self._link = None
+        if self._attached is not None:
+            if not self._attached.done():
+                self._attached.set_exception(error)
+        elif not self.ended:
+            self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect())
+
+    def _report(self, offset: int) -> None:
+        if self._link is not None:
+            self._link.write(protocol.acknowledge(offset))
+
+    def _send_input(self) -> None:
+        if self._link is not None and self._attached is None:
+            self._input.send(self._link.write)
+            self._output.input_is_held = not self._input.release()
+
+
+class _Ears:
+    """The client, and the session's own interest in how its program ends."""
+
+    def __init__(self, client: TerminalClient, on_exit: Callable[[], None]) -> None:
+        self.send_output = client.send_output
+        self._client = client
+        self._on_exit = on_exit
+
+    def send_control(self, message: Control) -> None:
+        """Pass it on."""
+        self._client.send_control(message)
+        if isinstance(message, protocol.Exited):
+            self._on_exit()

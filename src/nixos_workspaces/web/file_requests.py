@@ -1,0 +1,215 @@
+"""What requests about files have in common: the path behind ``/files/``, the query, the body, the workspace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from fastapi import Depends, Path, Request
+from pydantic import BaseModel, ValidationError
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import ClientDisconnect
+from typing_extensions import override
+
+from nixos_workspaces.auth.access import Action, Principal
+from nixos_workspaces.errors import Conflict, InvalidInput, Unavailable
+from nixos_workspaces.files import Condition, Files
+from nixos_workspaces.model import Status, Workspace
+from nixos_workspaces.services import Services
+from nixos_workspaces.web import strict_json
+from nixos_workspaces.web.dependencies import Asked, By, Reference, RequestId
+from nixos_workspaces.web.errors import Refusal, validation_error
+from nixos_workspaces.web.file_answers import tags
+from nixos_workspaces.web.routing import read_body
+
+
+class _AnyBytes(Convertor[str]):
+    """What stands behind ``/files/``: unlike Starlette's ``path`` it may hold line ends."""
+
+    regex = "(?s:.*)"
+
+    @override
+    def convert(self, value: str) -> str:
+        return value
+
+    @override
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("anybytes", _AnyBytes())
+
+BODY_IDLE_SECONDS = 30.0
+"""Time that a client may send nothing of a body."""
+START_SECONDS = 90.0
+"""How long ``start=1`` waits for the workspace."""
+_PATH_DEPTH = 6
+"""Slashes before the path of a file: ``/api/nixos/workspaces/ID/files/``."""
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _path_of(
+    request: Request,
+    file_path: Annotated[str, Path(description="Absolute path in the workspace without its first slash.")],  # noqa: ARG001 - told to the OpenAPI document; what FastAPI decodes has lost the bytes that are not UTF-8
+) -> bytes:
+    """Return the file's path behind ``/files/``, byte for byte as the client wrote it."""
+    raw: bytes = request.scope["raw_path"]
+    parts = raw.partition(b"?")[0].split(b"/", _PATH_DEPTH)
+    return b"/" + unquote_to_bytes(parts[_PATH_DEPTH])
+
+
+def query_of(request: Request, *allowed: str) -> dict[str, bytes]:
+    """Return the query as bytes; refuse parameters that are not ``allowed`` or come twice."""
+    found: dict[str, bytes] = {}
+    for pair in request.scope["query_string"].split(b"&"):
+        if not pair:
+            continue
+        key, _, value = pair.partition(b"=")
+        name = unquote_to_bytes(key.replace(b"+", b" ")).decode("utf-8", "replace")
+        if name not in allowed:
+            known = f"it takes {', '.join(allowed)}" if allowed else "it takes none"
+            shown = name if name.isprintable() and name.isascii() and len(name) <= 64 else None  # noqa: PLR2004 - long enough for any of ours
+            raise InvalidInput(f"Unknown query parameter {name[:64]!r}; {known}.", field=shown)
+        if name in found:
+            raise InvalidInput(f"The query parameter {name!r} is given more than once.", field=name)
+        found[name] = unquote_to_bytes(value.replace(b"+", b" "))
+    return found
+
+
+def text_of(query: dict[str, bytes], name: str, default: str = "") -> str:
+    """Return a parameter that has to be UTF-8."""
+    try:
+        return query[name].decode("utf-8") if name in query else default
+    except UnicodeDecodeError as wrong:
+        raise InvalidInput(f"The query parameter {name!r} is not readable text.", field=name) from wrong
+
+
+def flag_of(query: dict[str, bytes], name: str) -> bool:
+    """Return a yes-or-no parameter."""
+    words = {b"1": True, b"true": True, b"0": False, b"false": False}
+    value = query.get(name, b"0").lower()
+    if value not in words:
+        raise InvalidInput(f"{name} is 1 or 0.", field=name)
+    return words[value]
+
+
+def mode_of(query: dict[str, bytes]) -> int | None:
+    """Return ``mode`` in octal."""
+    given = query.get("mode")
+    if given is None:
+        return None
+    if not 3 <= len(given) <= 4 or not set(given) <= set(b"01234567") or int(given, 8) > 0o777:  # noqa: PLR2004 - 755 or 0755
+        raise InvalidInput("mode is three octal digits, such as 755.", field="mode")
+    return int(given, 8)
+
+
+def condition_of(request: Request) -> Condition:
+    """Return what If-Match and If-None-Match ask for of a write."""
+    headers = request.headers
+    matches: tuple[str, ...] | None = None
+    if "if-match" in headers:
+        matches = tags(headers["if-match"])
+        if matches is None:
+            raise InvalidInput("If-Match has to hold entity tags in quotes, or *.", field="If-Match")
+    absent = "if-none-match" in headers
+    if absent and headers["if-none-match"].strip() != "*":
+        raise InvalidInput("Of If-None-Match a write takes * only.", field="If-None-Match")
+    return Condition(matches, absent)
+
+
+async def json_of(request: Request, kind: type[M]) -> M:
+    """Return a JSON body, read as strictly as every other."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refusal("unsupported_media_type", "Send the body as Content-Type: application/json, in UTF-8.")
+    value = strict_json.parse(await read_body(request))
+    try:
+        return kind.model_validate(value)
+    except ValidationError as wrong:
+        problems = [{**problem, "loc": ("body", *problem["loc"])} for problem in wrong.errors()]
+        raise validation_error(problems) from wrong
+
+
+def announced(request: Request, limit: int) -> int | None:
+    """Return the announced length of the body; refuse one over the limit before anything of it is read."""
+    given = request.headers.get("content-length")
+    if given is not None and int(given) > limit:
+        raise Refusal("body_too_large", f"One upload has at most {limit} bytes.")
+    return int(given) if given is not None else None
+
+
+async def body_of(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """Yield the body as it comes; refuse it when it gets too long, or when nothing comes for a while."""
+    received = 0
+    stream = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(BODY_IDLE_SECONDS):
+                chunk = await anext(stream, None)
+        except TimeoutError as silent:
+            raise Refusal("request_timeout", f"Nothing came for {BODY_IDLE_SECONDS:g} seconds.") from silent
+        except ClientDisconnect as gone:
+            raise Refusal("malformed_request", "The body broke off.") from gone
+        if chunk is None:
+            return
+        received += len(chunk)
+        if received > limit:
+            raise Refusal("body_too_large", f"One upload has at most {limit} bytes.")
+        if chunk:
+            yield chunk
+
+
+class Place:
+    """The files of the workspace that a request is about."""
+
+    def __init__(self, services: Services, principal: Principal, reference: str, request_id: str) -> None:
+        self.files: Files = services.files
+        self._services = services
+        self._principal = principal
+        self._reference = reference
+        self._request_id = request_id
+
+    async def enter(self, *, start: bool = False) -> str:
+        """Return the workspace's id if the principal may use its files and it runs.
+
+        ``start``: start it if it is stopped or paused, and wait. Raises ``Conflict`` with code ``not_running``.
+        """
+        workspace = await self._workspace()
+        if workspace.status is not Status.RUNNING and start:
+            if workspace.status in {Status.STOPPED, Status.PAUSED, Status.STOPPING}:
+                await self._services.orchestrator.start_workspace(
+                    workspace.id, principal=self._principal, request_id=self._request_id
+                )
+            workspace = await self._until_running()
+        if workspace.status is not Status.RUNNING:
+            raise Conflict(
+                f"Workspace {workspace.name} is {workspace.status.value}; start it to reach its files, or add start=1.",
+                code="not_running",
+            )
+        await self._services.workspaces.touch(workspace.id, principal=self._principal)
+        return workspace.id
+
+    async def _workspace(self) -> Workspace:
+        return await self._services.workspaces.get(self._reference, principal=self._principal, action=Action.CONNECT)
+
+    async def _until_running(self) -> Workspace:
+        """Return the workspace when it runs or is in error."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + START_SECONDS
+        while True:
+            workspace = await self._workspace()
+            if workspace.status in {Status.RUNNING, Status.ERROR, Status.DELETING}:
+                return workspace
+            if loop.time() > deadline:
+                raise Unavailable("The workspace does not start; look at its log.", code="start_timeout")
+            await asyncio.sleep(0.1)
+
+
+def _place(services: Asked, principal: By, workspace_id: Reference, request_id: RequestId) -> Place:
+    return Place(services, principal, workspace_id, request_id)
+
+
+Here = Annotated[Place, Depends(_place)]
+FilePath = Annotated[bytes, Depends(_path_of)]

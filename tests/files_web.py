@@ -1,0 +1,45 @@
+"""The real service over a real OpenSSH server on loopback: what tests of the routes of files start from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from fakes import fake_services
+from sshd_fixture import LocalSshd, local_sshd
+from web_service import Web, running_web
+
+from nixos_workspaces.files import Files
+from nixos_workspaces.services import Services
+
+
+@dataclasses.dataclass
+class FilesWeb:
+    """A service with one running workspace whose files are those of ``server``."""
+
+    web: Web
+    server: LocalSshd
+    root: str
+    """URL path of the workspace."""
+
+
+@contextmanager
+def files_web(data: Path, *, max_upload_gb: float = 64.0) -> Iterator[FilesWeb]:
+    """Run all of it."""
+    with local_sshd(external=True) as server:
+
+        @asynccontextmanager
+        async def services_over_sshd(path: Path) -> AsyncIterator[Services]:
+            bridge = server.bridge()
+            files = Files(bridge.open_sftp)
+            async with fake_services(path) as services:
+                settings = dataclasses.replace(services.settings, max_upload_gb=max_upload_gb)
+                yield dataclasses.replace(services, files=files, settings=settings)
+            await files.close()
+            await bridge.close()
+
+        with running_web(data, services_over_sshd) as web:
+            workspace = web.create("files")
+            yield FilesWeb(web, server, f"/api/nixos/workspaces/{workspace['id']}")

@@ -1,0 +1,164 @@
+"""The control plane over a real node, real Nix and real machines, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import asyncssh
+import pytest
+from fakes import eventually
+from node_fixture import Node, running_node
+
+from nixos_workspaces.auth.access import ADMIN
+from nixos_workspaces.errors import InvalidInput, NotFound
+from nixos_workspaces.model import (
+    BYTES_PER_GB,
+    MachineState,
+    Resources,
+    Status,
+    Workspace,
+    WorkspaceChange,
+    WorkspaceConfig,
+    environment,
+)
+from nixos_workspaces.process import run
+from nixos_workspaces.services import Services, open_services
+from nixos_workspaces.settings import Settings
+
+CONFIG = WorkspaceConfig(
+    "real", Resources(1.0, BYTES_PER_GB // 2, BYTES_PER_GB // 4), environment("minimal", ["git", "jq"], [8080])
+)
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    with running_node("", network="10.214.192.0/20") as started:
+        yield started
+
+
+@pytest.fixture
+def settings(node: Node) -> Settings:
+    return Settings(data=node.data, package_set="debian")
+
+
+async def reached(services: Services, reference: str, status: Status, generation: int | None = None) -> Workspace:
+    """Wait for a status (and a generation); fail at once where it ends in an error instead."""
+
+    async def there() -> bool:
+        now = await services.workspaces.get(reference, principal=ADMIN)
+        assert now.status is status or now.status is not Status.ERROR, now.fault
+        return now.status is status and generation in (None, now.generation)
+
+    await eventually(there, 120)
+    return await services.workspaces.get(reference, principal=ADMIN)
+
+
+async def ssh(services: Services, workspace: Workspace, command: str) -> str:
+    """Run a command in the workspace with its own key, trusting its own host key alone."""
+    key = await services.workspaces.ssh_key(workspace.id, principal=ADMIN)
+    assert workspace.address is not None
+    hosts = asyncssh.import_known_hosts(f"{workspace.address.host} {key.host_key}\n")
+    async with asyncssh.connect(
+        workspace.address.host,
+        workspace.address.port,
+        username=key.username,
+        client_keys=[asyncssh.import_private_key(key.private_key)],
+        known_hosts=hosts,
+        config=None,
+    ) as connection:
+        return str((await connection.run(command, check=True, timeout=30)).stdout).strip()
+
+
+async def gone(services: Services, workspace_id: str) -> None:
+    """Delete a workspace and wait until nothing of it is left."""
+    await services.orchestrator.delete_workspace(workspace_id, principal=ADMIN)
+
+    async def there_is_none() -> bool:
+        try:
+            await services.workspaces.get(workspace_id, principal=ADMIN)
+        except NotFound:
+            return True
+        return False
+
+    await eventually(there_is_none, 60)
+    assert list(await services.runtime.list()) == []
+    left = [path for path in services.settings.data.rglob("*") if workspace_id in path.name]
+    assert left == []
+
+
+async def test_whole_life_of_a_real_workspace(settings: Settings) -> None:
+    """Created, changed, paused, rolled back, started, found again by another control plane, deleted without a trace."""
+    async with open_services(settings) as services:
+        verbs = services.orchestrator
+        assert [item for item in await services.health() if not item.ok] == []
+        made = await verbs.create_workspace(CONFIG, principal=ADMIN)
+        assert made.status is Status.CREATING
+        running = await reached(services, "real", Status.RUNNING, 1)
+        assert running.encryption
+        assert running.package_set == services.package_set != ""
+        names = await ssh(services, running, "cat /proc/sys/kernel/hostname; readlink -f $(which jq)")
+        assert names.startswith("real\n/nix/store/")
+        await ssh(services, running, "echo kept > ~/note")
+        status = await verbs.get_workspace_status("real", principal=ADMIN)
+        assert status.metrics is not None
+        assert 0 < status.metrics.memory_usage < 100
+        assert {line.source async for line in services.workspaces.logs("real", principal=ADMIN)} == {"build", "boot"}
+
+        with pytest.raises(InvalidInput, match="git"):
+            await verbs.resize_workspace("real", WorkspaceChange(packages=("gitt",)), principal=ADMIN)
+        await verbs.resize_workspace("real", WorkspaceChange(packages=("ripgrep",), cpu=0.5), principal=ADMIN)
+        changed = await booted(services, 2)
+        assert (await ssh(services, changed, "cat ~/note; which rg")).startswith("kept\n/")
+        assert (await ssh(services, changed, "which git >/dev/null 2>&1 || echo none")) == "none"
+
+        await verbs.pause_workspace("real", principal=ADMIN)
+        await reached(services, "real", Status.PAUSED)
+        await verbs.resume_workspace("real", principal=ADMIN)
+        await reached(services, "real", Status.RUNNING)
+        await verbs.stop_workspace("real", principal=ADMIN)
+        await reached(services, "real", Status.STOPPED)
+        await verbs.rebuild_workspace("real", principal=ADMIN, generation=1)
+        await verbs.start_workspace("real", principal=ADMIN)
+        back = await booted(services, 1)
+        assert (await ssh(services, back, "cat ~/note; which git")).startswith("kept\n/")
+
+    async with open_services(settings) as services:
+        found = await reached(services, "real", Status.RUNNING)
+        assert (found.started_at, found.address) == (back.started_at, back.address)
+        await gone(services, made.id)
+
+
+async def booted(services: Services, generation: int) -> Workspace:
+    """Wait until the machine runs the system of a generation."""
+
+    async def runs() -> bool:
+        now = await services.workspaces.get("real", principal=ADMIN)
+        assert now.status is not Status.ERROR, now.fault
+        machine = await services.runtime.observe(now.id)
+        same = machine.toplevel == now.toplevel and machine.state is MachineState.RUNNING
+        return now.status is Status.RUNNING and now.generation == generation and same
+
+    await eventually(runs, 120)
+    return await services.workspaces.get("real", principal=ADMIN)
+
+
+async def test_killed_machine_comes_back(settings: Settings, node: Node) -> None:
+    """PID 1 is killed from outside: it is seen within seconds, told, and booted again with its volume."""
+    async with open_services(settings) as services:
+        made = await services.orchestrator.create_workspace(CONFIG, principal=ADMIN)
+        before = await reached(services, "real", Status.RUNNING)
+        await ssh(services, before, "echo kept > ~/note; sync")
+        enter = ["nsenter", f"--mount={node.home.pin}", "runc", "--root", str(node.home.engine)]
+        await asyncio.to_thread(run, [*enter, "kill", made.id, "KILL"])
+
+        async def told() -> bool:
+            return (await services.workspaces.get("real", principal=ADMIN)).fault is not None
+
+        await eventually(told, 15)
+        after = await reached(services, "real", Status.RUNNING)
+        assert after.fault is not None
+        assert after.fault.code in ("machine_died", "machine_stopped")
+        assert after.started_at != before.started_at
+        assert await ssh(services, after, "cat ~/note") == "kept"
+        await gone(services, made.id)
