@@ -35,6 +35,9 @@ RULED = {
 
 RULING: list[Any] = [positive_data_acceptance]
 
+# An upload's media type (tus 1.0) carries plain bytes.
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+
 bounded = settings(
     max_examples=12,
     deadline=None,

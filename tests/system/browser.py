@@ -1,0 +1,104 @@
+"""A real browser at the real service: Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+EXPECTED_STATUS = ("401", "404", "409", "412", "422")
+"""Refusals are part of what is tested; the browser writes each of them to its console."""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Yield a browser with a fresh profile."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Tab:
+    """A page that is watched: what it complains about, and whom it asks."""
+
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        own = urlsplit(self.url).netloc
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", lambda message: self._hear(message.type, message.text))
+        self.page.on("request", lambda request: self._see(request.url, own))
+
+    def _hear(self, kind: str, text: str) -> None:
+        is_expected = any(f"status of {status}" in text for status in EXPECTED_STATUS)
+        is_offline = "ERR_CONNECTION" in text or "WebSocket" in text
+        if kind == "error" and not is_expected and not is_offline:
+            self.complaints.append(text)
+
+    def _see(self, url: str, own: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"data", "blob"} and parts.netloc != own:
+            self.strangers.append(url)
+
+    def sign_in(self, token: str) -> None:
+        """Paste an API token into the login page."""
+        self.page.goto(f"{self.url}/sign-in")
+        self.page.get_by_label("Login code or API token").fill(token)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_url("**/workspaces")
+
+    def open(self, path: str) -> None:
+        """Go to a view and wait until nothing is loaded any more."""
+        self.page.goto(f"{self.url}{path}")
+        self.page.locator("#content, .lone-page").first.wait_for()
+
+    def violations(self) -> list[str]:
+        """Return what axe finds wrong with the page as it is."""
+        found = Axe().run(self.page).response["violations"]
+        return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
+
+
+@contextmanager
+def tab(
+    browser: Browser, url: str, *, width: int = 1280, height: int = 900, theme: str = "light", for_axe: bool = False
+) -> Iterator[Tab]:
+    """Yield a tab of a new browser profile; it must have nothing to complain about at the end.
+
+    ``for_axe`` lets the checker's own script past the content security policy.
+    """
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if theme == "dark" else "light",
+        locale="en-GB",
+        reduced_motion="reduce",
+        bypass_csp=for_axe,
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    context.set_default_timeout(20_000)
+    watched = Tab(context.new_page(), url)
+    try:
+        yield watched
+        assert watched.complaints == []
+        assert watched.strangers == []
+    finally:
+        context.close()

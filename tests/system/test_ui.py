@@ -1,0 +1,275 @@
+"""The web UI as somebody uses it: a real browser, the real service, real workspaces."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from system.browser import Tab, chromium, tab
+from system.service import JSON, Service
+
+pytestmark = pytest.mark.system
+
+SIZES = ((390, 844), (1024, 768), (1920, 1080))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def workspace(service: Service) -> Iterator[JSON]:
+    made = service.create("seen-in-the-ui")
+    yield made
+    service.delete(made["id"])
+
+
+@pytest.fixture
+def ui(browser: Browser, service: Service) -> Iterator[Tab]:
+    with tab(browser, service.url) as opened:
+        opened.sign_in(service.token)
+        yield opened
+
+
+def views_of(workspace: JSON) -> list[str]:
+    parts = ("", "/terminal", "/files", "/packages", "/metrics", "/logs", "/settings")
+    return ["/workspaces", *(f"/workspaces/{workspace['id']}{part}" for part in parts), "/workspaces/nothing"]
+
+
+def form_of(page: Page) -> None:
+    """Open the form for a new workspace."""
+    page.get_by_role("link", name="New workspace").first.click()
+    page.get_by_role("dialog").wait_for()
+
+
+def status_of(page: Page) -> str:
+    return page.locator(".detail-head .status").inner_text()
+
+
+def test_only_who_has_a_code_or_token_gets_in(browser: Browser, service: Service) -> None:
+    with tab(browser, service.url) as opened:
+        page = opened.page
+        page.goto(f"{service.url}/workspaces/some/where?q=x")
+        page.wait_for_url("**/sign-in?from=*")
+        sign_in = page.get_by_role("button", name="Sign in")
+        sign_in.click()
+        expect(page.get_by_text("Paste the code of a login link")).to_be_visible()
+        page.get_by_label("Login code or API token").fill("<img src=x onerror=alert(1)>")
+        sign_in.click()
+        expect(page.get_by_text("This code or token is not valid")).to_be_visible()
+        link = re.search(r"http\S+", service.nixws("login-link"))
+        assert link is not None
+        page.goto(link.group())
+        page.wait_for_url("**/workspaces")
+        page.goto(link.group())
+        expect(page.get_by_text("used already or is too old")).to_be_visible()
+        page.goto(f"{service.url}/workspaces")
+        page.get_by_role("button", name="Menu").click()
+        page.get_by_role("menuitem", name="Sign out").click()
+        page.wait_for_url("**/sign-in*")
+        assert service.http.get(f"{service.url}/api/nixos/session").status_code == 200
+
+
+def test_a_workspace_is_made_watched_stopped_started_resized_and_deleted(ui: Tab, service: Service) -> None:
+    page = ui.page
+    form_of(page)
+    submit = page.get_by_role("button", name="Create workspace")
+    name = page.get_by_role("textbox", name="Name")
+    submit.click()
+    expect(name).to_be_focused()
+    for wrong in ("Upper", "a b", "-a", "123", "ws-x", "a_b"):
+        name.fill(wrong)
+        expect(name).to_have_attribute("aria-invalid", "true")
+    name.fill("made-in-the-ui")
+    expect(name).to_have_attribute("aria-invalid", "false")
+    page.get_by_text("Minimal", exact=True).click()
+    for label, wrong in (("CPU cores", "0"), ("Memory (GB)", "1e9"), ("Storage (GB)", "much")):
+        page.get_by_label(label).fill(wrong)
+        expect(page.get_by_label(label)).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("CPU cores").fill("1")
+    page.get_by_label("Memory (GB)").fill("0,5")
+    page.get_by_label("Storage (GB)").fill("0.5")
+    packages = page.get_by_role("combobox", name="Packages")
+    packages.fill("not a name")
+    packages.press("Enter")
+    expect(page.get_by_text("This is not the name of a package.")).to_be_visible()
+    packages.fill("nosuchpackage")
+    packages.press("Enter")
+    submit.click()
+    expect(page.get_by_role("dialog").get_by_text("nosuchpackage").last).to_be_visible()
+    page.get_by_role("button", name="Remove nosuchpackage").click()
+    packages.fill("jq")
+    page.get_by_role("option").filter(has_text="jq").first.click()
+    submit.click()
+    page.wait_for_url("**/workspaces/ws-*")
+    expect(page.locator(".detail-head .status-running")).to_be_visible(timeout=180_000)
+    expect(page.locator(".workspace-item .status-running").first).to_be_visible()
+    made = service.show(page.url.rsplit("/", 1)[1].partition("?")[0])
+    assert made["config"]["packages"] == ["jq"]
+
+    page.locator(".detail-head").get_by_role("button", name="Stop").click()
+    expect(page.locator(".detail-head .status-stopped")).to_be_visible(timeout=30_000)
+    page.locator(".workspace-item").get_by_role("button", name="Start made-in-the-ui").click()
+    expect(page.locator(".detail-head .status-running")).to_be_visible(timeout=60_000)
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_label("Memory (GB)").fill("0.75")
+    page.get_by_role("button", name="Save").first.click()
+    expect(page.get_by_text("The new size is being applied.")).to_be_visible()
+    assert service.show(made["id"])["config"]["memory"] == 0.75
+
+    page.locator("#delete").get_by_role("button", name="Delete").click()
+    confirm = page.get_by_role("dialog").get_by_role("button", name="Delete")
+    page.get_by_role("dialog").get_by_role("textbox").fill("made-in-the-u")
+    expect(confirm).to_be_disabled()
+    page.get_by_role("dialog").get_by_role("textbox").fill("made-in-the-ui")
+    confirm.click()
+    expect(page.get_by_text("This workspace does not exist (any more).")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("article", name="made-in-the-ui")).to_have_count(0)
+
+
+def test_filter_and_sorting_live_in_the_address(ui: Tab, workspace: JSON) -> None:
+    page = ui.page
+    page.get_by_role("searchbox", name="Filter workspaces").fill("no such name")
+    expect(page.get_by_text("No workspace matches the filter.")).to_be_visible()
+    page.wait_for_url("**/workspaces?q=no*")
+    page.reload()
+    expect(page.get_by_role("searchbox", name="Filter workspaces")).to_have_value("no such name")
+    page.get_by_role("link", name="Clear the filter").click()
+    page.get_by_label("Status").select_option("running")
+    page.wait_for_url("**/workspaces?status=running")
+    page.get_by_role("link", name=workspace["name"]).click()
+    page.wait_for_url("**/workspaces/ws-*?status=running")
+    page.go_back()
+    page.wait_for_url("**/workspaces?status=running")
+    expect(page.get_by_label("Status")).to_have_value("running")
+
+
+def test_a_package_is_added_with_its_difference_shown(ui: Tab, service: Service, workspace: JSON) -> None:
+    page = ui.page
+    ui.open(f"/workspaces/{workspace['id']}/packages")
+    box = page.get_by_role("combobox", name="Packages")
+    box.fill("tree")
+    page.get_by_role("option").filter(has_text="tree").first.click()
+    expect(page.get_by_text("+ tree (added)")).to_be_visible()
+    page.get_by_role("button", name="Build and apply").click()
+    expect(page.get_by_text("The new environment is being built.")).to_be_visible()
+    expect(page.get_by_text("+ tree (added)")).to_have_count(0)
+    assert service.show(workspace["id"])["config"]["packages"] == ["tree"]
+    service.reaches(workspace["id"], "running", 120)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Browser, service: Service, workspace: JSON, theme: str) -> None:
+    found: dict[str, list[str]] = {}
+    with tab(browser, service.url, theme=theme, for_axe=True) as opened:
+        opened.page.goto(f"{service.url}/sign-in")
+        found["sign-in"] = opened.violations()
+        opened.sign_in(service.token)
+        for view in views_of(workspace):
+            opened.open(view)
+            opened.page.wait_for_load_state("networkidle")
+            found[view] = opened.violations()
+        opened.open("/workspaces")
+        form_of(opened.page)
+        opened.page.get_by_role("textbox", name="Name").fill("Wrong")
+        found["form"] = opened.violations()
+        opened.page.keyboard.press("Escape")
+        for name, key in (("palette", "Control+k"), ("keys", "?")):
+            opened.page.keyboard.press(key)
+            opened.page.get_by_role("dialog").wait_for()
+            found[name] = opened.violations()
+            opened.page.keyboard.press("Escape")
+            expect(opened.page.get_by_role("dialog")).to_have_count(0)
+        opened.page.get_by_role("button", name="Menu").click()
+        opened.page.get_by_role("menu").wait_for()
+        found["menu"] = opened.violations()
+    assert {view: problems for view, problems in found.items() if problems} == {}
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_nothing_is_wider_than_the_window(
+    browser: Browser, service: Service, workspace: JSON, width: int, height: int
+) -> None:
+    with tab(browser, service.url, width=width, height=height) as opened:
+        opened.sign_in(service.token)
+        for view in views_of(workspace):
+            opened.open(view)
+            opened.page.wait_for_load_state("networkidle")
+            over = opened.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert over <= 0, f"{view} is {over} px wider than {width}"
+
+
+def test_the_keyboard_alone_is_enough(ui: Tab, workspace: JSON) -> None:
+    page = ui.page
+    page.get_by_role("article", name=workspace["name"]).wait_for()
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox", name="Filter workspaces")).to_be_focused()
+    page.keyboard.type(workspace["name"])
+    page.keyboard.press("Tab")
+    page.locator("body").press("j")
+    page.keyboard.press("Control+k")
+    page.keyboard.type(f"go to {workspace['name']}")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/workspaces/ws-*")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("new workspace")
+    page.keyboard.press("Enter")
+    name = page.get_by_role("textbox", name="Name")
+    name.wait_for()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('[role=dialog]') !== null")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Settings").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/settings*")
+
+
+def test_german_and_the_dark_theme_stay_chosen(ui: Tab) -> None:
+    page = ui.page
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("menuitemradio", name="Dark").click()
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("menuitemradio", name="Deutsch").click()
+    expect(page.get_by_role("heading", name="Arbeitsumgebungen")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", name="Arbeitsumgebungen")).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_a_service_that_dies_is_waited_for(ui: Tab, service: Service, workspace: JSON) -> None:
+    page = ui.page
+    page.get_by_role("article", name=workspace["name"]).wait_for()
+    os.kill(service.pid_of("serve"), signal.SIGKILL)
+    expect(page.get_by_text("The service does not answer.").first).to_be_visible()
+    expect(page.get_by_role("article", name=workspace["name"])).to_be_visible()
+    expect(page.get_by_text("The service does not answer.")).to_have_count(0, timeout=60_000)
+    service.http.post(f"{service.url}/api/nixos/workspaces/{workspace['id']}/pause")
+    expect(page.locator(".workspace-item .status-paused").first).to_be_visible(timeout=30_000)
+    service.http.post(f"{service.url}/api/nixos/workspaces/{workspace['id']}/resume")
+    expect(page.locator(".workspace-item .status-running").first).to_be_visible(timeout=30_000)
+
+
+def test_a_refused_action_is_rolled_back_with_its_reason(ui: Tab, service: Service, workspace: JSON) -> None:
+    page = ui.page
+    card = page.get_by_role("article", name=workspace["name"])
+    card.wait_for()
+    refusal = '{"error": {"code": "conflict", "message": "It is too late.", "field": null, "request_id": "r-1"}}'
+    page.route(
+        f"**/workspaces/{workspace['id']}/stop",
+        lambda route: route.fulfill(status=409, content_type="application/json", body=refusal),
+    )
+    card.get_by_role("button", name=f"Stop {workspace['name']}").click()
+    expect(page.get_by_text("It is too late.").first).to_be_visible()
+    expect(card.locator(".status-running")).to_be_visible()
+    assert service.show(workspace["id"])["status"] == "running"

@@ -1,0 +1,145 @@
+"""The files of a real workspace in a real browser."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from system.browser import Tab, chromium, tab
+from system.service import JSON, Service
+
+pytestmark = pytest.mark.system
+
+DROP = """
+async ([name, text]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([text], name, {type: "text/plain"}));
+  const panel = document.querySelector(".files-panel");
+  for (const type of ["dragover", "drop"]) {
+    panel.dispatchEvent(new DragEvent(type, {bubbles: true, cancelable: true, dataTransfer: data}));
+  }
+}
+"""
+HOSTILE = '<img src=x onerror="document.title=1">.txt'
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def workspace(service: Service) -> Iterator[JSON]:
+    made = service.create("files-in-the-ui")
+    yield made
+    service.delete(made["id"])
+
+
+@pytest.fixture
+def ui(browser: Browser, service: Service, workspace: JSON) -> Iterator[Tab]:
+    with tab(browser, service.url) as opened:
+        opened.sign_in(service.token)
+        opened.open(f"/workspaces/{workspace['id']}/files")
+        opened.page.locator(".files-panel").wait_for()
+        yield opened
+
+
+def drop(page: Page, name: str, text: str) -> None:
+    page.evaluate(DROP, [name, text])
+    expect(page.get_by_role("link", name=name)).to_be_visible()
+
+
+def menu_of(page: Page, name: str, item: str) -> None:
+    page.get_by_role("button", name=f"More actions for {name}").click()
+    page.get_by_role("menuitem", name=item).click()
+
+
+def test_dropped_edited_downloaded_renamed_and_deleted(ui: Tab, service: Service, workspace: JSON) -> None:
+    page = ui.page
+    drop(page, "hello.nix", "{ }\n")
+    page.get_by_role("link", name="hello.nix").click()
+    editor = page.get_by_role("textbox", name="Contents of hello.nix")
+    editor.click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type("# more")
+    page.keyboard.press("Control+s")
+    expect(page.get_by_text("hello.nix is saved.")).to_be_visible()
+    assert service.ssh(workspace, "cat hello.nix") == "{ }\n# more"
+    page.go_back()
+    menu_of(page, "hello.nix", "Rename")
+    page.get_by_role("dialog").get_by_label("Name").fill("other.nix")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("link", name="other.nix")).to_be_visible()
+    menu_of(page, "other.nix", "Permissions")
+    page.get_by_role("dialog").get_by_label("Mode").fill("worldwritable")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("dialog").locator(".field-problem")).not_to_be_empty()
+    page.get_by_role("dialog").get_by_label("Mode").fill("600")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("row").filter(has_text="other.nix").get_by_text("0600")).to_be_visible()
+    menu_of(page, "other.nix", "Delete")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("link", name="other.nix")).to_have_count(0)
+
+
+def test_the_same_bytes_come_back(ui: Tab, tmp_path: Path) -> None:
+    """Beyond the size of one request, so that it goes up in pieces."""
+    content = os.urandom(9 << 20)
+    (tmp_path / "big.bin").write_bytes(content)
+    page = ui.page
+    page.locator("input[type=file]").set_input_files(tmp_path / "big.bin")
+    expect(page.get_by_role("link", name="big.bin")).to_be_visible(timeout=60_000)
+    with page.expect_download() as download:
+        menu_of(page, "big.bin", "Download")
+    back = Path(download.value.path()).read_bytes()
+    assert hashlib.sha256(back).digest() == hashlib.sha256(content).digest()
+
+
+def test_what_is_there_is_not_overwritten_unasked(ui: Tab, service: Service, workspace: JSON) -> None:
+    page = ui.page
+    drop(page, "twice.txt", "first")
+    page.evaluate(DROP, ["twice.txt", "second"])
+    expect(page.get_by_text("twice.txt exists here already.")).to_be_visible()
+    page.get_by_role("button", name="Keep both").click()
+    expect(page.get_by_role("link", name="twice (2).txt")).to_be_visible()
+    assert service.ssh(workspace, "cat twice.txt; cat 'twice (2).txt'") == "firstsecond"
+    page.evaluate(DROP, ["twice.txt", "third"])
+    page.get_by_role("button", name="Replace").click()
+    expect(page.locator(".upload").filter(has_text="done")).not_to_have_count(0)
+    assert service.ssh(workspace, "cat twice.txt") == "third"
+
+
+def test_a_change_on_disk_is_noticed_before_it_is_overwritten(ui: Tab, service: Service, workspace: JSON) -> None:
+    page = ui.page
+    drop(page, "shared.txt", "mine\n")
+    page.get_by_role("link", name="shared.txt").click()
+    page.get_by_role("textbox", name="Contents of shared.txt").click()
+    page.keyboard.type("typed ")
+    service.ssh(workspace, "echo theirs > shared.txt")
+    page.keyboard.press("Control+s")
+    expect(page.get_by_text("changed on disk since it was opened")).to_be_visible()
+    assert service.ssh(workspace, "cat shared.txt") == "theirs"
+    page.get_by_role("button", name="Overwrite").click()
+    expect(page.get_by_text("shared.txt is saved.")).to_be_visible()
+    assert service.ssh(workspace, "cat shared.txt") == "typed mine"
+
+
+def test_hostile_names_and_contents_are_only_text(ui: Tab, service: Service, workspace: JSON) -> None:
+    page = ui.page
+    page.evaluate(DROP, [HOSTILE, "<script>document.title = 'run'</script>"])
+    link = page.get_by_role("link", name=HOSTILE)
+    expect(link).to_be_visible()
+    service.ssh(workspace, r"touch $'not-utf8-\xff.txt'; mkdir 'a&b;c #d'; echo x > 'a&b;c #d/inside.txt'")
+    page.reload()
+    expect(page.get_by_role("link", name="not-utf8-�.txt")).to_be_visible()
+    page.locator(".files-main").get_by_role("button", name="a&b;c #d").click()
+    expect(page.get_by_role("link", name="inside.txt")).to_be_visible()
+    page.go_back()
+    link.click()
+    expect(page.get_by_role("textbox", name=f"Contents of {HOSTILE}")).to_contain_text("<script>")
+    assert page.title() not in {"1", "run"}
