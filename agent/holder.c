@@ -84,7 +84,7 @@ static bool tick(void) {
 
 static int listen_on(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path) {
+    if (strlen(path) + strlen(".new") >= sizeof address.sun_path) {
         errno = ENAMETOOLONG;
         return -1;
     }
@@ -95,9 +95,10 @@ static int listen_on(const char *path) {
         errno = EADDRINUSE;
         return -1;
     }
-    unlink(path);
+    strcat(address.sun_path, ".new"); /* renamed once it listens: who sees the socket can connect */
+    unlink(address.sun_path);
     mode_t before = umask(0177);
-    int failed = bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 128);
+    int failed = bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 128) || rename(address.sun_path, path);
     umask(before);
     return failed ? -1 : fd;
 }

@@ -32,8 +32,13 @@ MIB = 1 << 20
 
 def serve() -> None:
     """Be the service: print how to reach it, live until the standard input ends."""
+    import asyncio
+
+    import uvloop
     from files_web import files_web
 
+    # As the service itself runs.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     with tempfile.TemporaryDirectory() as data, files_web(Path(data)) as running:
         server = running.server
         told = {
@@ -43,8 +48,10 @@ def serve() -> None:
             "root": running.root,
             "home": str(server.home),
             "uid": server.uid,
-            "sftp": ["-q", "-P", str(server.port), "-i", str(server.key), "-o", "IdentitiesOnly=yes"]
-            + ["-o", f"UserKnownHostsFile={server.known_hosts}", "-c", "aes128-gcm@openssh.com"],
+            "sftp": [
+                *("-q", "-P", str(server.port), "-i", str(server.key), "-c", "aes128-gcm@openssh.com"),
+                *("-o", "IdentitiesOnly=yes", "-o", f"UserKnownHostsFile={server.known_hosts}"),
+            ],
             "login": f"{server.user}@127.0.0.1",
         }
         print(json.dumps(told), flush=True)

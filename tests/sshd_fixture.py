@@ -92,13 +92,17 @@ class LocalSshd:
 
 
 @contextmanager
-def local_sshd(*, external: bool = False, home: Path | None = None) -> Iterator[LocalSshd]:
-    """Run a server; its home is removed at the end. ``external``: with ``sftp-server`` as a process of its own."""
+def local_sshd(*, external: bool = False, home_bytes: int = 0) -> Iterator[LocalSshd]:
+    """Run a server; its home is removed at the end.
+
+    ``external``: with ``sftp-server`` as a process of its own. ``home_bytes``: the home is a file system of that size,
+    which only the server sees; needs root.
+    """
     directory = Path(tempfile.mkdtemp(prefix="nixws-sshd-"))
     child = 0
     try:
         directory.chmod(0o755)
-        own_home = home or directory / "home"
+        own_home = directory / "home"
         own_home.mkdir(exist_ok=True)
         as_root = os.geteuid() == 0
         port = _free_port()
@@ -119,7 +123,9 @@ def local_sshd(*, external: bool = False, home: Path | None = None) -> Iterator[
             _make_passwd(directory, own_home)
             for path in (directory / "host_key", own_home):
                 os.chown(path, UID, UID)
-            script = f'mount --bind {directory}/passwd /etc/passwd && exec "$@"'
+            small = f"mount -t tmpfs -o size={home_bytes},mode=755,uid={UID},gid={UID} tmpfs {own_home} && "
+            bind = f'mount --bind {directory}/passwd /etc/passwd && exec "$@"'
+            script = (small if home_bytes else "") + bind
             drop = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
             command = ["unshare", "--mount", "sh", "-c", script, "sh", *drop, *command]
         log = os.open(directory / "log", os.O_WRONLY | os.O_CREAT)

@@ -155,6 +155,26 @@ async def test_breaking_connections_loses_and_doubles_nothing(place: Inside, bri
     assert bytes(screen.output) == b"ready\n" + bytes(typed)
 
 
+async def test_leaving_at_random_moments_of_a_steady_output_loses_nothing(bridge: SSHBridge) -> None:
+    """About 1 MiB/s of numbered lines; the client leaves 150 times and comes back where it was."""
+    program = "import time\nfor n in range(60000):\n  print(n, flush=n % 100 == 0)\n  n % 100 or time.sleep(0.001)"
+    start = Start(80, 24, f"stty raw -echo; echo ready; read go; exec python3 -c '{program}'")
+    chance, screen = random.Random(11), Screen()
+    session = await bridge.create_terminal_session(WORKSPACE, screen, start)
+    await screen.until_output(b"ready\n")
+    await bridge.handle_terminal_input(session.id, "\n")
+    seen = bytearray()
+    for _ in range(150):
+        await asyncio.sleep(chance.random() * 0.008)
+        session.close()
+        seen += screen.output
+        screen, at = Screen(), session.offset
+        session = await bridge.attach_terminal(WORKSPACE, screen, Attach(session.terminal_id, at, 80, 24))
+    await screen.until_end()
+    seen += screen.output
+    assert bytes(seen) == b"ready\n" + b"".join(b"%d\n" % number for number in range(60000))
+
+
 async def test_a_restarted_holder_keeps_sessions_when_it_is_an_upgrade(place: Inside, bridge: SSHBridge) -> None:
     screen = Screen()
     session = await open_cat(bridge, screen)
@@ -225,7 +245,7 @@ async def test_a_client_that_never_reads_costs_little(bridge: SSHBridge) -> None
     """With flow control 128 KiB are sent, with a full transport nothing; the rest waits in the program."""
     for flow_control in (True, False):
         screen = Screen()
-        start = Start(80, 24, "stty raw -echo; read go; yes")
+        start = Start(80, 24, "stty raw -echo; echo; read go; yes")
         session = await bridge.create_terminal_session(WORKSPACE, screen, start, flow_control=flow_control)
         if not flow_control:
             session.pause_output()
@@ -267,7 +287,7 @@ async def test_pasting_into_a_program_that_echoes_does_not_lock_up(bridge: SSHBr
     """A client that is asked to wait with its input cannot acknowledge; output goes on all the same."""
     data = os.urandom(1 << 20)
     screen = Screen()
-    session = await open_cat(bridge, screen, flow_control=True)
+    session = await open_cat(bridge, screen, flow_control=True, text=False)
     pieces_seen = 0
     for at in range(0, len(data), 1 << 17):
         await bridge.handle_terminal_input(session.id, data[at : at + (1 << 17)])

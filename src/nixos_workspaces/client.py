@@ -41,12 +41,15 @@ _BY_STATUS: Mapping[int, type[errors.WorkspacesError]] = {
     403: errors.Forbidden,
     404: errors.NotFound,
     409: errors.Conflict,
+    412: errors.Conflict,
     413: errors.InvalidInput,
     415: errors.InvalidInput,
+    416: errors.InvalidInput,
     422: errors.InvalidInput,
     429: errors.LimitExceeded,
     502: errors.RuntimeFailed,
     503: errors.Unavailable,
+    507: errors.InsufficientResources,
 }
 _BY_CODE: Mapping[str, type[errors.WorkspacesError]] = {
     kind.default_code: kind for kind in errors.WorkspacesError.__subclasses__()

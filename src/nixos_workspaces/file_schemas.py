@@ -158,6 +158,29 @@ class MakeDirectory(_Request):
         return _path(self.path, self.path_encoded)
 
 
+class MakeLink(_Request):
+    """Make a symbolic link."""
+
+    path: PathText | None = None
+    path_encoded: EncodedPath | None = None
+    target: PathText | None = None
+    target_encoded: EncodedPath | None = None
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        _exactly_one(self.path, self.path_encoded, "path")
+        _exactly_one(self.target, self.target_encoded, "target")
+        return self
+
+    def place(self) -> bytes:
+        """Return where the link will be."""
+        return _path(self.path, self.path_encoded)
+
+    def held(self) -> bytes:
+        """Return what the link will hold."""
+        return _path(self.target, self.target_encoded)
+
+
 class CopyFile(_Request):
     """Copy a file, link or directory."""
 

@@ -178,7 +178,10 @@ async def open_services(
 
         bridge = SSHBridge(doors.runtime.connect, credentials)
         stack.push_async_callback(bridge.close)
-        files = Files(bridge.open_sftp)
+        # Connections of its own: a transfer must not hold up a keystroke on the same TCP stream.
+        files_bridge = SSHBridge(doors.runtime.connect, credentials)
+        stack.push_async_callback(files_bridge.close)
+        files = Files(files_bridge.open_sftp)
         stack.push_async_callback(files.close)
 
         def changed(workspace: Workspace) -> None:

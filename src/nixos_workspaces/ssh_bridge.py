@@ -18,8 +18,8 @@ from nixos_workspaces.errors import NotFound, Unavailable
 from nixos_workspaces.terminals import protocol
 from nixos_workspaces.terminals.connections import ANSWER_SECONDS, Connect, Connections, Credentials, CredentialsOf
 from nixos_workspaces.terminals.link import HOLDER_SOCKET, Link, LinkOwner, ask, open_link
-from nixos_workspaces.terminals.protocol import Attach, Attached, Exited, Gap, Resized, Start, Terminal
 from nixos_workspaces.terminals.output import Control, Failed, TerminalClient
+from nixos_workspaces.terminals.protocol import Attach, Attached, Exited, Gap, Resized, Start, Terminal
 from nixos_workspaces.terminals.session import SSHSession
 
 __all__ = [

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from nixos_workspaces import __version__
-from nixos_workspaces.cli import catalogue, service, ssh, tokens, workspaces
+from nixos_workspaces.cli import catalogue, files, service, ssh, tokens, workspaces
 from nixos_workspaces.cli.target import Target, fail
 from nixos_workspaces.errors import WorkspacesError
 
@@ -54,7 +54,7 @@ def options(
     context.obj = Target(data=data.absolute(), url=url or None, token=token or None, as_json=as_json)
 
 
-for part in (workspaces, ssh, catalogue, service):
+for part in (workspaces, files, ssh, catalogue, service):
     part.register(app)
 app.add_typer(tokens.app, name="token", help="Make, list and revoke tokens, directly in the data directory.")
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from nixos_workspaces.errors import Conflict, InvalidInput, LimitExceeded, NotFound, WorkspacesError
 from nixos_workspaces.files import writing
@@ -27,8 +27,14 @@ SESSIONS = 2
 WRITERS_PER_SESSION = 24
 MAX_FILES = 20_000
 
-WriteWhole = Callable[[str, bytes, AsyncIterator[bytes]], Coroutine[Any, Any, Written]]
-"""``Files.write``."""
+
+class WriteWhole(Protocol):
+    """``Files.write``."""
+
+    def __call__(
+        self, workspace_id: str, path: bytes, body: AsyncIterator[bytes], *, mode: int | None = None
+    ) -> Coroutine[Any, Any, Written]:
+        """Write one file."""
 
 
 @dataclass(slots=True)
@@ -52,6 +58,7 @@ class _Small:
     outcome: Outcome
     path: bytes
     content: bytes
+    mode: int | None
 
 
 @dataclass(slots=True)
@@ -106,8 +113,11 @@ class Batch:
         await asyncio.gather(*running, return_exceptions=True)
         await self._stack.aclose()
 
-    async def add(self, name: bytes, body: AsyncIterator[bytes]) -> None:
-        """Take one file; ``name`` is its path below the directory. Returns when ``body`` is read to its end."""
+    async def add(self, name: bytes, body: AsyncIterator[bytes], mode: int | None = None) -> None:
+        """Take one file; ``name`` is its path below the directory. Returns when ``body`` is read to its end.
+
+        ``mode``: the permission bits; None keeps those of the present file.
+        """
         outcome = Outcome(name)
         self._outcomes.append(outcome)
         try:
@@ -121,9 +131,9 @@ class Batch:
         async for chunk in body:
             gathered += chunk
             if len(gathered) > SMALL_BYTES:
-                await self._add_large(outcome, path, _chain(bytes(gathered), body))
+                await self._add_large(outcome, path, _chain(bytes(gathered), body), mode)
                 return
-        await self._queue_up(_Small(len(self._outcomes), outcome, path, bytes(gathered)))
+        await self._queue_up(_Small(len(self._outcomes), outcome, path, bytes(gathered), mode))
 
     async def finish(self) -> list[Outcome]:
         """Return what became of each file, in the order they came in."""
@@ -145,11 +155,11 @@ class Batch:
         self._seen.add(path)
         return path
 
-    async def _add_large(self, outcome: Outcome, path: bytes, body: AsyncIterator[bytes]) -> None:
+    async def _add_large(self, outcome: Outcome, path: bytes, body: AsyncIterator[bytes], mode: int | None) -> None:
         """Write a large file at once, and read its body to the end whatever happens to it."""
         try:
             await self._in_directory(self._used[0], posixpath.dirname(path))
-            written = await self._write_whole(self._workspace_id, path, body)
+            written = await self._write_whole(self._workspace_id, path, body, mode=mode)
             outcome.size, outcome.created = written.entry.size, written.created
         except WorkspacesError as error:
             outcome.error = error
@@ -205,12 +215,15 @@ class Batch:
         directory, _, name = small.path.rpartition(b"/")
         present = (await self._in_directory(session, directory or b"/")).present.get(name)
         if present is not None and present.kind is not Kind.FILE:
-            return (await self._write_whole(self._workspace_id, small.path, _one(small.content))).created
+            return (
+                await self._write_whole(self._workspace_id, small.path, _one(small.content), mode=small.mode)
+            ).created
         temporary = b"%s/%d" % (self._temporary, small.number)
-        mode = (present.mode if present is not None else NEW_FILE_MODE) & PERMISSION_BITS
+        kept = present.mode if present is not None else NEW_FILE_MODE
+        mode = (kept if small.mode is None else small.mode) & PERMISSION_BITS
         staged = await writing.create(session, temporary, mode)
         try:
-            await staged.write_small(small.content, mode if present is not None else None)
+            await staged.write_small(small.content, None if mode == NEW_FILE_MODE else mode)
             await session.do(session.sftp.posix_rename(temporary, small.path), small.path)
         except Conflict as refused:
             raise await writing.explain(session, directory or b"/", refused) from refused

@@ -15,7 +15,7 @@ from nixos_workspaces.files.entries import SMALL_BYTES, Entry, Kind, entry, etag
 from nixos_workspaces.files.paths import shown
 from nixos_workspaces.files.sessions import Session
 
-DEPTH = 8
+DEPTH = 4
 """Blocks of one transfer that are on their way at the same time."""
 MAX_NAMES = 100_000
 """Names of one directory that are listed."""

@@ -14,7 +14,7 @@ from asyncssh import FXF_CREAT, FXF_EXCL, FXF_WRITE
 from nixos_workspaces.errors import Conflict, InvalidInput, LimitExceeded
 from nixos_workspaces.files import writing
 from nixos_workspaces.files.entries import PERMISSION_BITS, Entry, Kind, entry
-from nixos_workspaces.files.paths import checked, checked_target, shown
+from nixos_workspaces.files.paths import MAX_PATH_BYTES, checked, checked_target, shown
 from nixos_workspaces.files.reading import close_file, find, require_file, stat
 from nixos_workspaces.files.sessions import Lane, Session, Sessions
 from nixos_workspaces.files.staging import Staging
@@ -58,6 +58,17 @@ class Tree:
                 raise _exists(path)
             await (make_directories(session, path) if parents else _make_directory(session, path))
         return True
+
+    async def make_link(self, workspace_id: str, path: bytes, target: bytes) -> Entry:
+        """Make a symbolic link that holds ``target``, which need not exist; ``Conflict`` where something is."""
+        path = checked_target(path)
+        if not target or b"\0" in target or len(target) > MAX_PATH_BYTES:
+            raise InvalidInput("A link holds 1 to 4095 bytes without NUL.", code="invalid_path", field="target")
+        async with self._sessions.lease(workspace_id) as session:
+            if await find(session, path, follow=False) is not None:
+                raise _exists(path)
+            await session.do(session.sftp.symlink(target, path), path)
+            return await stat(session, path, follow=False)
 
     async def move(self, workspace_id: str, path: bytes, to: bytes, *, overwrite: bool = False) -> Entry:
         """Give a file, link or directory another name, in one step.

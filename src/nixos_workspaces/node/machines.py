@@ -27,12 +27,11 @@ from nixos_workspaces.node.containers import Engine
 from nixos_workspaces.node.home import PASSABLE, Home
 from nixos_workspaces.node.mounts import wait_until_detached
 from nixos_workspaces.node.network import Network
-from nixos_workspaces.node.protocol import MAX_LOG_CHUNK, MachineOrder
+from nixos_workspaces.node.protocol import MachineOrder
 from nixos_workspaces.node.records import MachineRecord, RunRecord, Stage
 from nixos_workspaces.node.runs import Run, wait_for_sshd
 from nixos_workspaces.process import CommandFailed
 
-_LOG_BYTES = MAX_LOG_CHUNK
 _LOG_TAIL = 1500
 _JOURNAL = ("/run/current-system/sw/bin/journalctl", "--boot", "--no-pager", "--quiet", "--lines=30", "--output=cat")
 _RELEASE_SECONDS = 10.0
@@ -73,6 +72,8 @@ class Machine:
         self.tools = equipment
         self._kept = equipment.home.kept / "machines" / workspace_id
         self.live = equipment.home.machines / workspace_id
+        self.console = self.live / "console"
+        """Where what the machine prints is kept."""
 
     def adopt(self) -> None:
         """Take up what an earlier process of this node left: finish or undo it, or hold on to what runs."""
@@ -330,11 +331,6 @@ class Machine:
     def _note_run(self, seen: RunRecord) -> None:
         records.write(self._run_file, seen)
         self.run_record = seen
-
-    @property
-    def console(self) -> Path:
-        """Where what the machine prints is kept."""
-        return self.live / "console"
 
     @property
     def _image(self) -> Path:

@@ -22,6 +22,7 @@ from nixos_workspaces.file_schemas import (
     FileList,
     FoundList,
     MakeDirectory,
+    MakeLink,
     UploadAnswer,
     UploadResult,
     WrittenAnswer,
@@ -179,7 +180,7 @@ async def _write_all(form: _Form, begin: PartBegin | None, batch: Batch) -> list
         if begin.filename is None:
             await form.field()
         else:
-            await batch.add(begin.filename, form.content())
+            await batch.add(begin.filename, form.content(), begin.mode)
         begin = await form.next_part()
     return await batch.finish()
 
@@ -249,6 +250,21 @@ async def make_directory(request: Request, here: Here) -> WrittenAnswer:
     return WrittenAnswer(
         file=FileAnswer.of(await here.files.stat(workspace_id, wanted.target(), follow=True)), created=created
     )
+
+
+@router.post(
+    "/files/link",
+    status_code=201,
+    responses=problems(404, 409, 429, 507),
+    openapi_extra=_documented("start", body=_json(MakeLink)),
+)
+async def make_link(request: Request, here: Here) -> WrittenAnswer:
+    """Make a symbolic link."""
+    query = query_of(request, "start")
+    wanted = await json_of(request, MakeLink)
+    workspace_id = await here.enter(start=flag_of(query, "start"))
+    made = await here.files.tree.make_link(workspace_id, wanted.place(), wanted.held())
+    return WrittenAnswer(file=FileAnswer.of(made), created=True)
 
 
 @router.post(

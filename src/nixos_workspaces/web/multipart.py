@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from urllib.parse import unquote_to_bytes
 
 MAX_PART_HEADER_BYTES = 16 * 1024
 MAX_BOUNDARY_BYTES = 70
@@ -29,7 +30,10 @@ class PartBegin:
 
     name: bytes
     filename: bytes | None
-    """None for a plain field."""
+    """None for a plain field. From the header ``X-File-Name``, percent-encoded, which is our own, where that is given:
+    what browsers do to a name cannot be undone with certainty."""
+    mode: int | None = None
+    """Permission bits, from the header ``X-File-Mode`` in octal, which is our own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,25 +171,34 @@ class MultipartParser:
 
 def _part_of(raw: bytes) -> PartBegin:
     """Return what the headers of a part say."""
-    disposition: bytes | None = None
-    for line in raw.split(b"\r\n"):
-        name, colon, value = line.partition(b":")
-        if not colon or not _HEADER_NAME.fullmatch(name) or b"\n" in value or b"\r" in value or b"\0" in value:
-            raise Malformed("a part has a header line that is none")
-        lowered = name.lower()
-        if lowered == b"content-disposition":
-            if disposition is not None:
-                raise Malformed("a part has two Content-Disposition headers")
-            disposition = value.strip()
-        elif lowered == b"content-transfer-encoding" and value.strip().lower() not in {b"binary", b"8bit", b"7bit"}:
-            raise Malformed("a part is encoded; send the bytes as they are")
-    kind, _, rest = (disposition or b"").partition(b";")
+    headers = _headers_of(raw)
+    if headers.get(b"content-transfer-encoding", b"binary").lower() not in {b"binary", b"8bit", b"7bit"}:
+        raise Malformed("a part is encoded; send the bytes as they are")
+    kind, _, rest = headers.get(b"content-disposition", b"").partition(b";")
     if kind.strip().lower() != b"form-data":
         raise Malformed("a part has no Content-Disposition: form-data")
     parameters = _parameters(b";" + rest)
     if b"name" not in parameters:
         raise Malformed("a part has no name")
-    return PartBegin(_unescaped(parameters[b"name"]), _filename(parameters))
+    mode = headers.get(b"x-file-mode")
+    if mode is not None and not re.fullmatch(rb"[0-7]{3}", mode):
+        raise Malformed("X-File-Mode is three octal digits")
+    exact = headers.get(b"x-file-name")
+    filename = _filename(parameters) if exact is None else unquote_to_bytes(exact)
+    return PartBegin(_unescaped(parameters[b"name"]), filename, None if mode is None else int(mode, 8))
+
+
+def _headers_of(raw: bytes) -> dict[bytes, bytes]:
+    """Return the header lines of a part by their lower-case names."""
+    headers: dict[bytes, bytes] = {}
+    for line in raw.split(b"\r\n"):
+        name, colon, value = line.partition(b":")
+        if not colon or not _HEADER_NAME.fullmatch(name) or set(value) & set(b"\r\n\0"):
+            raise Malformed("a part has a header line that is none")
+        if name.lower() in headers:
+            raise Malformed("a part has a header twice")
+        headers[name.lower()] = value.strip()
+    return headers
 
 
 def _filename(parameters: dict[bytes, bytes]) -> bytes | None:

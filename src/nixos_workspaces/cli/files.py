@@ -1,0 +1,323 @@
+"""The verbs on files: cp, ls, cat, rm, edit, sync.
+
+``NAME:PATH`` is a path in a workspace; a relative one begins at the home directory.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.table import Table
+
+from nixos_workspaces.cli.target import emit, err, out, printable, target_of
+from nixos_workspaces.client import Client
+from nixos_workspaces.client_files import FileCalls, Local, unpack
+from nixos_workspaces.errors import Conflict, InvalidInput, NotFound, WorkspacesError
+from nixos_workspaces.file_schemas import FileAnswer, UploadResult
+from nixos_workspaces.files.paths import decoded
+
+HOME = b"/home/nixos"
+SYNC_SECONDS = 1.0
+"""How often ``sync`` looks for changes."""
+
+Where = Annotated[str, typer.Argument(help="NAME:PATH in a workspace.", show_default=False)]
+Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Directories with everything in them.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A path in a workspace."""
+
+    workspace: str
+    path: bytes
+
+    def below(self, name: bytes) -> Remote:
+        """Return a path below this one."""
+        return Remote(self.workspace, self.path.rstrip(b"/") + b"/" + name)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to ``app``."""
+    for command in (cp, ls, cat, rm, edit, sync):
+        app.command()(command)
+
+
+def remote_of(text: str) -> Remote | None:
+    """Return what ``NAME:PATH`` names; None for a local path (one with a slash before its colon, or without)."""
+    name, colon, path = text.partition(":")
+    if not colon or "/" in name or not name:
+        return None
+    raw = os.fsencode(path)
+    return Remote(name, raw if raw.startswith(b"/") else b"/".join(part for part in (HOME, raw) if part))
+
+
+def cp(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="A local path, or NAME:PATH.", show_default=False)],
+    target: Annotated[str, typer.Argument(help="A local path, or NAME:PATH.", show_default=False)],
+    *,
+    recursive: Recursive = False,
+) -> None:
+    """Copy files to or from a workspace, as scp does."""
+    here, there = remote_of(source), remote_of(target)
+    if (here is None) == (there is None):
+        raise InvalidInput("One of the two has to be in a workspace: NAME:PATH.", field="target")
+    with target_of(context).client() as client, _progress(shown=not target_of(context).as_json) as moved:
+        if there is not None:
+            _send(client, Path(source), there, recursive=recursive, moved=moved)
+        elif here is not None:
+            _fetch(client, here, Path(target), recursive=recursive, moved=moved)
+
+
+def ls(
+    context: typer.Context,
+    where: Where,
+    *,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Names that begin with a dot too.")] = False,
+) -> None:
+    """List a directory of a workspace."""
+    remote = _required(where)
+    with target_of(context).client() as client:
+        try:
+            found = list(FileCalls(client, remote.workspace).names(remote.path, hidden=everything))
+        except Conflict as refused:
+            if refused.code != "not_a_directory":
+                raise
+            found = [_entry(client, remote)]
+    if target_of(context).as_json:
+        emit({"files": [one.model_dump(mode="json") for one in found]})
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for one in found:
+        arrow = f" -> {printable(one.link_target)}" if one.link_target is not None else ""
+        kind = {"directory": "d", "link": "l", "other": "?"}.get(one.type, "-")
+        when = one.modified.astimezone().strftime("%Y-%m-%d %H:%M")
+        name = escape(printable(one.name) + ("/" if one.type == "directory" else "") + arrow)
+        table.add_row(f"{kind}{one.mode}", one.owner or str(one.uid), str(one.size), when, name)
+    out().print(table)
+
+
+def cat(context: typer.Context, where: Where) -> None:
+    """Print a file of a workspace."""
+    remote = _required(where)
+    with target_of(context).client() as client:
+        FileCalls(client, remote.workspace).download(remote.path, sys.stdout.buffer)
+    sys.stdout.flush()
+
+
+def rm(context: typer.Context, where: Where, *, recursive: Recursive = False) -> None:
+    """Delete a file or directory of a workspace."""
+    remote = _required(where)
+    with target_of(context).client() as client:
+        count = FileCalls(client, remote.workspace).remove(remote.path, recursive=recursive)
+    if target_of(context).as_json:
+        emit({"count": count})
+
+
+def edit(context: typer.Context, where: Where) -> None:
+    """Edit a file of a workspace with $VISUAL or $EDITOR; what others changed meanwhile is not overwritten."""
+    remote = _required(where)
+    with target_of(context).client() as client:
+        calls = FileCalls(client, remote.workspace)
+        directory = Path(tempfile.mkdtemp(prefix="nixws-edit-"))
+        local = directory / (os.fsdecode(remote.path.rpartition(b"/")[2]) or "file")
+        with local.open("wb") as file:
+            try:
+                tag = calls.download(remote.path, file)
+            except NotFound:
+                tag = ""
+        before = local.read_bytes()
+        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+        subprocess.run([*shlex.split(editor), str(local)], check=False)
+        after = local.read_bytes()
+        if after != before:
+            try:
+                calls.write(remote.path, after, if_match=tag.removeprefix("W/") or None)
+            except WorkspacesError:
+                err().print(f"Your version is kept in {local}.")
+                raise
+        local.unlink()
+        directory.rmdir()
+
+
+def sync(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="A local directory.", exists=True, file_okay=False)],
+    target: Where,
+    *,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete there what is deleted here.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Send everything once and end.")] = False,
+) -> None:
+    """Send a local directory to a workspace, and then every change of it, until Ctrl-C."""
+    remote = _required(target)
+    with target_of(context).client() as client:
+        mirror = Mirror(FileCalls(client, remote.workspace), source, remote, delete=delete)
+        while True:
+            changed, deleted = mirror.step()
+            if changed or deleted:
+                err().print(f"{changed} sent, {deleted} deleted")
+            if once:
+                return
+            time.sleep(SYNC_SECONDS)
+
+
+_Seen = dict[bytes, tuple[int, int, int]]
+
+
+class Mirror:
+    """Sends what has changed in a directory since it looked last."""
+
+    def __init__(self, calls: FileCalls, source: Path, target: Remote, *, delete: bool) -> None:
+        self._calls = calls
+        self._source = source
+        self._target = target
+        self._delete = delete
+        self._seen: _Seen = {}
+
+    def step(self) -> tuple[int, int]:
+        """Send the changes; return how many files were sent and how many names were deleted."""
+        present: _Seen = {}
+        changed = []
+        for local in walk(self._source):
+            status = local.status
+            present[local.name] = (status.st_mode, status.st_mtime_ns, status.st_size)
+            if self._seen.get(local.name) != present[local.name]:
+                changed.append(local)
+        problems = send_tree(self._calls, changed, self._target.path, lambda _count: None)
+        for problem in problems:
+            _warn(problem)
+        gone = [name for name in self._seen if name not in present] if self._delete else []
+        for name in gone:
+            try:
+                self._calls.remove(self._target.below(name).path, recursive=True)
+            except NotFound:
+                continue
+        failed = {decoded(problem.path) for problem in problems if problem.path}
+        self._seen = {name: seen for name, seen in present.items() if self._target.below(name).path not in failed}
+        return len(changed) - len(problems), len(gone)
+
+
+def walk(root: Path) -> Iterator[Local]:
+    """Yield what is below a local directory, without following links, directories first."""
+    waiting = [(root, b"")]
+    while waiting:
+        directory, prefix = waiting.pop()
+        for entry in sorted(os.scandir(directory), key=lambda one: one.name):
+            name = prefix + os.fsencode(entry.name)
+            local = Local(Path(entry.path), name, entry.stat(follow_symlinks=False))
+            yield local
+            if stat.S_ISDIR(local.status.st_mode):
+                waiting.append((local.source, name + b"/"))
+
+
+def send_tree(
+    calls: FileCalls, found: list[Local], target: bytes, moved: Callable[[int], object]
+) -> list[UploadResult]:
+    """Send files, directories and links below a directory of a workspace; return what was not written."""
+    for local in found:
+        place = target.rstrip(b"/") + b"/" + local.name
+        if stat.S_ISDIR(local.status.st_mode):
+            calls.make_directory(place)
+        elif stat.S_ISLNK(local.status.st_mode):
+            _send_link(calls, local, place)
+    files = (local for local in found if stat.S_ISREG(local.status.st_mode))
+    return calls.upload_many(files, target, moved)
+
+
+def _send_link(calls: FileCalls, local: Local, place: bytes) -> None:
+    held = os.fsencode(local.source.readlink())
+    try:
+        calls.make_link(place, held)
+    except Conflict as refused:
+        if refused.code != "exists":
+            raise
+        calls.remove(place)
+        calls.make_link(place, held)
+
+
+def _required(text: str) -> Remote:
+    remote = remote_of(text)
+    if remote is None:
+        raise InvalidInput(f"{text!r} has to be NAME:PATH.", field="where")
+    return remote
+
+
+def _entry(client: Client, remote: Remote) -> FileAnswer:
+    """Return what one path is, from its directory's listing."""
+    directory, _, name = remote.path.rpartition(b"/")
+    for one in FileCalls(client, remote.workspace).names(directory or b"/"):
+        if decoded(one.path).rpartition(b"/")[2] == name:
+            return one
+    raise NotFound(f"There is no {remote.path!r}.", code="file_not_found", field="path")
+
+
+def _is_directory(client: Client, remote: Remote) -> bool:
+    try:
+        next(FileCalls(client, remote.workspace).names(remote.path), None)
+    except (Conflict, NotFound):
+        return False
+    return True
+
+
+def _send(client: Client, source: Path, there: Remote, *, recursive: bool, moved: Callable[[int], object]) -> None:
+    calls = FileCalls(client, there.workspace)
+    if _is_directory(client, there):
+        there = there.below(os.fsencode(source.resolve().name))
+    if not source.is_dir():
+        calls.upload(source, there.path, moved)
+        return
+    if not recursive:
+        raise InvalidInput(f"{source} is a directory: use --recursive.", field="source")
+    calls.make_directory(there.path)
+    problems = send_tree(calls, list(walk(source)), there.path, moved)
+    for problem in problems:
+        _warn(problem)
+    if problems:
+        raise Conflict(f"{len(problems)} files were not written.", code="files_not_written")
+
+
+def _fetch(client: Client, here: Remote, target: Path, *, recursive: bool, moved: Callable[[int], object]) -> None:
+    calls = FileCalls(client, here.workspace)
+    name = os.fsdecode(here.path.rstrip(b"/").rpartition(b"/")[2])
+    place = target / name if target.is_dir() else target
+    if recursive and _is_directory(client, here):
+        with calls.open(here.path, archive="tar") as answer:
+            for path in unpack(answer, place, moved):
+                err().print(f"not copied: {escape(printable(path))}")
+        return
+    temporary = place.with_name(f".{place.name}.nixws-{os.getpid()}")
+    try:
+        with temporary.open("xb") as file:
+            calls.download(here.path, file, moved)
+        temporary.replace(place)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _warn(problem: UploadResult) -> None:
+    assert problem.error is not None
+    err().print(f"not written: {escape(printable(problem.name))}: {escape(printable(problem.error.message))}")
+
+
+@contextmanager
+def _progress(*, shown: bool) -> Iterator[Callable[[int], object]]:
+    """Yield what is told how many bytes have moved; a bar on a terminal, nothing elsewhere."""
+    console = err()
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as bar:
+        task = bar.add_task("copying", total=None)
+        yield lambda count: bar.advance(task, count)

@@ -1,0 +1,199 @@
+"""The verbs on files, over the real service; random trees make the round trip byte for byte."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from files_web import FilesWeb, files_web
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nixos_workspaces.cli.files import send_tree, walk
+from nixos_workspaces.client import Client
+from nixos_workspaces.client_files import FileCalls, unpack
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilesWeb]:
+    with files_web(tmp_path_factory.mktemp("data")) as running:
+        yield running
+
+
+@pytest.fixture
+def home(service: FilesWeb, request: pytest.FixtureRequest) -> Path:
+    path = service.server.home / f"t{abs(hash(request.node.nodeid)):x}"
+    path.mkdir()
+    os.chown(path, service.server.uid, service.server.uid)
+    return path
+
+
+def nixws(service: FilesWeb, *words: str | Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    given_to_it = {"NIXWS_URL": service.web.url, "NIXWS_TOKEN": service.web.token, "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "nixos_workspaces.cli.main", *map(str, words)]
+    return subprocess.run(command, env={**given_to_it, **environment}, capture_output=True, timeout=120, check=False)
+
+
+def picture(root: Path) -> dict[bytes, tuple[int, bytes]]:
+    found: dict[bytes, tuple[int, bytes]] = {}
+    for path in root.rglob("*"):
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            found[os.fsencode(path.relative_to(root))] = (stat.S_IFLNK, os.fsencode(os.readlink(path)))  # noqa: PTH115 - Path would tidy it up
+        else:
+            content = path.read_bytes() if stat.S_ISREG(mode) else b""
+            kept = mode if stat.S_ISREG(mode) else stat.S_IFDIR
+            found[os.fsencode(path.relative_to(root))] = (kept, content)
+    return found
+
+
+def make_tree(root: Path) -> None:
+    for directory in (root, root / "d", root / "d/e", root / "none"):
+        directory.mkdir()
+    for number in range(30):
+        (root / "d/e" / f"f{number}").write_bytes(os.urandom(number * 100))
+    (root / "run").write_bytes(b"#!/bin/sh\n")
+    (root / "run").chmod(0o755)
+    (root / "link").symlink_to("d/e/f1")
+    Path(os.fsdecode(os.fsencode(root) + b"/\xff%22\n\xfe")).write_bytes(b"odd")
+
+
+def test_a_tree_goes_there_and_back(service: FilesWeb, home: Path, tmp_path: Path) -> None:
+    make_tree(tmp_path / "tree")
+    sent = nixws(service, "cp", "-r", tmp_path / "tree", f"files:{home}/there")
+    assert sent.returncode == 0, sent.stderr
+    assert picture(home / "there") == picture(tmp_path / "tree")
+    back = nixws(service, "cp", "-r", f"files:{home}/there", tmp_path / "back")
+    assert back.returncode == 0, back.stderr
+    assert picture(tmp_path / "back") == picture(tmp_path / "tree")
+    assert nixws(service, "cp", tmp_path / "tree", f"files:{home}/x").returncode == 2
+    assert nixws(service, "cp", tmp_path / "tree", tmp_path / "x").returncode == 2
+
+
+def test_large_and_small_files(service: FilesWeb, home: Path, tmp_path: Path) -> None:
+    for size in (0, 10, 9_000_000):
+        (tmp_path / "f").write_bytes(os.urandom(size))
+        (tmp_path / "f").chmod(0o640)
+        sent = nixws(service, "cp", tmp_path / "f", f"files:{home}")
+        assert sent.returncode == 0, sent.stderr
+        assert (home / "f").read_bytes() == (tmp_path / "f").read_bytes()
+        assert stat.S_IMODE((home / "f").stat().st_mode) == 0o640
+        assert nixws(service, "cp", f"files:{home}/f", tmp_path / "g").returncode == 0
+        assert (tmp_path / "g").read_bytes() == (tmp_path / "f").read_bytes()
+        assert nixws(service, "cat", f"files:{home}/f").stdout == (tmp_path / "f").read_bytes()
+
+
+def test_listing_and_deleting(service: FilesWeb, home: Path) -> None:
+    (home / "d").mkdir()
+    os.chown(home / "d", service.server.uid, service.server.uid)
+    (home / "d/f").write_bytes(b"x")
+    (home / "d/\x1b[31mred").write_bytes(b"x")
+    listed = nixws(service, "ls", f"files:{home}/d")
+    assert b"\x1b" not in listed.stdout
+    assert b"red" in listed.stdout
+    as_json = json.loads(nixws(service, "--json", "ls", f"files:{home}/d").stdout)
+    assert [one["size"] for one in as_json["files"]] == [1, 1]
+    assert nixws(service, "rm", f"files:{home}/d").returncode == 5
+    assert nixws(service, "rm", "-r", f"files:{home}/d").returncode == 0
+    assert nixws(service, "cat", f"files:{home}/d").returncode == 3
+
+
+def test_edit_does_not_overwrite_what_others_changed(service: FilesWeb, home: Path, tmp_path: Path) -> None:
+    (home / "f").write_bytes(b"one\n")
+    os.chown(home / "f", service.server.uid, service.server.uid)
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\necho two >> "$1"\n')
+    editor.chmod(0o755)
+    assert nixws(service, "edit", f"files:{home}/f", EDITOR=str(editor)).returncode == 0
+    assert (home / "f").read_bytes() == b"one\ntwo\n"
+    editor.write_text(f'#!/bin/sh\necho mine >> "$1"; echo theirs > {home}/f\n')
+    refused = nixws(service, "edit", f"files:{home}/f", EDITOR=str(editor))
+    assert refused.returncode == 5
+    assert (home / "f").read_bytes() == b"theirs\n"
+    kept = Path(refused.stderr.decode().partition("kept in ")[2].splitlines()[0].rstrip("."))
+    assert kept.read_bytes().endswith(b"mine\n")
+    shutil.rmtree(kept.parent)
+
+
+def test_sync_sends_what_changed(service: FilesWeb, home: Path, tmp_path: Path) -> None:
+    from nixos_workspaces.cli.files import Mirror, Remote
+
+    tree = tmp_path / "tree"
+    make_tree(tree)
+    assert nixws(service, "sync", "--once", tree, f"files:{home}/s").returncode == 0
+    assert picture(home / "s") == picture(tree)
+    with Client(service.web.url, service.web.token) as client:
+        mirror = Mirror(FileCalls(client, "files"), tree, Remote("files", os.fsencode(home / "s")), delete=True)
+        mirror.step()
+        assert mirror.step() == (0, 0)
+        (tree / "new").write_bytes(b"n")
+        (tree / "link").unlink()
+        shutil.rmtree(tree / "d")
+        changed, deleted = mirror.step()
+        assert (changed, deleted > 0) == (1, True)
+        assert picture(home / "s") == picture(tree)
+
+
+names = st.binary(min_size=1, max_size=30).filter(
+    lambda name: not set(name) & set(b"/\0") and name not in {b".", b".."} and name != b"NOT-INCLUDED.txt"
+)
+leaves = st.one_of(
+    st.tuples(st.just("file"), st.binary(max_size=2000), st.sampled_from([0o644, 0o600, 0o755, 0o444])),
+    st.tuples(st.just("link"), names, st.just(0)),
+)
+trees = st.recursive(
+    st.dictionaries(names, leaves, max_size=4),
+    lambda inner: st.dictionaries(names, st.one_of(leaves, inner), max_size=4),
+    max_leaves=12,
+)
+
+
+def build(root: bytes, tree: dict[bytes, object]) -> None:
+    Path(os.fsdecode(root)).mkdir()
+    for name, what in tree.items():
+        path = root + b"/" + name
+        if isinstance(what, dict):
+            build(path, what)
+            continue
+        assert isinstance(what, tuple)
+        kind, content, mode = what
+        if kind == "link":
+            os.symlink(content, path)  # noqa: PTH211 - Path would tidy it up
+        else:
+            Path(os.fsdecode(path)).write_bytes(content)
+            Path(os.fsdecode(path)).chmod(mode)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(tree=trees)
+def test_random_trees_make_the_round_trip(service: FilesWeb, tree: dict[bytes, object]) -> None:
+    with tempfile.TemporaryDirectory() as scratch, Client(service.web.url, service.web.token) as client:
+        build(os.fsencode(scratch) + b"/tree", tree)
+        calls = FileCalls(client, "files")
+        there = os.fsencode(service.server.home) + b"/round"
+        calls.make_directory(there)
+        assert send_tree(calls, list(walk(Path(scratch) / "tree")), there, lambda _count: None) == []
+        with calls.open(there, archive="tar") as answer:
+            assert unpack(answer, Path(scratch) / "back") == []
+        assert picture(Path(scratch) / "back") == picture(Path(scratch) / "tree")
+        calls.remove(there, recursive=True)
+
+
+def test_a_sparse_file_of_four_gib_is_downloaded_in_parts(service: FilesWeb, home: Path) -> None:
+    with (home / "sparse").open("wb") as file:
+        file.truncate(4 << 30)
+        file.seek((4 << 30) - 5)
+        file.write(b"last!")
+    with Client(service.web.url, service.web.token) as client:
+        calls = FileCalls(client, "files")
+        assert [one.size for one in calls.names(os.fsencode(home))] == [4 << 30]
+        with calls._sent("GET", os.fsencode(home / "sparse"), headers={"Range": "bytes=-10"}) as answer:
+            assert answer.read() == b"\0\0\0\0\0last!"
