@@ -28,6 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 STATE = ROOT / ".dev"
 VENV = ROOT / ".venv"
+UI = ROOT / "ui"
 PYTHON = VENV / "bin" / "python"
 NIXWS = VENV / "bin" / "nixws"
 SERVICE_USER = "nixws"
@@ -42,8 +43,11 @@ RUN_PACKAGES = {
     "openssh-client": "/usr/bin/ssh",
 }
 TEST_PACKAGES = RUN_PACKAGES | {
-    "openssh-server": "/usr/sbin/sshd",
+    "chromium": "/usr/bin/chromium",
     "gcc": "/usr/bin/gcc",
+    "iproute2": "/usr/sbin/ip",
+    "make": "/usr/bin/make",
+    "openssh-server": "/usr/sbin/sshd",
 }
 
 
@@ -125,6 +129,32 @@ def ensure_nix(package_set: str) -> None:
         sh(sys.executable, ROOT / "nix" / "debian" / "generate.py")
 
 
+def ui_fingerprint() -> str:
+    """Return what changes when the browser UI must be built anew."""
+    digest = hashlib.sha256()
+    for path in sorted(UI.rglob("*")):
+        inside = path.relative_to(UI).parts
+        if path.is_file() and inside[0] not in {"node_modules", "dist"}:
+            digest.update(str(path.relative_to(UI)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def ensure_ui() -> None:
+    """Build the browser UI where npm is; elsewhere the API and the command line work without it."""
+    stamp = STATE / "ui"
+    if not shutil.which("npm"):
+        say("npm is not installed: the browser UI is not built (Node.js 20.19 or newer is needed for it)")
+        return
+    fingerprint = ui_fingerprint()
+    if (UI / "dist" / "index.html").exists() and stamp.exists() and stamp.read_text() == fingerprint:
+        return
+    say("building the browser UI")
+    npm = {"cwd": UI, "stdout": subprocess.DEVNULL}
+    sh("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", **npm)
+    sh("npm", "run", "build", "--loglevel=error", **npm)
+    stamp.write_text(fingerprint)
+
+
 def set_up(packages: dict[str, str], package_set: str) -> None:
     """Bring this machine to where the service and its tests can run."""
     if os.geteuid() != 0:
@@ -134,6 +164,7 @@ def set_up(packages: dict[str, str], package_set: str) -> None:
         ensure_system_packages(packages)
         ensure_service_user()
         ensure_nix(package_set)
+        ensure_ui()
 
 
 def run(options: argparse.Namespace) -> None:
@@ -158,7 +189,7 @@ def test(options: argparse.Namespace) -> None:
 
 
 def check(_: argparse.Namespace) -> None:
-    """Look at formatting, lint, types, layers and sizes; needs nothing but the virtual environment."""
+    """Look at formatting, lint, types, layers and sizes; at the browser UI too, once it has been built here."""
     with locked():
         ensure_environment()
     tool = VENV / "bin"
@@ -168,6 +199,8 @@ def check(_: argparse.Namespace) -> None:
     sh(tool / "mypy", **quiet)
     sh(tool / "lint-imports", "--no-logo", **quiet)
     sh(PYTHON, "-m", "pytest", "--quiet", "tests/test_architecture.py", **quiet)
+    if (UI / "node_modules").exists():
+        sh("npm", "run", "check", "--silent", cwd=UI)
 
 
 def bench(options: argparse.Namespace) -> None:

@@ -35,6 +35,9 @@ let
   others = builtins.filter (
     package: !(builtins.elem package libraries) && !(builtins.elem package interpreters)
   ) chosen;
+
+  # What owns the terminals: it outlives browsers, SSH connections and the control plane.
+  terminals = import ./agent/package.nix { inherit (pkgs) runCommand gcc; };
 in
 {
   imports = [ template.module ];
@@ -42,7 +45,7 @@ in
   boot.isContainer = true;
   system.stateVersion = "24.11";
 
-  environment.systemPackages = withLibraries ++ others;
+  environment.systemPackages = withLibraries ++ others ++ [ terminals ];
 
   users = {
     mutableUsers = false;
@@ -110,6 +113,27 @@ in
       SystemMaxFileSize=4M
       RuntimeMaxUse=8M
     '';
+  };
+
+  # Its children are the users' shells and all they start: what is killed for want of memory is one of them, not all.
+  systemd.services.nixws-terminals = {
+    description = "Terminals";
+    wantedBy = [ "multi-user.target" ];
+    # A change of the program is taken over in place (SIGHUP): a restart would end every terminal.
+    reloadIfChanged = true;
+    unitConfig.StartLimitIntervalSec = 0;
+    serviceConfig = {
+      User = "nixos";
+      ExecStart = "${terminals}/bin/nixws-terminals --socket /run/nixws-terminals/holder.sock --upgrade-to /run/current-system/sw/bin/nixws-terminals";
+      ExecReload = "${pkgs.coreutils}/bin/kill -HUP $MAINPID";
+      RuntimeDirectory = "nixws-terminals";
+      RuntimeDirectoryMode = "0700";
+      Restart = "always";
+      RestartSec = "200ms";
+      OOMPolicy = "continue";
+      TasksMax = "infinity";
+      LimitNOFILE = 8192;
+    };
   };
 
   # Nobody sits at a console; the store is shared and read-only; what else costs time or memory at every start.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -68,9 +68,10 @@ class Tab:
         self.page.wait_for_url("**/workspaces")
 
     def open(self, path: str) -> None:
-        """Go to a view and wait until nothing is loaded any more."""
+        """Go to a view and wait until it is there with what it asks the service for."""
         self.page.goto(f"{self.url}{path}")
-        self.page.locator("#content, .lone-page").first.wait_for()
+        self.page.locator(".workspace-detail-pane > *, .lone-page").first.wait_for()
+        expect(self.page.get_by_text("Loading…")).to_have_count(0)
 
     def violations(self) -> list[str]:
         """Return what axe finds wrong with the page as it is."""

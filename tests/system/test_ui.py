@@ -173,7 +173,6 @@ def test_axe_finds_nothing(browser: Browser, service: Service, workspace: JSON, 
         opened.sign_in(service.token)
         for view in views_of(workspace):
             opened.open(view)
-            opened.page.wait_for_load_state("networkidle")
             found[view] = opened.violations()
         opened.open("/workspaces")
         form_of(opened.page)
@@ -200,7 +199,6 @@ def test_nothing_is_wider_than_the_window(
         opened.sign_in(service.token)
         for view in views_of(workspace):
             opened.open(view)
-            opened.page.wait_for_load_state("networkidle")
             over = opened.page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert over <= 0, f"{view} is {over} px wider than {width}"
 
@@ -211,13 +209,13 @@ def test_the_keyboard_alone_is_enough(ui: Tab, workspace: JSON) -> None:
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox", name="Filter workspaces")).to_be_focused()
     page.keyboard.type(workspace["name"])
-    page.keyboard.press("Tab")
-    page.locator("body").press("j")
     page.keyboard.press("Control+k")
+    expect(page.get_by_role("combobox", name="Command palette")).to_be_focused()
     page.keyboard.type(f"go to {workspace['name']}")
     page.keyboard.press("Enter")
     page.wait_for_url("**/workspaces/ws-*")
     page.keyboard.press("Control+k")
+    expect(page.get_by_role("combobox", name="Command palette")).to_be_focused()
     page.keyboard.type("new workspace")
     page.keyboard.press("Enter")
     name = page.get_by_role("textbox", name="Name")

@@ -119,8 +119,10 @@ in
       description = "SSH Daemon";
       wantedBy = [ "multi-user.target" ];
       restartTriggers = [ configuration ];
-      # All that it needs exists once the system is activated: it is the first service to start.
+      # All that it needs exists once the system is activated: it is the first service to start. Only the bus must
+      # listen before: who logs in at once may ask systemd something.
       unitConfig.DefaultDependencies = false;
+      after = [ "dbus.socket" ];
       conflicts = [ "shutdown.target" ];
       before = [ "shutdown.target" ];
       preStart = ''

@@ -97,6 +97,10 @@ let
       type = types.bool;
       default = true;
     };
+    reloadIfChanged = mkOption {
+      type = types.bool;
+      default = false;
+    };
   };
   unitSet =
     options:

@@ -26,7 +26,8 @@ TOPLEVEL = "nixosConfigurations.workspace.config.system.build.toplevel"
 _INPUT = "nixpkgs"
 _DATA_FILE = "workspace.json"
 _LOCK_FILE = "flake.lock"
-_TEMPLATES = "templates"
+_STATIC = ("*.nix", "templates/**/*", "agent/*.[ch]", "agent/*.nix")
+"""What is copied into every flake, by pattern below the directory of the static files."""
 _LOCK_SECONDS = 300.0
 _ORIGIN = Path(__file__).with_name("origin.nix")
 
@@ -152,8 +153,8 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def _static_files(directory: Path) -> dict[str, bytes]:
-    """Return the Nix files of a flake by their name below ``directory``."""
-    found = [*directory.glob("*.nix"), *(directory / _TEMPLATES).rglob("*")]
+    """Return the static files of a flake by their name below ``directory``."""
+    found = [path for pattern in _STATIC for path in directory.glob(pattern)]
     return {
         str(path.relative_to(directory)): path.read_bytes()
         for path in found

@@ -44,6 +44,7 @@ class FastClientConnection(SSHClientConnection):
         self._receiving: tuple[object, AESGCM] | None = None
         self._sending: tuple[object, AESGCM] | None = None
         self._rest_is_due = False
+        self._is_paused = False
 
     @override
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
@@ -51,11 +52,23 @@ class FastClientConnection(SSHClientConnection):
         self._inpbuf = self._inpbuf + data if self._inpbuf else bytes(data)
         if not self._rest_is_due:
             self._recv_data()
+            self._read_on()
 
     def _receive_rest(self) -> None:
         self._rest_is_due = False
         if self._transport and self._inpbuf:
             self._recv_data()
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Read from the socket only when the buffer is used up: else it grows, and is copied again every turn."""
+        if self._rest_is_due is self._is_paused or self._transport is None or self._transport.is_closing():
+            return
+        self._is_paused = self._rest_is_due
+        if self._is_paused:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
 
     @override
     def _recv_data(self) -> None:

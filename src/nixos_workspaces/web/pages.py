@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse
 
 from nixos_workspaces.auth.tokens import TokenKind
@@ -114,14 +115,15 @@ async def asset(path: str) -> Response:
     return _file(UI_DIST / "assets" / path, "public, max-age=31536000, immutable")
 
 
-@router.get("/sign-in", include_in_schema=False)
-@router.get("/workspaces", include_in_schema=False)
-@router.get("/workspaces/{path:path}", include_in_schema=False)
-async def ui_route(path: str = "", reason: str = "") -> Response:  # noqa: ARG001 - the page reads its own address
-    """Serve the UI at the addresses of its views."""
+async def ui_route() -> Response:
+    """Serve the UI at the addresses of its views; what stands behind the ``?`` is the page's own affair."""
     if not _built():
         raise NotFound("The web UI is not built here.", code="no_such_route")
     return _ui()
+
+
+for _path in ("/sign-in", "/workspaces", "/workspaces/{path:path}"):
+    router.add_api_route(_path, ui_route, methods=["GET"], include_in_schema=False, route_class_override=APIRoute)
 
 
 def _built() -> bool:

@@ -1,0 +1,107 @@
+import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { ApiError, request, workspacePath } from "./client";
+import type { components } from "./schema";
+import type {
+  Capacity,
+  Generation,
+  Health,
+  Package,
+  Session,
+  Template,
+  Workspace,
+  WorkspaceDetail,
+} from "./types";
+
+const PAGE = 200;
+
+/** Every page of the list, one after the other; `onFirst` gets the first as soon as it is there. */
+async function everyWorkspace(
+  signal: AbortSignal,
+  onFirst: (some: Workspace[]) => void,
+): Promise<Workspace[]> {
+  const found: Workspace[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await request<components["schemas"]["WorkspaceList"]>("GET", "/api/nixos/workspaces", {
+      query: { limit: PAGE, cursor },
+      signal,
+    });
+    cursor = page.next_cursor ?? undefined;
+    if (cursor && found.length === 0) onFirst(page.workspaces);
+    found.push(...page.workspaces);
+  } while (cursor);
+  return found;
+}
+
+/** Who is signed in; null for nobody. */
+export const sessionQuery = queryOptions({
+  queryKey: ["session"],
+  staleTime: 5 * 60_000,
+  queryFn: async ({ signal }): Promise<Session | null> => {
+    try {
+      return await request<Session>("GET", "/api/nixos/session", { signal });
+    } catch (failure) {
+      if (failure instanceof ApiError && failure.status === 401) return null;
+      throw failure;
+    }
+  },
+});
+
+/** Every workspace that may be seen; the events socket keeps it up to date. */
+export const workspacesQuery = queryOptions({
+  queryKey: ["workspaces"],
+  queryFn: ({ client, queryKey, signal }) =>
+    everyWorkspace(signal, (some) => {
+      if (!client.getQueryData(queryKey)) client.setQueryData(queryKey, some);
+    }),
+});
+
+export const workspaceKey = (id: string) => ["workspace", id] as const;
+
+/** One workspace in full; its figures are asked for again every few seconds while it runs. */
+export const workspaceQuery = (id: string, period = 3_000) =>
+  queryOptions({
+    queryKey: workspaceKey(id),
+    queryFn: async ({ signal }) =>
+      (await request<{ workspace: WorkspaceDetail }>("GET", workspacePath(id), { signal })).workspace,
+    refetchInterval: (query) => (query.state.data?.status === "running" ? period : false),
+  });
+
+export const generationsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["workspace", id, "generations"],
+    queryFn: async ({ signal }) =>
+      (await request<{ generations: Generation[] }>("GET", workspacePath(id, "generations"), { signal }))
+        .generations,
+  });
+
+export const templatesQuery = queryOptions({
+  queryKey: ["templates"],
+  staleTime: 10 * 60_000,
+  queryFn: async ({ signal }) =>
+    (await request<{ templates: Template[] }>("GET", "/api/nixos/templates", { signal })).templates,
+});
+
+export const packagesQuery = (text: string) =>
+  queryOptions({
+    queryKey: ["packages", text],
+    staleTime: 10 * 60_000,
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }) =>
+      request<{ packages: Package[]; package_set: string }>("GET", "/api/nixos/packages", {
+        query: { query: text, limit: 30 },
+        signal,
+      }),
+  });
+
+export const healthQuery = queryOptions({
+  queryKey: ["health"],
+  staleTime: 10_000,
+  queryFn: ({ signal }) => request<Health>("GET", "/api/nixos/health", { signal }),
+});
+
+/** What the machine has left; null while its engine does not answer. */
+export const capacityQuery = queryOptions({
+  ...healthQuery,
+  select: (health): Capacity | null => health.capacity,
+});

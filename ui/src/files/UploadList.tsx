@@ -1,0 +1,61 @@
+import { useT } from "../i18n/messages";
+import { bytes } from "../shared/format";
+import { useStore } from "../shared/Store";
+import { baseName, shown } from "./paths";
+import type { Upload, UploadQueue } from "./UploadQueue";
+
+/** How each upload does, and what to do where something of its name is there already. */
+export function UploadList({ queue }: { queue: UploadQueue }) {
+  const t = useT();
+  const uploads = useStore(queue.state);
+  if (uploads.length === 0) return null;
+  return (
+    <section className="upload-list" aria-label={t("files.uploading")}>
+      <ul>
+        {uploads.map((upload) => (
+          <UploadRow key={upload.id} upload={upload} queue={queue} />
+        ))}
+      </ul>
+      <button type="button" className="button button-small" onClick={() => queue.clear()}>
+        {t("app.close")}
+      </button>
+    </section>
+  );
+}
+
+const button = (text: string, onClick: () => void) => (
+  <button type="button" className="button button-small" onClick={onClick}>
+    {text}
+  </button>
+);
+
+function UploadRow({ upload, queue }: { upload: Upload; queue: UploadQueue }) {
+  const t = useT();
+  const { id, file, sent, state } = upload;
+  const name = shown(baseName(upload.path));
+  const isRunning = state === "sending" || state === "waiting";
+  return (
+    <li className="upload">
+      <span>{name}</span>
+      {isRunning && <progress value={file.size ? sent / file.size : 0} max={1} aria-label={name} />}
+      {isRunning && (
+        <span className="muted">
+          {bytes(sent, t.locale)} / {bytes(file.size, t.locale)}
+        </span>
+      )}
+      {state === "done" && <span className="change-added">{t("tasks.state.done")}</span>}
+      {state === "failed" && <span className="field-problem">{upload.reason}</span>}
+      {state === "conflict" && <span role="alert">{t("files.exists", { name })}</span>}
+      {isRunning && button(t("app.cancel"), () => queue.cancel(id))}
+      {state === "conflict" && (
+        <>
+          {button(t("files.replace"), () => queue.retry(id, true))}
+          {button(t("files.keepBoth"), () => queue.keepBoth(id))}
+          {button(t("files.skip"), () => queue.cancel(id))}
+        </>
+      )}
+      {(state === "failed" || state === "cancelled") &&
+        button(t("app.retry"), () => queue.retry(id, upload.replaces))}
+    </li>
+  );
+}

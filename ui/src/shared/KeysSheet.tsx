@@ -1,0 +1,37 @@
+import { useT } from "../i18n/messages";
+import type { MessageKey } from "../i18n/en";
+import { Modal } from "./Modal";
+
+const KEYS: [string, MessageKey][] = [
+  ["Ctrl K", "help.palette"],
+  ["?", "help.help"],
+  ["/", "help.filter"],
+  ["c", "help.create"],
+  ["j", "help.next"],
+  ["k", "help.previous"],
+  ["Enter", "help.openItem"],
+  ["Ctrl Shift F", "help.find"],
+  ["Ctrl Shift C", "help.copy"],
+  ["Ctrl Shift V", "help.pasteKey"],
+  ["Ctrl F6", "help.leave"],
+  ["Ctrl S", "help.save"],
+];
+
+/** Every key that does something. */
+export default function KeysSheet({ onClose }: { onClose: () => void }) {
+  const t = useT();
+  return (
+    <Modal isOpen onClose={onClose} title={t("help.title")}>
+      <dl className="keys-sheet">
+        {KEYS.map(([key, text]) => (
+          <div key={key}>
+            <dt>
+              <kbd>{key}</kbd>
+            </dt>
+            <dd>{t(text)}</dd>
+          </div>
+        ))}
+      </dl>
+    </Modal>
+  );
+}

@@ -1,0 +1,39 @@
+import { X } from "lucide-react";
+import { Dialog } from "radix-ui";
+import type { ReactNode } from "react";
+import { useT } from "../i18n/messages";
+
+interface ModalProps {
+  isOpen: boolean;
+  onClose: () => void;
+  title: string;
+  description?: string;
+  /** A drawer stands at the side of the page instead of in its middle. */
+  kind?: "dialog" | "drawer" | "palette";
+  children: ReactNode;
+}
+
+/** A dialog that keeps the focus, gives it back, and closes by Escape or a click beside it. */
+export function Modal({ isOpen, onClose, title, description, kind = "dialog", children }: ModalProps) {
+  const t = useT();
+  return (
+    <Dialog.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
+      <Dialog.Portal>
+        <Dialog.Overlay className="modal-overlay" />
+        <Dialog.Content
+          className={`modal modal-${kind}`}
+          {...(!description && { "aria-describedby": undefined })}
+        >
+          <header className="modal-header">
+            <Dialog.Title className="modal-title">{title}</Dialog.Title>
+            <Dialog.Close className="icon-button" aria-label={t("app.close")}>
+              <X aria-hidden size={18} />
+            </Dialog.Close>
+          </header>
+          {description && <Dialog.Description className="muted">{description}</Dialog.Description>}
+          {children}
+        </Dialog.Content>
+      </Dialog.Portal>
+    </Dialog.Root>
+  );
+}

@@ -1,0 +1,175 @@
+import { FitAddon } from "@xterm/addon-fit";
+import { SearchAddon } from "@xterm/addon-search";
+import { Unicode11Addon } from "@xterm/addon-unicode11";
+import { WebLinksAddon } from "@xterm/addon-web-links";
+import { Terminal } from "@xterm/xterm";
+import type { TerminalSettings } from "./settings";
+import { THEMES } from "./settings";
+
+const BELL_MS = 200;
+const SOFTWARE_GPU = /swiftshader|llvmpipe|softpipe|software|basic render/i;
+const CLIPBOARD_BYTES = 1 << 20;
+
+export interface ViewEvents {
+  /** Keys, pastes and the terminal's own answers. */
+  onInput: (data: string) => void;
+  onSize: (cols: number, rows: number) => void;
+  onTitle: (title: string) => void;
+  /** Several lines are about to be pasted into a program that did not ask for pastes as one piece. */
+  onRiskyPaste: (text: string) => void;
+  onFind: () => void;
+  onLeave: () => void;
+}
+
+/** Whether WebGL would run on a graphics card; on a software renderer the DOM is faster. */
+function hasRealGpu(): boolean {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  const info = gl?.getExtension("WEBGL_debug_renderer_info");
+  const renderer = gl && info ? String(gl.getParameter(info.UNMASKED_RENDERER_WEBGL)) : "software";
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  return !SOFTWARE_GPU.test(renderer);
+}
+
+/** xterm in an element: its add-ons, keys, links, clipboard and size; nothing of connections. */
+export class XtermView {
+  readonly terminal: Terminal;
+  readonly search = new SearchAddon();
+  readonly #fit = new FitAddon();
+  readonly #element: HTMLElement;
+  readonly #events: ViewEvents;
+  readonly #observer: ResizeObserver;
+  readonly #abort = new AbortController();
+  #settings: TerminalSettings;
+  #isDisposed = false;
+
+  constructor(element: HTMLElement, settings: TerminalSettings, events: ViewEvents) {
+    this.#element = element;
+    this.#events = events;
+    this.#settings = settings;
+    this.terminal = new Terminal({
+      allowProposedApi: true,
+      macOptionIsMeta: true,
+      rightClickSelectsWord: true,
+    });
+    const { terminal } = this;
+    terminal.loadAddon(this.#fit);
+    terminal.loadAddon(this.search);
+    terminal.loadAddon(new Unicode11Addon());
+    terminal.loadAddon(new WebLinksAddon((event, uri) => this.#follow(event, uri)));
+    terminal.options.linkHandler = { activate: (event, uri) => this.#follow(event, uri) };
+    terminal.unicode.activeVersion = "11";
+    terminal.attachCustomKeyEventHandler((event) => this.#onKey(event));
+    terminal.parser.registerOscHandler(52, (text) => this.#onClipboard(text));
+    terminal.onData(events.onInput);
+    terminal.onBinary(events.onInput);
+    terminal.onResize(({ cols, rows }) => events.onSize(cols, rows));
+    terminal.onTitleChange(events.onTitle);
+    terminal.onBell(() => this.#ring());
+    this.apply(settings);
+    terminal.open(element);
+    element.addEventListener("paste", (event) => this.#onPaste(event), {
+      capture: true,
+      signal: this.#abort.signal,
+    });
+    this.#observer = new ResizeObserver(() => this.fit());
+    this.#observer.observe(element);
+    this.fit();
+    void this.#useGpu();
+  }
+
+  apply(settings: TerminalSettings): void {
+    this.#settings = settings;
+    this.terminal.options = {
+      fontSize: settings.fontSize,
+      fontFamily: settings.fontFamily,
+      scrollback: settings.scrollback,
+      cursorStyle: settings.cursor,
+      cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches,
+      screenReaderMode: settings.screenReader,
+      theme: THEMES[settings.scheme],
+    };
+    if (this.terminal.element) this.fit();
+  }
+
+  /** Makes the terminal as large as its pane; a hidden pane keeps its size. */
+  fit(): void {
+    if (!this.#isDisposed && this.#element.clientWidth > 0 && this.#element.clientHeight > 0) this.#fit.fit();
+  }
+
+  focus(): void {
+    this.terminal.focus();
+  }
+
+  dispose(): void {
+    this.#isDisposed = true;
+    this.#abort.abort();
+    this.#observer.disconnect();
+    this.terminal.dispose();
+  }
+
+  async #useGpu(): Promise<void> {
+    if (!hasRealGpu()) return;
+    const { WebglAddon } = await import("@xterm/addon-webgl");
+    if (this.#isDisposed) return;
+    const webgl = new WebglAddon();
+    webgl.onContextLoss(() => webgl.dispose());
+    this.terminal.loadAddon(webgl);
+  }
+
+  /** Opens a link only with Ctrl or ⌘: whoever prints to the terminal decides what a link says. */
+  #follow(event: MouseEvent, uri: string): void {
+    if ((event.ctrlKey || event.metaKey) && /^https?:\/\//i.test(uri))
+      open(uri, "_blank", "noopener,noreferrer");
+  }
+
+  #onKey(event: KeyboardEvent): boolean {
+    if (event.type !== "keydown") return true;
+    if (event.ctrlKey && event.key === "F6") {
+      event.preventDefault();
+      this.#events.onLeave();
+      return false;
+    }
+    if (!event.ctrlKey || !event.shiftKey) return true;
+    switch (event.code) {
+      case "KeyC":
+        event.preventDefault();
+        if (this.terminal.hasSelection()) void navigator.clipboard.writeText(this.terminal.getSelection());
+        return false;
+      case "KeyV":
+        return false; // The browser's own paste follows.
+      case "KeyF":
+        event.preventDefault();
+        this.#events.onFind();
+        return false;
+      default:
+        return true;
+    }
+  }
+
+  #onPaste(event: ClipboardEvent): void {
+    const text = event.clipboardData?.getData("text/plain") ?? "";
+    if (!/[\r\n]./.test(text) || this.terminal.modes.bracketedPasteMode) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.#events.onRiskyPaste(text);
+  }
+
+  /** OSC 52: a program writes the clipboard, if that is allowed; reading it never is. */
+  #onClipboard(text: string): boolean {
+    const encoded = text.slice(text.indexOf(";") + 1);
+    if (!this.#settings.clipboard || encoded === "?" || encoded.length > CLIPBOARD_BYTES) return true;
+    try {
+      const bytes = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
+      void navigator.clipboard.writeText(new TextDecoder().decode(bytes));
+    } catch {
+      return true;
+    }
+    return true;
+  }
+
+  #ring(): void {
+    if (!this.#settings.bell) return;
+    this.#element.classList.add("ringing");
+    setTimeout(() => this.#element.classList.remove("ringing"), BELL_MS);
+  }
+}

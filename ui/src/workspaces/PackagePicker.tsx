@@ -1,0 +1,119 @@
+import { useQuery } from "@tanstack/react-query";
+import { X } from "lucide-react";
+import { type KeyboardEvent, useDeferredValue, useId, useState } from "react";
+import { healthQuery, packagesQuery } from "../api/queries";
+import { useT } from "../i18n/messages";
+import { Field } from "../shared/Field";
+import { isPackageName } from "./validation";
+
+interface PackagePickerProps {
+  chosen: readonly string[];
+  onChange: (packages: readonly string[]) => void;
+  problem?: string | undefined;
+}
+
+/** Chosen packages as chips, and a search in the package set that adds to them. */
+export function PackagePicker({ chosen, onChange, problem }: PackagePickerProps) {
+  const t = useT();
+  const id = useId();
+  const [text, setText] = useState("");
+  const [isOpen, setIsOpen] = useState(false);
+  const [current, setCurrent] = useState(-1);
+  const [isWrong, setIsWrong] = useState(false);
+  const wanted = useDeferredValue(text.trim());
+  const { data } = useQuery({ ...packagesQuery(wanted), enabled: wanted !== "" });
+  const { data: health } = useQuery(healthQuery);
+  const found = (data?.packages ?? []).filter((one) => !chosen.includes(one.name));
+  const isShown = isOpen && wanted !== "";
+  const add = (name: string) => {
+    if (!isPackageName(name)) {
+      setIsWrong(true);
+      return;
+    }
+    if (!chosen.includes(name)) onChange([...chosen, name]);
+    setText("");
+    setCurrent(-1);
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === "ArrowDown") setCurrent(Math.min(current + 1, found.length - 1));
+    else if (event.key === "ArrowUp") setCurrent(Math.max(current - 1, -1));
+    else if (event.key === "Enter" && text.trim()) add(found[current]?.name ?? text.trim());
+    else if (event.key === "Escape" && isShown) setIsOpen(false);
+    else if (event.key === "Backspace" && text === "" && chosen.length > 0) onChange(chosen.slice(0, -1));
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return (
+    <div className="package-search">
+      <Field
+        label={t("create.packages")}
+        hint={t("create.packagesHint", { set: health?.package_set ?? "" })}
+        problem={isWrong ? t("create.packageInvalid") : problem}
+      >
+        {(field) => (
+          <>
+            <ul className="chips">
+              {chosen.map((name) => (
+                <li key={name} className="chip">
+                  {name}
+                  <button
+                    type="button"
+                    className="icon-button"
+                    aria-label={t("create.remove", { name })}
+                    onClick={() => onChange(chosen.filter((one) => one !== name))}
+                  >
+                    <X aria-hidden size={14} />
+                  </button>
+                </li>
+              ))}
+            </ul>
+            <input
+              {...field}
+              role="combobox"
+              aria-expanded={isShown}
+              aria-controls={`${id}-list`}
+              aria-autocomplete="list"
+              aria-activedescendant={isShown && found[current] ? `${id}-${current}` : undefined}
+              autoComplete="off"
+              spellCheck={false}
+              value={text}
+              onChange={(event) => {
+                setText(event.target.value);
+                setIsOpen(true);
+                setIsWrong(false);
+                setCurrent(-1);
+              }}
+              onFocus={() => setIsOpen(true)}
+              onBlur={() => setIsOpen(false)}
+              onKeyDown={onKeyDown}
+            />
+            {isShown && (
+              <div className="options" role="listbox" id={`${id}-list`} aria-label={t("create.packages")}>
+                {found.map((one, index) => (
+                  <div
+                    key={one.name}
+                    id={`${id}-${index}`}
+                    role="option"
+                    tabIndex={-1}
+                    aria-selected={index === current}
+                    className="option"
+                    onPointerDown={(event) => {
+                      event.preventDefault();
+                      add(one.name);
+                    }}
+                  >
+                    <strong>{one.name}</strong>
+                    <span className="muted">{one.version}</span>
+                    <span className="muted">{one.description}</span>
+                  </div>
+                ))}
+                {data && found.length === 0 && <p className="muted option">{t("create.noPackage")}</p>}
+              </div>
+            )}
+          </>
+        )}
+      </Field>
+    </div>
+  );
+}

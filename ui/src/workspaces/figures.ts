@@ -1,0 +1,60 @@
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { workspaceQuery } from "../api/queries";
+import type { Metrics, Status } from "../api/types";
+import { Store, useStore } from "../shared/Store";
+import { POINTS } from "./sparkPath";
+
+/** Figures at one moment; null where none could be had. */
+export interface Sample {
+  at: number;
+  metrics: Metrics | null;
+}
+
+const NONE: readonly Sample[] = [];
+const stores = new Map<string, Store<readonly Sample[]>>();
+
+function samplesOf(id: string): Store<readonly Sample[]> {
+  let store = stores.get(id);
+  if (!store) {
+    store = new Store(NONE);
+    stores.set(id, store);
+  }
+  return store;
+}
+
+/** The samples with one more; the same moment counts once. */
+export function withSample(samples: readonly Sample[], sample: Sample): readonly Sample[] {
+  if (samples.at(-1)?.at === sample.at) return samples;
+  return [...samples.slice(1 - POINTS), sample];
+}
+
+const SETTLED_MS = 300;
+
+/** Whether the caller has been shown for a moment: what passes by while somebody scrolls or types asks for nothing. */
+function useSettled(): boolean {
+  const [isSettled, setIsSettled] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setIsSettled(true), SETTLED_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  return isSettled;
+}
+
+/** The present figures of a running workspace and those since the page was opened, asked for every `period` ms. */
+export function useFigures(
+  id: string,
+  status: Status,
+  period: number,
+): { now: Metrics | null; past: readonly Sample[] } {
+  const running = status === "running";
+  const isSettled = useSettled();
+  const { data, dataUpdatedAt } = useQuery({ ...workspaceQuery(id, period), enabled: running && isSettled });
+  const store = samplesOf(id);
+  const metrics = running ? (data?.metrics ?? null) : null;
+  useEffect(() => {
+    if (running && dataUpdatedAt > 0)
+      store.set((samples) => withSample(samples, { at: dataUpdatedAt, metrics }));
+  }, [store, running, dataUpdatedAt, metrics]);
+  return { now: metrics, past: useStore(store) };
+}

@@ -1,0 +1,250 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import {
+  type ConnectionOptions,
+  type ConnectionState,
+  TerminalConnection,
+} from "../src/terminal/TerminalConnection";
+import { makeTestSocket, TestSocket } from "./sockets";
+
+const encoder = new TextEncoder();
+const bytesOf = (text: string) => encoder.encode(text);
+
+function connect(options: Partial<ConnectionOptions> = {}) {
+  const shown: string[] = [];
+  const gaps: [number, number][] = [];
+  const states: ConnectionState[] = [];
+  const pending: (() => void)[] = [];
+  const connection = new TerminalConnection({
+    url: "ws://test/terminal",
+    session: "00000000000000a1",
+    write: (data, done) => {
+      shown.push(new TextDecoder().decode(data));
+      pending.push(done);
+    },
+    onGap: (from, to) => gaps.push([from, to]),
+    onResized: () => undefined,
+    onState: (state) => states.push(state),
+    makeSocket: makeTestSocket,
+    random: () => 0,
+    ...options,
+  });
+  connection.open(100, 30);
+  const consume = () => {
+    for (const done of pending.splice(0)) done();
+  };
+  return { connection, shown, gaps, states, consume };
+}
+
+const session = (offset = 0, end = offset) => ({
+  type: "session",
+  id: "00000000000000a1",
+  offset,
+  end,
+  cols: 100,
+  rows: 30,
+});
+
+describe("TerminalConnection", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ now: 1_000_000 });
+    TestSocket.made.length = 0;
+  });
+  afterEach(() => vi.useRealTimers());
+
+  it("asks for its terminal from the first byte on, with the window's size", () => {
+    connect();
+    const { url, protocol } = TestSocket.latest;
+    const query = new URL(url).searchParams;
+    expect(Object.fromEntries(query)).toEqual({
+      session: "00000000000000a1",
+      offset: "0",
+      cols: "100",
+      rows: "30",
+    });
+    expect(protocol).toBe("nixws.terminal.v1");
+  });
+
+  it("sends nothing before the session is there, and raw bytes after", () => {
+    const { connection } = connect();
+    expect(connection.send("ls\r")).toBe(false);
+    TestSocket.latest.text(session());
+    expect(connection.send("ls ü\r")).toBe(true);
+    expect(TestSocket.latest.sent).toEqual([bytesOf("ls ü\r")]);
+  });
+
+  it("goes on after the last byte it has when the socket breaks, without doubling what comes twice", () => {
+    const { shown, gaps } = connect();
+    TestSocket.latest.text(session());
+    TestSocket.latest.output(bytesOf("abcdef"), 6);
+    TestSocket.latest.break();
+    vi.advanceTimersByTime(1_000);
+    expect(TestSocket.made).toHaveLength(2);
+    expect(new URL(TestSocket.latest.url).searchParams.get("offset")).toBe("6");
+    TestSocket.latest.text(session(6, 9));
+    TestSocket.latest.output(bytesOf("defghi"), 9);
+    TestSocket.latest.output(bytesOf("ghi"), 9);
+    expect(shown.join("")).toBe("abcdefghi");
+    expect(gaps).toEqual([]);
+  });
+
+  it("gives every byte once whatever the cuts and breaks", () => {
+    const printed = bytesOf(Array.from({ length: 2_000 }, (_, line) => `${line}\n`).join(""));
+    const { shown, gaps, consume, connection } = connect();
+    let seed = 7;
+    const random = (below: number) => {
+      seed = (seed * 48_271) % 2_147_483_647;
+      return seed % below;
+    };
+    TestSocket.latest.text(session());
+    while (connection.offset < printed.length) {
+      if (random(5) === 0) {
+        TestSocket.latest.break();
+        vi.advanceTimersByTime(20_000);
+        TestSocket.latest.text(session(connection.offset));
+      }
+      const back = Math.min(connection.offset, random(50));
+      const from = connection.offset - back;
+      const end = Math.min(printed.length, from + 1 + random(400));
+      TestSocket.latest.output(printed.slice(from, end), end);
+      if (random(3) === 0) consume();
+    }
+    expect(shown.join("")).toBe(new TextDecoder().decode(printed));
+    expect(gaps).toEqual([]);
+  });
+
+  it("reports what is lost, once, and only to somebody who had something before", () => {
+    const first = connect();
+    TestSocket.latest.text(session(500, 500));
+    expect(first.gaps).toEqual([]);
+    TestSocket.latest.output(bytesOf("x"), 501);
+    TestSocket.latest.break();
+    vi.advanceTimersByTime(1_000);
+    TestSocket.latest.text(session(900));
+    TestSocket.latest.text({ type: "gap", from: 501, to: 900 });
+    expect(first.gaps).toEqual([[501, 900]]);
+  });
+
+  it("acknowledges frames only once they are consumed, those of one turn together", async () => {
+    const { consume } = connect();
+    TestSocket.latest.text(session());
+    for (const end of [1, 2, 3]) TestSocket.latest.output(bytesOf("a"), end);
+    await Promise.resolve();
+    expect(TestSocket.latest.messages).toEqual([]);
+    consume();
+    await Promise.resolve();
+    expect(TestSocket.latest.messages).toEqual([{ type: "ack", frames: 3 }]);
+  });
+
+  it("acknowledges nothing of a broken socket to the next one", async () => {
+    const { consume } = connect();
+    TestSocket.latest.text(session());
+    TestSocket.latest.output(bytesOf("a"), 1);
+    TestSocket.latest.break();
+    vi.advanceTimersByTime(1_000);
+    TestSocket.latest.text(session(1));
+    consume();
+    await Promise.resolve();
+    expect(TestSocket.latest.messages).toEqual([]);
+  });
+
+  it("does not type a terminal's answers to a replay into the shell", () => {
+    const { connection, consume } = connect();
+    TestSocket.latest.text(session(0, 4));
+    TestSocket.latest.output(bytesOf("\u001b[6n"), 4);
+    expect(connection.isReplaying).toBe(true);
+    expect(connection.send("\u001b[1;1R")).toBe(false);
+    consume();
+    expect(connection.send("\u001b[1;1R")).toBe(true);
+  });
+
+  it("answers what a terminal asks that was opened just now", () => {
+    const { connection } = connect({ isNew: true });
+    TestSocket.latest.text(session(0, 4));
+    expect(connection.send("\u001b[1;1R")).toBe(true);
+  });
+
+  it("waits longer after each failure, at most about 15 s, and counts down to the moment", () => {
+    const { states } = connect();
+    const delays: number[] = [];
+    for (let attempt = 0; attempt < 8; attempt += 1) {
+      const before = Date.now();
+      TestSocket.latest.break();
+      const state = states.at(-1);
+      if (state?.kind !== "waiting") throw new Error(`the state is ${state?.kind}`);
+      delays.push(state.retryAt - before);
+      vi.advanceTimersByTime(state.retryAt - before);
+    }
+    expect(delays).toEqual([375, 750, 1500, 3000, 6000, 11250, 11250, 11250]);
+  });
+
+  it("connects at once when asked, and only one socket is left", () => {
+    const { connection } = connect();
+    TestSocket.latest.break();
+    connection.reconnectNow();
+    expect(TestSocket.made).toHaveLength(2);
+    vi.advanceTimersByTime(60_000);
+    expect(TestSocket.made.filter((one) => !one.isClosed)).toHaveLength(1);
+  });
+
+  it.each([4400, 4401, 4403, 4404, 4409])("does not try again by itself after close code %i", (code) => {
+    const { states, connection } = connect();
+    TestSocket.latest.text({ type: "error", code: "x", message: "the reason" });
+    TestSocket.latest.break(code);
+    vi.advanceTimersByTime(60_000);
+    expect(states.at(-1)).toEqual({ kind: "failed", closeCode: code, message: "the reason" });
+    expect(TestSocket.made).toHaveLength(1);
+    connection.reconnectNow();
+    expect(TestSocket.made).toHaveLength(2);
+  });
+
+  it("keeps away for five seconds from a service that has too much to do", () => {
+    connect();
+    TestSocket.latest.break(4429);
+    vi.advanceTimersByTime(4_999);
+    expect(TestSocket.made).toHaveLength(1);
+    vi.advanceTimersByTime(1);
+    expect(TestSocket.made).toHaveLength(2);
+  });
+
+  it("notices a connection that died without a word", () => {
+    const { states } = connect();
+    TestSocket.latest.text(session());
+    vi.advanceTimersByTime(10_000);
+    expect(TestSocket.latest.messages).toEqual([{ type: "ping" }]);
+    TestSocket.latest.text({ type: "pong" });
+    vi.advanceTimersByTime(20_000);
+    expect(states.at(-1)?.kind).toBe("open");
+    vi.advanceTimersByTime(10_000);
+    expect(states.at(-1)?.kind).toBe("waiting");
+  });
+
+  it("tells a dragged window's size once", () => {
+    const { connection } = connect();
+    TestSocket.latest.text(session());
+    for (let cols = 80; cols < 120; cols += 1) connection.resize(cols, 40);
+    vi.advanceTimersByTime(100);
+    expect(TestSocket.latest.messages).toEqual([{ type: "resize", cols: 119, rows: 40 }]);
+  });
+
+  it("ends with the shell and is silent after close", () => {
+    const { connection, states } = connect();
+    TestSocket.latest.text(session());
+    TestSocket.latest.text({ type: "exit", code: 3 });
+    expect(states.at(-1)).toEqual({ kind: "ended", code: 3 });
+    connection.close();
+    TestSocket.latest.break();
+    vi.advanceTimersByTime(60_000);
+    expect(states.at(-1)).toEqual({ kind: "closed" });
+    expect(TestSocket.made).toHaveLength(1);
+  });
+
+  it("shrugs at messages that it does not know", () => {
+    const { states, shown } = connect();
+    TestSocket.latest.text(session());
+    TestSocket.latest.text({ type: "weather", data: 3 });
+    TestSocket.latest.dispatchEvent(new MessageEvent("message", { data: "{not json" }));
+    TestSocket.latest.dispatchEvent(new MessageEvent("message", { data: new ArrayBuffer(3) }));
+    expect(states.at(-1)?.kind).toBe("open");
+    expect(shown).toEqual([]);
+  });
+});

@@ -1,0 +1,128 @@
+import { describe, expect, it } from "vitest";
+import { listAfter, upserted } from "../src/api/cache";
+import { tasksAfter, type Task } from "../src/shared/tasks";
+import { filtered, filterOf, isFiltering, NO_FILTER, searchOf } from "../src/workspaces/filter";
+import { rangeOf } from "../src/workspaces/useSelection";
+import { workspace } from "./workspaces";
+
+const a = workspace({
+  id: "a",
+  name: "alpha",
+  cpu: 1,
+  created_at: "2026-01-03T00:00:00.000Z",
+  packages: ["git"],
+});
+const b = workspace({ id: "b", name: "beta", cpu: 4, status: "stopped", template: "python" });
+const c = workspace({ id: "c", name: "gamma-alpha", cpu: 4, created_at: "2026-01-02T00:00:00.000Z" });
+const all = [a, b, c];
+const namesOf = (filter: Partial<typeof NO_FILTER>) =>
+  filtered(all, { ...NO_FILTER, ...filter }).map((one) => one.name);
+
+describe("filtering and sorting", () => {
+  it("wants every word, in names and packages, whatever their case", () => {
+    expect(namesOf({ q: "ALPHA" })).toEqual(["alpha", "gamma-alpha"]);
+    expect(namesOf({ q: "alpha gamma" })).toEqual(["gamma-alpha"]);
+    expect(namesOf({ q: "git" })).toEqual(["alpha"]);
+    expect(namesOf({ q: "  " })).toHaveLength(3);
+  });
+
+  it("understands status: and template:", () => {
+    expect(namesOf({ q: "status:stop" })).toEqual(["beta"]);
+    expect(namesOf({ q: "template:dev status:running gamma" })).toEqual(["gamma-alpha"]);
+    expect(namesOf({ status: "running", template: "python" })).toEqual([]);
+  });
+
+  it("sorts, equal ones by name", () => {
+    expect(namesOf({ sort: "created" })).toEqual(["alpha", "gamma-alpha", "beta"]);
+    expect(namesOf({ sort: "cpu" })).toEqual(["beta", "gamma-alpha", "alpha"]);
+    expect(namesOf({ sort: "name" })).toEqual(["alpha", "beta", "gamma-alpha"]);
+    expect(namesOf({ sort: "status" })).toEqual(["alpha", "gamma-alpha", "beta"]);
+  });
+
+  it("reads an address whatever stands in it, and writes only what differs", () => {
+    expect(filterOf({ q: 7, status: "nonsense", template: {}, sort: null })).toEqual({
+      ...NO_FILTER,
+      q: "7",
+    });
+    expect(searchOf({ q: "", status: "error", sort: "created", new: "true", junk: 1 })).toEqual({
+      status: "error",
+      new: true,
+    });
+    expect(isFiltering(NO_FILTER)).toBe(false);
+    expect(isFiltering({ ...NO_FILTER, template: "python" })).toBe(true);
+  });
+
+  it("filters a thousand in well under a frame", () => {
+    const many = Array.from({ length: 1000 }, (_, i) => workspace({ id: `ws-${i}`, name: `workspace-${i}` }));
+    const started = performance.now();
+    for (let round = 0; round < 10; round += 1)
+      filtered(many, { ...NO_FILTER, q: "workspace-9 status:run", sort: "cpu" });
+    expect((performance.now() - started) / 10).toBeLessThan(16);
+  });
+});
+
+describe("selecting", () => {
+  it("takes what lies between, in both directions, and only what is shown", () => {
+    expect(rangeOf(all, "a", "c")).toEqual(["a", "b", "c"]);
+    expect(rangeOf(all, "c", "b")).toEqual(["b", "c"]);
+    expect(rangeOf(all, "gone", "b")).toEqual(["b"]);
+  });
+});
+
+const task = (id: string, workspaceId: string): Task => ({
+  id,
+  workspaceId,
+  title: id,
+  state: "running",
+  startedAt: "",
+  message: "",
+});
+
+describe("events", () => {
+  const progress = { phase: "build" as const, fraction: 0.5, message: "git" };
+
+  it("change what they tell of, add what is whole, and take away", () => {
+    const after = listAfter(all, [
+      { type: "workspace.status", workspace_id: "b", status: "starting" },
+      { type: "workspace.progress", workspace_id: "b", progress },
+      { type: "workspace.deleted", workspace_id: "a" },
+      { type: "workspace.status", workspace_id: "d", workspace: workspace({ id: "d", name: "delta" }) },
+      { type: "workspace.status", workspace_id: "unknown", status: "running" },
+    ]);
+    expect(after.map((one) => [one.id, one.status])).toEqual([
+      ["d", "running"],
+      ["b", "starting"],
+      ["c", "running"],
+    ]);
+    expect(after[1]?.progress).toEqual(progress);
+  });
+
+  it("leave untouched workspaces the same values, so that their rows are not drawn again", () => {
+    const after = listAfter(all, [{ type: "workspace.status", workspace_id: "b", status: "error" }]);
+    expect(after[0]).toBe(a);
+    expect(after[2]).toBe(c);
+  });
+
+  it("put an answer in place of what was there, or first", () => {
+    expect(upserted(all, { ...b, status: "starting" }).map((one) => one.status)[1]).toBe("starting");
+    expect(upserted(all, workspace({ id: "new" }))[0]?.id).toBe("new");
+  });
+
+  it("end the tasks of workspaces that have come to rest", () => {
+    const tasks = [task("1", "a"), task("2", "b"), task("3", "c")];
+    const fault = { code: "x", message: "why", at: "" };
+    const after = tasksAfter(tasks, [
+      { type: "workspace.status", workspace_id: "a", status: "running" },
+      { type: "workspace.status", workspace_id: "b", status: "error", fault },
+      { type: "workspace.status", workspace_id: "c", status: "stopping" },
+    ]);
+    expect(after.map((one) => [one.state, one.message])).toEqual([
+      ["done", ""],
+      ["failed", "why"],
+      ["running", ""],
+    ]);
+    expect(tasksAfter(after, [{ type: "workspace.status", workspace_id: "a", status: "running" }])).toBe(
+      after,
+    );
+  });
+});

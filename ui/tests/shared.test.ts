@@ -1,0 +1,166 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { de } from "../src/i18n/de";
+import { en, type MessageKey } from "../src/i18n/en";
+import { translator } from "../src/i18n/messages";
+import { jsonLines } from "../src/api/LogStream";
+import { ansiSpans, plainText } from "../src/shared/ansi";
+import { backoff } from "../src/shared/backoff";
+import { matching } from "../src/shared/entries";
+import { bytes, gigabytes, modeText, percent, relativeTime } from "../src/shared/format";
+import { keptStore } from "../src/shared/Store";
+import { reconciled, tabOf, withSplit } from "../src/terminal/layout";
+import { overallFraction, phaseState } from "../src/workspaces/phases";
+import { sparkPath } from "../src/workspaces/sparkPath";
+import { limitsOf, nameProblem, portsOf, sizeProblem } from "../src/workspaces/validation";
+
+const places = (text: string) => (text.match(/\{\w+\}/g) ?? []).toSorted();
+const entry = (text: string) => ({ id: text, text, run: () => undefined });
+const isNumber = (value: unknown): value is number => typeof value === "number";
+
+describe("formats", () => {
+  it("writes sizes as the API counts them", () => {
+    expect(gigabytes(2, "en")).toBe("2 GB");
+    expect(gigabytes(0.25, "en")).toBe("256 MB");
+    expect(gigabytes(1.5, "de")).toBe("1,5 GB");
+    expect(bytes(0, "en")).toBe("0 B");
+    expect(bytes(1023, "en")).toBe("1,023 B");
+    expect(bytes(1536, "en")).toBe("1.5 KB");
+    expect(bytes(5 * 1024 ** 4, "en")).toBe("5 TB");
+    expect(percent(45.2, "en")).toBe("45%");
+  });
+
+  it("writes how long ago", () => {
+    const now = Date.parse("2026-01-02T00:00:00Z");
+    expect(relativeTime("2026-01-02T00:00:00Z", now, "en")).toBe("now");
+    expect(relativeTime("2026-01-01T23:55:00Z", now, "en")).toBe("5 minutes ago");
+    expect(relativeTime("2026-01-01T00:00:00Z", now, "de")).toBe("gestern");
+  });
+
+  it("writes modes as ls does", () => {
+    expect(modeText(0o755)).toBe("rwxr-xr-x");
+    expect(modeText(0o100640)).toBe("rw-r-----");
+  });
+});
+
+describe("messages", () => {
+  it("have the same places to fill in both languages", () => {
+    for (const key of Object.keys(en) as MessageKey[]) {
+      expect(places(de[key]), key).toEqual(places(en[key]));
+      expect(de[key], key).not.toBe("");
+    }
+  });
+
+  it("fill in names as they are and count", () => {
+    const t = translator("en", en);
+    expect(t("list.select", { name: "<img src=x>" })).toBe("Select <img src=x>");
+    expect(t.count("list.count", 1)).toBe("1 workspace");
+    expect(t.count("list.count", 1234)).toBe("1,234 workspaces");
+  });
+});
+
+describe("log lines", () => {
+  it("keep colours and drop every other control sequence", () => {
+    expect(ansiSpans("a\u001b[1;31mred\u001b[0mb")).toEqual([
+      { text: "a", classes: "" },
+      { text: "red", classes: "ansi-bold ansi-red" },
+      { text: "b", classes: "" },
+    ]);
+    expect(plainText("\u001b]52;c;aGk=\u0007x\u001b[2Jy\u001b]0;title\u001b\\z\r")).toBe("xyz");
+  });
+
+  it("arrive whole whatever the pieces", async () => {
+    const text = '{"text":"ü"}\n\n{"text":"2"}\n{"text":"last"}';
+    const raw = new TextEncoder().encode(text);
+    for (const size of [1, 2, 7, 1000]) {
+      const stream = new ReadableStream<Uint8Array>({
+        start(controller) {
+          for (let at = 0; at < raw.length; at += size) controller.enqueue(raw.slice(at, at + size));
+          controller.close();
+        },
+      });
+      const lines: unknown[] = [];
+      for await (const line of jsonLines(stream)) lines.push(line);
+      expect(lines).toEqual([{ text: "ü" }, { text: "2" }, { text: "last" }]);
+    }
+  });
+});
+
+describe("checking what is typed", () => {
+  it("knows the names that the service takes", () => {
+    for (const good of ["a", "my-dev-env", "0a", "a".repeat(63)])
+      expect(nameProblem(good, []), good).toBeNull();
+    for (const bad of ["", "A", "a_b", "-a", "a-", "123", "ws-abc", "a".repeat(64), "ä", "a b"]) {
+      expect(nameProblem(bad, []), bad).toBe("create.nameInvalid");
+    }
+    expect(nameProblem("taken", [{ name: "taken" }])).toBe("create.nameTaken");
+  });
+
+  it("knows sizes and ports", () => {
+    const limits = limitsOf({ cpu_total: 4, memory_total: 8, storage_total: 100, storage_free: 50 });
+    for (const good of ["0.25", "4", " 2 "]) expect(sizeProblem(good, limits.cpu), good).toBe(false);
+    for (const bad of ["", "x", "0", "-1", "4.1", "NaN", "Infinity", "1e9"]) {
+      expect(sizeProblem(bad, limits.cpu), bad).toBe(true);
+    }
+    expect(sizeProblem("1000", limitsOf(null).memory)).toBe(false);
+    expect(portsOf("8080, 443 8080")).toEqual([443, 8080]);
+    expect(portsOf("")).toEqual([]);
+    for (const bad of ["0", "65536", "80-90", "http", "1e3"]) expect(portsOf(bad), bad).toBeNull();
+  });
+});
+
+describe("terminal layout", () => {
+  it("holds exactly the terminals that there are", () => {
+    expect(reconciled([["a", "gone", "b"], ["gone"], ["a"]], ["a", "b", "c"])).toEqual([["a", "b"], ["c"]]);
+    expect(reconciled([], [])).toEqual([]);
+  });
+
+  it("splits beside a terminal", () => {
+    expect(withSplit([["a", "b"], ["c"]], "a", "x")).toEqual([["a", "x", "b"], ["c"]]);
+    expect(withSplit([["a"]], "gone", "x")).toEqual([["a"], ["x"]]);
+    expect(tabOf([["a"], ["b", "c"]], "c")).toEqual(["b", "c"]);
+    expect(tabOf([["a"], ["b"]], "gone")).toEqual(["b"]);
+    expect(tabOf([], undefined)).toEqual([]);
+  });
+});
+
+describe("progress and figures", () => {
+  it("orders the phases", () => {
+    const progress = { phase: "build" as const, fraction: 0.5, message: "" };
+    expect(phaseState("fetch", progress)).toBe("done");
+    expect(phaseState("build", progress)).toBe("now");
+    expect(phaseState("boot", progress)).toBe("waiting");
+    expect(overallFraction(progress)).toBeCloseTo(0.5);
+    expect(overallFraction({ phase: "ready", fraction: null, message: "" })).toBe(1);
+  });
+
+  it("draws gaps as gaps and keeps within its box", () => {
+    expect(sparkPath([], 100, 20)).toBe("");
+    expect(sparkPath([0, null, 250], 59, 21).match(/M/g)).toHaveLength(2);
+    expect(sparkPath([250], 59, 21)).toBe("M59.0 1.0");
+  });
+
+  it("waits longer each time", () => {
+    expect([0, 1, 2, 20].map((attempt) => backoff(attempt, 1))).toEqual([500, 1000, 2000, 15_000]);
+  });
+});
+
+describe("palette", () => {
+  it("offers what begins with the words first", () => {
+    const entries = [entry("Go to stop"), entry("Stop alpha"), entry("Start alpha")];
+    expect(matching(entries, "stop").map((one) => one.text)).toEqual(["Stop alpha", "Go to stop"]);
+    expect(matching(entries, "alpha st")).toHaveLength(2);
+  });
+});
+
+describe("kept stores", () => {
+  afterEach(() => localStorage.clear());
+
+  it("survive a reload and distrust what they find", () => {
+    keptStore("n", 1, isNumber).set(5);
+    expect(keptStore("n", 1, isNumber).get()).toBe(5);
+    localStorage.setItem("n", '"text"');
+    expect(keptStore("n", 1, isNumber).get()).toBe(1);
+    localStorage.setItem("n", "{broken");
+    expect(keptStore("n", 1, isNumber).get()).toBe(1);
+  });
+});
