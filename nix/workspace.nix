@@ -125,7 +125,7 @@ in
     serviceConfig = {
       User = "nixos";
       ExecStart = "${terminals}/bin/nixws-terminals --socket /run/nixws-terminals/holder.sock --upgrade-to /run/current-system/sw/bin/nixws-terminals";
-      ExecReload = "${pkgs.coreutils}/bin/kill -HUP $MAINPID";
+      ExecReload = "${pkgs.bash}/bin/bash -c 'kill -HUP $MAINPID'";
       RuntimeDirectory = "nixws-terminals";
       RuntimeDirectoryMode = "0700";
       Restart = "always";

@@ -16,10 +16,11 @@ from pathlib import Path
 import files_fixture
 import pytest
 from files_fixture import WS, give, once, read, staged
-from sshd_fixture import LocalSshd, local_sshd
+from sshd_fixture import LocalSshd, local_sshd, until
 
 from nixos_workspaces.errors import InsufficientResources, WorkspacesError
-from nixos_workspaces.files import Files
+from nixos_workspaces.events import Event, Events
+from nixos_workspaces.files import Files, sweep_for_ever
 
 server, home, files = files_fixture.server, files_fixture.home, files_fixture.files
 
@@ -88,7 +89,8 @@ import asyncio, json, sys
 sys.path[:0] = {paths!r}
 from pathlib import Path
 from sshd_fixture import LocalSshd
-from nixos_workspaces.files import Files
+from nixos_workspaces.events import Event, Events
+from nixos_workspaces.files import Files, sweep_for_ever
 
 async def endless():
     while True:
@@ -218,3 +220,20 @@ async def test_a_pipe_in_a_files_place_holds_up_nobody_else(files: Files, home: 
         assert time.monotonic() - started < 10
     with (home / "pipe").open("wb"):
         pass
+
+
+async def test_sweeping_follows_a_workspace_that_begins_to_run(files: Files, server: LocalSshd, home: Path) -> None:
+    directory = server.home / ".cache/nixws/uploads"
+    await files.write(WS, os.fsencode(home / "file"), once(b"x"))
+    events = Events()
+
+    async def running() -> list[str]:
+        return [WS]
+
+    sweeping = asyncio.create_task(sweep_for_ever(files, events, running, after_seconds=0.01))
+    for remains in ("0123", "4567"):
+        give(directory / remains, server, b"part", age=60)
+        events.publish(Event("workspace.status", WS, {"status": "running"}))
+        await until(lambda: not staged(server))
+    sweeping.cancel()
+    await asyncio.wait({sweeping})

@@ -17,7 +17,7 @@ from nixos_workspaces.database import AuditEntry, Database, open_database
 from nixos_workspaces.doors import Environments
 from nixos_workspaces.errors import WorkspacesError
 from nixos_workspaces.events import Events
-from nixos_workspaces.files import Files
+from nixos_workspaces.files import Files, sweep_for_ever
 from nixos_workspaces.logs import BuildLogs
 from nixos_workspaces.model import BYTES_PER_GB, HealthItem, MachineState, Workspace
 from nixos_workspaces.nix.environments import BuildLimits
@@ -209,7 +209,16 @@ async def open_services(
         stack.push_async_callback(reconciler.close)
         sweeping = asyncio.create_task(_collect_for_ever(services), name="collect garbage")
         stack.push_async_callback(_cancel, sweeping)
+        swept = asyncio.create_task(sweep_for_ever(files, events, lambda: _running(doors.runtime)), name="sweep files")
+        stack.push_async_callback(_cancel, swept)
         yield services
+
+
+async def _running(runtime: Runtime) -> list[str]:
+    """Return the workspaces that run; none if the engine cannot be asked."""
+    with suppress(WorkspacesError):
+        return [one.workspace_id for one in await runtime.list() if one.state is MachineState.RUNNING]
+    return []
 
 
 async def _stop_all(runtime: Runtime) -> None:

@@ -70,7 +70,7 @@ class Tab:
     def open(self, path: str) -> None:
         """Go to a view and wait until it is there with what it asks the service for."""
         self.page.goto(f"{self.url}{path}")
-        self.page.locator(".workspace-detail-pane > *, .lone-page").first.wait_for()
+        self.page.locator(".workspaces-view, .lone-page").first.wait_for()
         expect(self.page.get_by_text("Loading…")).to_have_count(0)
 
     def violations(self) -> list[str]:

@@ -55,7 +55,7 @@ def status_of(page: Page) -> str:
 def test_only_who_has_a_code_or_token_gets_in(browser: Browser, service: Service) -> None:
     with tab(browser, service.url) as opened:
         page = opened.page
-        page.goto(f"{service.url}/workspaces/some/where?q=x")
+        page.goto(f"{service.url}/workspaces/some/logs?q=x")
         page.wait_for_url("**/sign-in?from=*")
         sign_in = page.get_by_role("button", name="Sign in")
         sign_in.click()
@@ -141,13 +141,13 @@ def test_filter_and_sorting_live_in_the_address(ui: Tab, workspace: JSON) -> Non
     page.reload()
     expect(page.get_by_role("searchbox", name="Filter workspaces")).to_have_value("no such name")
     page.get_by_role("link", name="Clear the filter").click()
-    page.get_by_label("Status").select_option("running")
+    page.get_by_role("combobox", name="Status").select_option("running")
     page.wait_for_url("**/workspaces?status=running")
     page.get_by_role("link", name=workspace["name"]).click()
     page.wait_for_url("**/workspaces/ws-*?status=running")
     page.go_back()
     page.wait_for_url("**/workspaces?status=running")
-    expect(page.get_by_label("Status")).to_have_value("running")
+    expect(page.get_by_role("combobox", name="Status")).to_have_value("running")
 
 
 def test_a_package_is_added_with_its_difference_shown(ui: Tab, service: Service, workspace: JSON) -> None:
@@ -252,9 +252,9 @@ def test_a_service_that_dies_is_waited_for(ui: Tab, service: Service, workspace:
     expect(page.get_by_text("The service does not answer.").first).to_be_visible()
     expect(page.get_by_role("article", name=workspace["name"])).to_be_visible()
     expect(page.get_by_text("The service does not answer.")).to_have_count(0, timeout=60_000)
-    service.http.post(f"{service.url}/api/nixos/workspaces/{workspace['id']}/pause")
+    service.nixws("pause", workspace["name"])
     expect(page.locator(".workspace-item .status-paused").first).to_be_visible(timeout=30_000)
-    service.http.post(f"{service.url}/api/nixos/workspaces/{workspace['id']}/resume")
+    service.nixws("resume", workspace["name"])
     expect(page.locator(".workspace-item .status-running").first).to_be_visible(timeout=30_000)
 
 

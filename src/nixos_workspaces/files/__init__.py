@@ -7,6 +7,7 @@ from nixos_workspaces.files.listing import FilePage, Order, Wanted
 from nixos_workspaces.files.reading import Download
 from nixos_workspaces.files.service import Files
 from nixos_workspaces.files.sessions import OpenSftp
+from nixos_workspaces.files.sweeping import sweep_for_ever
 from nixos_workspaces.files.tree import Found, Tree
 from nixos_workspaces.files.uploads import Upload, Uploads
 from nixos_workspaces.files.writing import ANYTHING, Condition, Written
@@ -33,4 +34,5 @@ __all__ = [
     "Wanted",
     "Written",
     "etag",
+    "sweep_for_ever",
 ]

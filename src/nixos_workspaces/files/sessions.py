@@ -148,6 +148,7 @@ class Session:
         finally:
             if not answer.done():
                 self.spoiled = True
+                answer.add_done_callback(_look_at)
                 answer.cancel()
 
     def forget(self, request: Coroutine[Any, Any, object]) -> None:
@@ -158,8 +159,7 @@ class Session:
 
     def _forget(self, answer: asyncio.Future[object]) -> None:
         self._forgotten.discard(answer)
-        if not answer.cancelled():
-            answer.exception()
+        _look_at(answer)
 
     async def home(self) -> bytes:
         """Return the home directory."""
@@ -174,6 +174,12 @@ class Session:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._stack.aclose()
         self._ended.cancel()
+
+
+def _look_at(answer: asyncio.Future[Any]) -> None:
+    """Take notice of an error that nobody waits for any more, so that asyncio does not report it."""
+    with contextlib.suppress(asyncio.CancelledError):
+        answer.exception()
 
 
 @dataclass(slots=True)

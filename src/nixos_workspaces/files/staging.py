@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 
 import asyncssh
 
-from nixos_workspaces.errors import Conflict, WorkspacesError
+from nixos_workspaces.errors import Conflict, LimitExceeded, Unavailable, WorkspacesError
 from nixos_workspaces.files import writing
 from nixos_workspaces.files.entries import Kind
 from nixos_workspaces.files.reading import content_of, find, names
@@ -32,6 +32,10 @@ KEPT = (b".part", b".json")
 """Endings of what belongs to an upload that may be resumed: it has a life of its own (``uploads``)."""
 STALE_SECONDS = 45
 """A temporary file that nobody wrote to for so long is what a crash left."""
+
+
+_CLEAR_TRIES = 30
+_CLEAR_SECONDS = 5.0
 
 
 class Staging:
@@ -74,15 +78,25 @@ class Staging:
                 clearing.add_done_callback(self._clearing.discard)
 
     async def _clear(self, workspace_id: str, paths: Sequence[bytes]) -> None:
-        """Remove what is left, by another session."""
-        with contextlib.suppress(WorkspacesError):
-            async with self._sessions.lease(workspace_id) as session:
-                await _remove_all(session, paths)
+        """Remove what is left, by another session; try again for a while when the workspace does not answer."""
+        for _ in range(_CLEAR_TRIES):
+            try:
+                async with self._sessions.lease(workspace_id) as session:
+                    await _remove_all(session, paths)
+            except (Unavailable, LimitExceeded):
+                await asyncio.sleep(_CLEAR_SECONDS)
+            except WorkspacesError:
+                return
+            else:
+                return
 
     async def close(self) -> None:
-        """Wait until what is being removed has gone; each has its deadline."""
-        while self._clearing:
-            await asyncio.wait(self._clearing)
+        """Wait a moment for what is being removed; the rest is left to the sweeping of the next start."""
+        if self._clearing:
+            await asyncio.wait(self._clearing, timeout=_CLEAR_SECONDS)
+        for clearing in list(self._clearing):
+            clearing.cancel()
+        await asyncio.gather(*self._clearing, return_exceptions=True)
 
     async def sweep(self, workspace_id: str) -> int:
         """Remove temporary files that are not in use and that nobody wrote to for ``STALE_SECONDS``; return how many.

@@ -10,17 +10,20 @@ from fastapi.routing import APIRoute
 
 from nixos_workspaces import __version__
 from nixos_workspaces.services import Services
-from nixos_workspaces.web import catalogue, errors, events, files, pages, uploads, workspaces
+from nixos_workspaces.web import catalogue, errors, events, files, pages, terminals, uploads, workspaces
 from nixos_workspaces.web.edge import Edge
 from nixos_workspaces.web.gate import Gate
+from nixos_workspaces.web.open_sockets import OpenSockets
 from nixos_workspaces.web.openapi import complete
+from nixos_workspaces.web.tickets import Tickets
 
 _DESCRIPTION = """Isolated NixOS machines on demand.
 
 Every route but `/healthz` and the login wants `Authorization: Bearer TOKEN`. Every error has the same shape.
 `memory` and `storage` are GB (2^30 bytes), `cpu` cores, times RFC 3339 in UTC. A workspace may be
 given by its id or its name.
-Changes are told live by the WebSocket `/ws/nixos/events`."""
+Changes are told live by the WebSocket `/ws/nixos/events`; terminals are
+`/ws/nixos/workspaces/{workspace_id}/terminal`."""
 
 
 def create_app(services: Services) -> FastAPI:
@@ -41,10 +44,21 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.stopping = asyncio.Event()
     app.state.event_sockets = set()
+    app.state.terminal_sockets = OpenSockets(services.tokens.authenticate)
+    app.state.tickets = Tickets()
     app.state.max_body_bytes = services.settings.max_body_bytes
     errors.install(app)
-    for part in (workspaces, files, uploads, catalogue, events, pages):
-        app.include_router(part.router)
+    for router in (
+        workspaces.router,
+        terminals.router,
+        terminals.sockets,
+        files.router,
+        uploads.router,
+        catalogue.router,
+        events.router,
+        pages.router,
+    ):
+        app.include_router(router)
     described = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -53,7 +67,7 @@ def create_app(services: Services) -> FastAPI:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
-    app.add_middleware(Gate, verify=services.tokens.authenticate)
+    app.add_middleware(Gate, verify=services.tokens.authenticate, tickets=app.state.tickets)
     app.add_middleware(Edge)
     return app
 

@@ -34,7 +34,7 @@ def _request_id(connection: HTTPConnection) -> str:
     return str(connection.state.request_id)
 
 
-def _reference(text: str) -> str:
+def readable_reference(text: str) -> str:
     """Answer 404, not 422, for what cannot be an id or a name: there is no such workspace."""
     if not _REFERENCE.fullmatch(text):
         raise NotFound("There is no such workspace.", code="workspace_not_found", field="workspace_id")
@@ -54,7 +54,7 @@ RequestId = Annotated[str, Depends(_request_id)]
 Reference = Annotated[
     str,
     Path(description="The workspace's id or name.", json_schema_extra={"pattern": REFERENCE_PATTERN}),
-    AfterValidator(_reference),
+    AfterValidator(readable_reference),
 ]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE), BeforeValidator(_whole_number)]
 IdempotencyKey = Annotated[

@@ -1,6 +1,7 @@
 """Who is asking: every request to ``/api`` and ``/ws`` is authenticated here, before its body is read.
 
-A credential is an API token (``Authorization: Bearer TOKEN``) or a browser session (a cookie). A browser sends its
+A credential is an API token (``Authorization: Bearer TOKEN``), a browser session (a cookie) or, for one WebSocket, a
+ticket (a subprotocol). A browser sends its
 cookie along whatever page made it ask, so requests that carry one must prove where they come from: unsafe methods and
 every WebSocket need an ``Origin`` that is this service's own. What a principal may do is not decided here.
 """
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from nixos_workspaces.auth.access import Principal
 from nixos_workspaces.errors import Forbidden, InvalidInput, Unauthenticated, WorkspacesError
 from nixos_workspaces.web.errors import error_response
+from nixos_workspaces.web.tickets import Tickets, ticket_of
 
 SESSION_COOKIE = "nixws_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -28,9 +30,10 @@ MAX_TOKEN_LENGTH = 512
 class Gate:
     """ASGI middleware that puts ``principal`` and ``credential`` into the request's state, or refuses it."""
 
-    def __init__(self, app: ASGIApp, verify: Callable[[str], Awaitable[Principal]]) -> None:
+    def __init__(self, app: ASGIApp, verify: Callable[[str], Awaitable[Principal]], tickets: Tickets) -> None:
         self._app = app
         self._verify = verify
+        self._tickets = tickets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let an authenticated request through; answer 401, 403 or 503 to others."""
@@ -59,6 +62,10 @@ class Gate:
         if not guarded:
             if unsafe and origins:
                 _check_origin(scope, headers)
+            return
+        if is_socket and (secret := ticket_of(scope["subprotocols"])) is not None:
+            ticket = self._tickets.redeem(secret, scope["path"])
+            scope["state"].update(principal=ticket.principal, credential=ticket.credential)
             return
         token, from_cookie = credential_of(headers)
         if from_cookie and unsafe:
