@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -17,6 +18,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
+
+from real_nix import build, open_environments
 
 from nixos_workspaces.model import Address, Resources
 from nixos_workspaces.node.home import Home
@@ -203,22 +206,12 @@ asyncio.run(main())
 def build_toplevel(directory: Path) -> str:
     """Return a bootable system with Python: the one named by NIXWS_TEST_TOPLEVEL, or built here from this tree."""
     given = os.environ.get("NIXWS_TEST_TOPLEVEL")
-    if given:
-        return given
-    nix = Path("/opt/nixws/nix/bin/nix")
-    environment = dict(os.environ) | {"NIX_CONF_DIR": "/opt/nixws/nix/etc", "HOME": str(directory)}
-    generate = [sys.executable, str(ROOT / "nix" / "debian" / "generate.py")]
-    reference = subprocess.run(generate, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
-    flake = directory / "flake"
-    flake.mkdir()
-    for name in ("flake.nix", "workspace.nix"):
-        shutil.copy(ROOT / "nix" / name, flake)
-    shutil.copytree(ROOT / "nix" / "templates", flake / "templates")
-    wanted = {"schema": 1, "system": "x86_64-linux", "template": "minimal", "packages": ["python3"], "ports": []}
-    (flake / "workspace.json").write_text(json.dumps(wanted))
-    lock = [str(nix), "flake", "lock", f"path:{flake}", "--override-input", "nixpkgs", reference]
-    subprocess.run(lock, check=True, capture_output=True, env=environment)
-    attribute = f"path:{flake}#nixosConfigurations.workspace.config.system.build.toplevel"
-    build = [str(nix), "build", attribute, "--profile", str(directory / "profile")]
-    subprocess.run(build, check=True, capture_output=True, env=environment)
-    return str((directory / "profile").resolve())
+    return given or asyncio.run(_build_toplevel(directory))
+
+
+async def _build_toplevel(directory: Path) -> str:
+    environments = await open_environments(directory, "debian")
+    try:
+        return (await build(environments, "ws-toplevel", "python3")).toplevel
+    finally:
+        await environments.close()
