@@ -201,7 +201,9 @@ static void attach(struct client *c, struct terminal *t, uint64_t offset, uint64
     if (!c->readonly) {
         use_token(c, token);
         c->active = ++holder.turn;
+        c->terminal = NULL; /* the answer comes before anything else that is due, a new size included */
         terminal_fit(t);
+        c->terminal = t;
     }
     c->input_limit = c->received + (c->readonly ? 0 : INPUT_WINDOW);
     c->size_due = c->window_due = c->exit_sent = false;

@@ -1,7 +1,8 @@
 """``nixws``: the command line.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 no such thing, 4 not signed in or not allowed, 5 does not fit
-the present state, 6 the service does not answer, 130 interrupted; ``nixws ssh`` passes on that of the command.
+the present state, 6 the service does not answer, 130 interrupted; ``nixws ssh`` and
+``nixws terminal attach`` pass on that of the command.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Annotated
 import typer
 
 from nixos_workspaces import __version__
-from nixos_workspaces.cli import catalogue, files, service, ssh, tokens, workspaces
+from nixos_workspaces.cli import catalogue, files, service, ssh, terminals, tokens, workspaces
 from nixos_workspaces.cli.target import Target, fail
 from nixos_workspaces.errors import WorkspacesError
 
@@ -56,6 +57,7 @@ def options(
 
 for part in (workspaces, files, ssh, catalogue, service):
     part.register(app)
+app.add_typer(terminals.app, name="terminal", help="List, use and end the terminals of a workspace.")
 app.add_typer(tokens.app, name="token", help="Make, list and revoke tokens, directly in the data directory.")
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from nixos_workspaces.cli.target import printable
 from nixos_workspaces.model import Status
 from nixos_workspaces.schemas import HealthAnswer, PackageAnswer, TemplateAnswer, WorkspaceDetail, WorkspaceSummary
+from nixos_workspaces.schemas.terminals import TerminalInfo
 
 _COLOURS = {
     Status.RUNNING: "green",
@@ -93,6 +94,17 @@ def health_view(health: HealthAnswer) -> Table:
     for one in health.items:
         mark = "[green]ok[/]" if one.ok else "[red]bad[/]"
         table.add_row(mark, _safe(one.code), _safe(one.message), _safe(one.remedy))
+    return table
+
+
+def terminals_view(terminals: Sequence[TerminalInfo]) -> Table:
+    """Return a table of terminals."""
+    table = _table("ID", "NAME", "PROCESS", "DIRECTORY", "SIZE", "ATTACHED", "LAST ACTIVE")
+    for one in terminals:
+        state = one.process if one.exit_status is None else f"ended ({one.exit_status})"
+        size, active = f"{one.cols}x{one.rows}", f"{one.active_at:%Y-%m-%d %H:%M:%S}"
+        name = one.name or one.title
+        table.add_row(_safe(one.id), _safe(name), _safe(state), _safe(one.cwd), size, str(one.attached), active)
     return table
 
 

@@ -91,7 +91,7 @@ class _Together:
 
 def _send_together(sftp: asyncssh.SFTPClient) -> None:
     """Put ``_Together`` between a client and its channel; asyncssh has no door for that."""
-    handler = sftp._handler  # noqa: SLF001 - see the docstring; a test counts the packets
+    handler = sftp._handler  # noqa: SLF001 - see the docstring
     if handler._writer is not None:  # noqa: SLF001 - as above
         handler._writer = _Together(handler._writer)  # type: ignore[assignment]  # noqa: SLF001 - as above
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import uuid
 from typing import Any
 
@@ -27,6 +28,10 @@ MAX_HEADER_BYTES = 32 * 1024
 MAX_HEADERS = 100
 MAX_URL_BYTES = 8 * 1024
 MAX_CONNECTIONS = 1000
+UNREAD_SECONDS = 60
+"""Time that a client may take no byte of what it was sent before the kernel drops its connection."""
+SILENT_SECONDS = 30
+"""Time of silence after which the kernel asks whether the client is still there."""
 
 
 class GuardedHttpProtocol(HttpToolsProtocol):
@@ -45,6 +50,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        _notice_the_dead(transport)
         if len(self.connections) > MAX_CONNECTIONS:
             self._refuse(Refusal("too_many_connections", "The service has too many open connections; try again soon."))
         else:
@@ -197,6 +203,20 @@ class GuardedHttpProtocol(HttpToolsProtocol):
             self._refuse(Refusal("request_timeout", f"The headers were not complete after {HEADER_SECONDS:g} seconds."))
         elif not self.transport.is_closing():
             self.transport.close()
+
+
+def _notice_the_dead(transport: asyncio.Transport) -> None:
+    """Let the kernel end connections to clients that are gone without a word, or that never read.
+
+    WebSocket pings would also end those of clients that merely wait: their answers stay unread while a terminal's
+    program takes no input.
+    """
+    sock: socket.socket | None = transport.get_extra_info("socket")
+    if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENT_SECONDS)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, SILENT_SECONDS // 3)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
 
 
 class _GentleTransport:

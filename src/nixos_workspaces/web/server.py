@@ -79,6 +79,7 @@ def make_server(app: FastAPI, *, on_started: Callable[[], None] | None = None) -
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
+        ws_ping_interval=None,  # the kernel notices who is gone: web.protocol
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -51,7 +51,8 @@ export class EventsSocket {
   connect = (): void => {
     clearTimeout(this.#retryTimer);
     if (this.#closed || this.#socket) return;
-    this.#options.onState("connecting");
+    // While it is being tried again nothing has got better yet.
+    if (this.#attempt === 0) this.#options.onState("connecting");
     const make = this.#options.makeSocket ?? ((url: string) => new WebSocket(url));
     const socket = make(this.#options.url);
     this.#socket = socket;

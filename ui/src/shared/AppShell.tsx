@@ -30,7 +30,11 @@ export function AppShell() {
   useShortcuts({
     "mod+k": () => setPanel(panel === "palette" ? "none" : "palette"),
     "?": () => setPanel("keys"),
-    c: () => void navigate({ to: "/workspaces", search: (before) => ({ ...before, new: true as const }) }),
+    c: () =>
+      void navigate({
+        to: ".",
+        search: (before: Record<string, unknown>) => ({ ...before, new: true as const }),
+      }),
   });
   const close = () => setPanel("none");
   return (

@@ -24,7 +24,10 @@ function useEntries(onHelp: () => void): Entry[] {
       id: "create",
       text: t("list.create"),
       run: () =>
-        void navigate({ to: "/workspaces", search: (before) => ({ ...before, new: true as const }) }),
+        void navigate({
+          to: ".",
+          search: (before: Record<string, unknown>) => ({ ...before, new: true as const }),
+        }),
     },
     { id: "help", text: t("help.title"), run: onHelp },
     ...THEMES.map((theme) => ({

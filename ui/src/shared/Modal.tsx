@@ -24,14 +24,13 @@ export function Modal({ isOpen, onClose, title, description, kind = "dialog", ch
           className={`modal modal-${kind}`}
           {...(!description && { "aria-describedby": undefined })}
         >
-          <header className="modal-header">
-            <Dialog.Title className="modal-title">{title}</Dialog.Title>
-            <Dialog.Close className="icon-button" aria-label={t("app.close")}>
-              <X aria-hidden size={18} />
-            </Dialog.Close>
-          </header>
+          <Dialog.Title className="modal-title">{title}</Dialog.Title>
           {description && <Dialog.Description className="muted">{description}</Dialog.Description>}
           {children}
+          {/* Last, so that the focus begins in what the dialog is about. */}
+          <Dialog.Close className="icon-button modal-close" aria-label={t("app.close")}>
+            <X aria-hidden size={18} />
+          </Dialog.Close>
         </Dialog.Content>
       </Dialog.Portal>
     </Dialog.Root>

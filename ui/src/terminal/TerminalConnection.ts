@@ -38,7 +38,7 @@ const BUSY_MS = 5_000;
 
 const CLOSE_BUSY = 4429;
 /** Close codes after which trying again by itself would not help. */
-const FINAL = new Set([4400, 4401, 4403, 4404, 4409]);
+const FINAL = new Set([4400, 4401, 4403, 4404, 4409, 4502]);
 
 /**
  * One attachment to one terminal that survives its sockets.

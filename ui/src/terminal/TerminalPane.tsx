@@ -55,15 +55,17 @@ export function TerminalPane(props: TerminalPaneProps) {
   });
   useEffect(() => {
     if (!host.current) return undefined;
+    // The view tells its first size while it is made; the connection is given that size when it is opened.
+    let connection: TerminalConnection | undefined;
     const view = new XtermView(host.current, terminalSettings.get(), {
-      onInput: (data) => connection.send(data) || undefined,
-      onSize: (cols, rows) => connection.resize(cols, rows),
+      onInput: (data) => connection?.send(data),
+      onSize: (cols, rows) => connection?.resize(cols, rows),
       onTitle: (title) => latest.current.onTitle(title),
       onRiskyPaste: setPasting,
       onFind: () => setIsFinding(true),
       onLeave: () => latest.current.onLeave(),
     });
-    const connection = new TerminalConnection({
+    const opened = new TerminalConnection({
       url: socketUrl(`/ws/nixos/workspaces/${encodeURIComponent(workspaceId)}/terminal`),
       session: terminalId,
       isNew,
@@ -75,13 +77,14 @@ export function TerminalPane(props: TerminalPaneProps) {
         if (next.kind === "ended") latest.current.onEnded(next.code);
       },
     });
-    connection.open(view.terminal.cols, view.terminal.rows);
-    attachment.current = { view, connection };
-    const again = () => connection.reconnectNow();
+    opened.open(view.terminal.cols, view.terminal.rows);
+    connection = opened;
+    attachment.current = { view, connection: opened };
+    const again = () => opened.reconnectNow();
     addEventListener("online", again);
     return () => {
       removeEventListener("online", again);
-      connection.close();
+      opened.close();
       view.dispose();
       attachment.current = null;
     };

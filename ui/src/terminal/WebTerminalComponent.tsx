@@ -52,7 +52,11 @@ export function WebTerminalComponent({
   const tools = useRef<HTMLButtonElement>(null);
   const isEmptyAtFirst = useRef(true);
 
-  const byId = useMemo(() => new Map((terminals ?? []).map((one) => [one.id, one])), [terminals]);
+  // A shell that ended with an error stays where it was seen, to be read; one that nobody looked at is gone.
+  const byId = useMemo(() => {
+    const there = (terminals ?? []).filter((one) => one.exit_status === null || visited.has(one.id));
+    return new Map(there.map((one) => [one.id, one]));
+  }, [terminals, visited]);
   const layout = useMemo(() => reconciled(kept, [...byId.keys()]), [kept, byId]);
   const wanted = chosen !== undefined && byId.has(chosen) ? chosen : current;
   const tab = tabOf(layout, wanted);
@@ -80,7 +84,7 @@ export function WebTerminalComponent({
   // Somebody who goes to a workspace's terminals and finds none wants one.
   useEffect(() => {
     if (!terminals) return;
-    if (isEmptyAtFirst.current && terminals.length === 0) add();
+    if (isEmptyAtFirst.current && byId.size === 0) add();
     isEmptyAtFirst.current = false;
     // oxlint-disable-next-line react/exhaustive-deps
   }, [terminals]);

@@ -13,6 +13,7 @@ const CLIPBOARD_BYTES = 1 << 20;
 export interface ViewEvents {
   /** Keys, pastes and the terminal's own answers. */
   onInput: (data: string) => void;
+  /** It has another size, the first while it is being made. */
   onSize: (cols: number, rows: number) => void;
   onTitle: (title: string) => void;
   /** Several lines are about to be pasted into a program that did not ask for pastes as one piece. */

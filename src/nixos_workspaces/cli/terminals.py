@@ -1,0 +1,89 @@
+"""``nixws terminal``: the terminals of a workspace, which outlive whoever looks at them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from nixos_workspaces.cli.show import terminals_view
+from nixos_workspaces.cli.target import emit, err, out, target_of
+from nixos_workspaces.client_terminals import TerminalCalls
+from nixos_workspaces.errors import InvalidInput, NotFound
+from nixos_workspaces.schemas.terminals import TerminalInfo
+
+app = typer.Typer(no_args_is_help=True)
+
+Workspace = Annotated[str, typer.Argument(help="Name or id of the workspace.", show_default=False)]
+
+
+@app.command("list")
+def list_(context: typer.Context, name: Workspace) -> None:
+    """List the terminals of a workspace."""
+    with _calls(context, name) as calls:
+        found = calls.list()
+    if target_of(context).as_json:
+        emit([one.model_dump(mode="json") for one in found])
+    else:
+        out().print(terminals_view(found))
+
+
+@app.command()
+def attach(
+    context: typer.Context,
+    name: Workspace,
+    terminal: Annotated[
+        str | None, typer.Argument(help="Id, its beginning, or name of a terminal; a new one if not given.")
+    ] = None,
+    *,
+    readonly: Annotated[bool, typer.Option("--readonly", help="Watch only.")] = False,
+) -> None:
+    """Use a terminal from here. Ctrl-] d detaches and leaves it running; Ctrl-] twice types Ctrl-]."""
+    from nixos_workspaces.cli.attach import Attachment, raw_mode
+
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        raise InvalidInput("attach needs a terminal; `nixws ssh NAME -- COMMAND` runs a command without one.")
+    with _calls(context, name) as calls:
+        if terminal is None:
+            size = os.get_terminal_size(sys.stdin.fileno())
+            chosen = calls.open(cols=size.columns, rows=size.lines)
+        else:
+            chosen = chosen_of(calls.list(), terminal)
+        with raw_mode():
+            code = asyncio.run(Attachment(calls, chosen, readonly=readonly).run())
+    if code is None:
+        err().print(f"\ndetached; `nixws terminal attach {name} {chosen.id}` comes back", markup=False)
+    raise typer.Exit(code or 0)
+
+
+@app.command()
+def kill(
+    context: typer.Context,
+    name: Workspace,
+    terminal: Annotated[str, typer.Argument(help="Id, its beginning, or name.", show_default=False)],
+) -> None:
+    """End a terminal and what runs in it."""
+    with _calls(context, name) as calls:
+        calls.close(chosen_of(calls.list(), terminal).id)
+
+
+@contextmanager
+def _calls(context: typer.Context, name: str) -> Iterator[TerminalCalls]:
+    with target_of(context).client() as client:
+        yield TerminalCalls(client, client.workspaces.get(name).id)
+
+
+def chosen_of(terminals: Sequence[TerminalInfo], wanted: str) -> TerminalInfo:
+    """Return the one terminal that is meant. Raises ``NotFound`` and, for several, ``InvalidInput``."""
+    exact = [one for one in terminals if one.id == wanted]
+    found = exact or [one for one in terminals if wanted and (one.name == wanted or one.id.startswith(wanted))]
+    if not found:
+        raise NotFound(f"There is no terminal {wanted!r}.", code="terminal_not_found")
+    if len(found) > 1:
+        raise InvalidInput(f"{wanted!r} means several terminals: {', '.join(one.id for one in found)}.")
+    return found[0]

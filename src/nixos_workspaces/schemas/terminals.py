@@ -1,0 +1,131 @@
+"""The wire types of terminals."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from nixos_workspaces.schemas.wire import Answer, Request, Time
+from nixos_workspaces.terminals.protocol import Start, Terminal
+
+MOST_CELLS = 4096
+MOST_NAME_BYTES = 64
+_MOST_TEXT = 4096
+
+
+def _without_nul(value: str) -> str:
+    if "\0" in value:
+        raise PydanticCustomError("nul", "this has a NUL character")
+    return value
+
+
+def _short(value: str) -> str:
+    if len(value.encode()) > MOST_NAME_BYTES:
+        raise PydanticCustomError("name", "a name has at most 64 bytes in UTF-8")
+    return _without_nul(value)
+
+
+def _absolute(value: str) -> str:
+    if value and not value.startswith("/"):
+        raise PydanticCustomError("directory", "this is not an absolute path")
+    return _without_nul(value)
+
+
+Cells = Annotated[int, Field(ge=1, le=MOST_CELLS)]
+TerminalName = Annotated[str, Field(max_length=MOST_NAME_BYTES), AfterValidator(_short)]
+
+
+class TerminalRequest(Request):
+    """A terminal to be opened."""
+
+    cols: Cells = 80
+    rows: Cells = 24
+    command: Annotated[str, Field(max_length=_MOST_TEXT), AfterValidator(_without_nul)] = Field(
+        default="", description="Run by the login shell; empty for the login shell itself."
+    )
+    cwd: Annotated[str, Field(max_length=_MOST_TEXT), AfterValidator(_absolute)] = Field(
+        default="", description="Absolute path; empty for the home directory."
+    )
+    name: TerminalName = ""
+
+    def to_model(self) -> Start:
+        """Return what the bridge takes."""
+        return Start(self.cols, self.rows, self.command, self.cwd, self.name)
+
+
+class TerminalRename(Request):
+    """Another name for a terminal."""
+
+    name: TerminalName
+
+
+class TerminalInfo(Answer):
+    """One terminal as the workspace lists it."""
+
+    id: str
+    name: str
+    title: str = Field(description="What its program last set as the window's title.")
+    command: str = Field(description="Empty for a login shell.")
+    cwd: str
+    process: str = Field(description="Name of the foreground process.")
+    created_at: Time
+    active_at: Time = Field(description="Last input or output.")
+    start: int = Field(description="Offset of the first byte of output that is still kept.")
+    end: int = Field(description="Offset at which its output ends.")
+    cols: int
+    rows: int
+    attached: int = Field(description="Number of clients that are attached.")
+    exit_status: int | None = Field(description="Exit code, or 128 + signal; null while its program runs.")
+
+    @classmethod
+    def of(cls, terminal: Terminal) -> Self:
+        """Convert."""
+        return cls(
+            id=terminal.id,
+            name=terminal.name,
+            title=terminal.title,
+            command=terminal.command,
+            cwd=terminal.cwd,
+            process=terminal.process,
+            created_at=terminal.created_at,
+            active_at=terminal.active_at,
+            start=terminal.start,
+            end=terminal.end,
+            cols=terminal.cols,
+            rows=terminal.rows,
+            attached=terminal.attached,
+            exit_status=terminal.exit_status,
+        )
+
+
+class TerminalAnswer(Answer):
+    """One terminal."""
+
+    terminal: TerminalInfo
+
+
+class TerminalList(Answer):
+    """The terminals of a workspace, oldest first."""
+
+    terminals: list[TerminalInfo]
+
+
+class TerminalDoor(Answer):
+    """How to reach a workspace's terminals."""
+
+    websocket_url: str
+    ssh_host: str
+    ssh_port: int
+    username: str
+    ticket: str = Field(
+        description="Opens this WebSocket once within 30 seconds, sent as the subprotocol nixws.ticket.TICKET."
+    )
+
+
+class TerminalDoorAnswer(Answer):
+    """How to reach a workspace's terminals, and which there are."""
+
+    terminal: TerminalDoor
+    terminals: list[TerminalInfo]

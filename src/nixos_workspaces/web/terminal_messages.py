@@ -1,0 +1,190 @@
+"""The messages of a terminal's WebSocket: bytes and text to values, strictly, and back; without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+import orjson
+
+from nixos_workspaces.errors import InvalidInput
+from nixos_workspaces.schemas.terminals import MOST_CELLS
+from nixos_workspaces.ssh_bridge import Attach, Attached, Control, Exited, Failed, Gap, Resized, Start
+
+BINARY_SUBPROTOCOL = "nixws.terminal.v1"
+TEXT_SUBPROTOCOL = "nixws.terminal.json"
+MOST_OFFSET = (1 << 63) - 1
+MOST_FRAMES = 1 << 20
+"""Frames that one acknowledgement may be about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Something typed."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """The client's window has this size."""
+
+    cols: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The client has consumed so many more frames."""
+
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """The client wants to hear something."""
+
+
+Message = Input | Resize | Ack | Ping
+
+_FIELDS: Mapping[str, frozenset[str]] = {
+    "input": frozenset({"type", "data"}),
+    "resize": frozenset({"type", "cols", "rows"}),
+    "ack": frozenset({"type", "frames"}),
+    "ping": frozenset({"type"}),
+}
+
+
+def read(text: str | None, data: bytes | None, *, binary: bool) -> Message:
+    """Return what a client's message says; ``binary`` tells whether its subprotocol has binary frames.
+
+    Raises ``InvalidInput`` with code ``malformed_message`` for everything that no client may send.
+    """
+    if data is not None:
+        if not binary:
+            raise _malformed(f"Binary frames are of the subprotocol {BINARY_SUBPROTOCOL}; send JSON text.")
+        return Input(data)
+    kind, message = _object(text or "")
+    match kind:
+        case "input":
+            if not isinstance(message["data"], str):
+                raise _malformed("data is a string.", "data")
+            return Input(message["data"].encode())
+        case "resize":
+            return Resize(_number(message, "cols", 1, MOST_CELLS), _number(message, "rows", 1, MOST_CELLS))
+        case "ack":
+            return Ack(_number(message, "frames", 1, MOST_FRAMES))
+        case _:
+            return Ping()
+
+
+def _object(text: str) -> tuple[str, dict[str, Any]]:
+    """Return a message with its type: a known one, with exactly its fields."""
+    try:
+        message = orjson.loads(text)
+    except orjson.JSONDecodeError as wrong:
+        raise _malformed("The message is not JSON.") from wrong
+    if not isinstance(message, dict):
+        raise _malformed("A message is a JSON object.")
+    kind = message.get("type")
+    if not isinstance(kind, str) or kind not in _FIELDS:
+        raise _malformed(f"A message's type is one of {', '.join(sorted(_FIELDS))}.", "type")
+    if message.keys() != _FIELDS[kind]:
+        raise _malformed(f"A message of type {kind} has the fields {', '.join(sorted(_FIELDS[kind]))}.")
+    return kind, message
+
+
+def _number(message: Mapping[str, Any], field: str, least: int, most: int) -> int:
+    value = message[field]
+    if type(value) is not int or not least <= value <= most:
+        raise _malformed(f"{field} is a whole number from {least} to {most}.", field)
+    return value
+
+
+def _malformed(why: str, field: str | None = None) -> InvalidInput:
+    return InvalidInput(why, code="malformed_message", field=field)
+
+
+def output(data: bytes, end_offset: int, *, binary: bool) -> str | bytes:
+    """Return output that ends at ``end_offset`` as it goes over the wire."""
+    if binary:
+        return end_offset.to_bytes(8, "big") + data
+    return orjson.dumps({"type": "output", "data": data.decode(errors="replace"), "offset": end_offset}).decode()
+
+
+def control(message: Control) -> str:
+    """Return anything else that a client is told as it goes over the wire."""
+    content: dict[str, object]
+    match message:
+        case Attached():
+            content = {
+                "type": "session",
+                "id": message.terminal_id,
+                "offset": message.offset,
+                "end": message.end,
+                "cols": message.cols,
+                "rows": message.rows,
+            }
+        case Gap():
+            content = {"type": "gap", "from": message.start, "to": message.end}
+        case Resized():
+            content = {"type": "resized", "cols": message.cols, "rows": message.rows}
+        case Exited():
+            content = {"type": "exit", "code": message.status, "offset": message.end}
+        case Failed():
+            content = {"type": "error", "code": message.error.code, "message": message.error.message}
+        case _:
+            assert_never(message)
+    return orjson.dumps(content).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the WebSocket's query asks for."""
+
+    session: str
+    """Empty for a new terminal."""
+    offset: int
+    cols: int
+    rows: int
+    readonly: bool
+
+    def to_start(self) -> Start:
+        """Return the terminal to be opened."""
+        return Start(self.cols, self.rows)
+
+    def to_attach(self) -> Attach:
+        """Return how to attach."""
+        return Attach(self.session, self.offset, self.cols, self.rows, self.readonly)
+
+
+_MOST_DIGITS = 19
+
+
+def read_query(pairs: list[tuple[str, str]]) -> Wanted:
+    """Return what a query asks for. Raises ``InvalidInput`` for unknown, repeated and unreadable parameters."""
+    query = dict(pairs)
+    if len(query) < len(pairs):
+        raise InvalidInput("A query parameter is given more than once.")
+    if unknown := query.keys() - {"session", "offset", "cols", "rows", "readonly"}:
+        raise InvalidInput(
+            f"Unknown query parameter {min(unknown)[:64]!r}; it takes session, offset, cols, rows, readonly."
+        )
+    session = query.get("session", "")
+    if not session and ("session" in query or "offset" in query or query.get("readonly", "0") != "0"):
+        raise InvalidInput("offset and readonly belong to a session that is attached to.", field="session")
+    return Wanted(
+        session=session,
+        offset=_query_number(query, "offset", 0, 0, MOST_OFFSET),
+        cols=_query_number(query, "cols", 80, 1, MOST_CELLS),
+        rows=_query_number(query, "rows", 24, 1, MOST_CELLS),
+        readonly=bool(_query_number(query, "readonly", 0, 0, 1)),
+    )
+
+
+def _query_number(query: Mapping[str, str], field: str, fallback: int, least: int, most: int) -> int:
+    text = query.get(field, str(fallback))
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and least <= int(text) <= most):
+        raise InvalidInput(f"{field} is a whole number from {least} to {most}.", field=field)
+    return int(text)

@@ -1,0 +1,181 @@
+"""Terminals of a real workspace in a real browser."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from system.browser import Tab, chromium, tab
+from system.service import JSON, Service, until
+
+pytestmark = pytest.mark.system
+
+FRAMES = """
+async () => {
+  let worst = 0, last = performance.now();
+  for (let frame = 0; frame < 90; frame++) {
+    await new Promise(requestAnimationFrame);
+    const now = performance.now();
+    worst = Math.max(worst, now - last);
+    last = now;
+  }
+  return worst;
+}
+"""
+TITLE = r"\033]0;<img src=x onerror='document.body.dataset.run=1'>\007"
+CLIPBOARD = r"\033]52;c;aGFja2Vk\007"
+TITLE_REPORT = r"\033[21t"
+LINK = r"\033]8;;javascript:document.body.dataset.run=1\007link\033]8;;\007\n"
+HOSTILE = f'printf "{TITLE}{CLIPBOARD}{TITLE_REPORT}{LINK}"'
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def workspace(service: Service) -> Iterator[JSON]:
+    made = service.create("terminals-in-the-ui", memory=1, packages=["git", "vim"])
+    yield made
+    service.delete(made["id"])
+
+
+@pytest.fixture
+def ui(browser: Browser, service: Service, workspace: JSON) -> Iterator[Tab]:
+    for one in service.api("GET", f"/workspaces/{workspace['id']}/terminals")["terminals"]:
+        service.api("DELETE", f"/workspaces/{workspace['id']}/terminals/{one['id']}", 204)
+    with tab(browser, service.url) as opened:
+        opened.sign_in(service.token)
+        opened.open(f"/workspaces/{workspace['id']}/terminal")
+        sees(opened.page, "$")
+        yield opened
+
+
+def screen(page: Page) -> str:
+    """Return what the terminal in front shows."""
+    return page.locator(".split-panes:not([hidden]) .xterm-rows").last.inner_text().replace("\xa0", " ")
+
+
+def sees(page: Page, text: str, seconds: float = 20) -> str:
+    def probe() -> str | None:
+        page.wait_for_timeout(20)
+        shown = screen(page) if page.locator(".split-panes:not([hidden]) .xterm-rows").count() else ""
+        return shown if text in shown else None
+
+    return until(f"the terminal shows {text!r}", probe, seconds)
+
+
+def types(page: Page, line: str) -> None:
+    page.keyboard.type(line)
+    page.keyboard.press("Enter")
+
+
+def test_two_tabs_with_what_runs_in_them_survive_a_reload(ui: Tab) -> None:
+    page = ui.page
+    types(page, "git --version; seq 200")
+    sees(page, "200\n")
+    page.get_by_role("button", name="New terminal").click()
+    expect(page.locator(".terminal-tab")).to_have_count(2)
+    sees(page, "$")
+    types(page, "vim")
+    sees(page, "VIM - Vi IMproved")
+    page.reload()
+    expect(page.locator(".terminal-tab")).to_have_count(2)
+    sees(page, "~")
+    page.keyboard.type("ihello")
+    sees(page, "hello")
+    page.locator(".terminal-tab-name").first.click()
+    sees(page, "200\n")
+    page.locator(".split-panes:not([hidden]) .xterm-screen").hover()
+    page.mouse.wheel(0, -100_000)
+    sees(page, "git version")
+
+
+def test_a_split_and_a_name_are_kept(ui: Tab) -> None:
+    page = ui.page
+    page.get_by_role("button", name="Split").click()
+    expect(page.locator(".split-panes:not([hidden]) .split-pane")).to_have_count(2)
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_label("Name of the terminal").fill("<b>second</b>")
+    page.keyboard.press("Enter")
+    expect(page.locator(".terminal-tab-name")).to_contain_text("<b>second</b>")
+    page.reload()
+    expect(page.locator(".split-panes:not([hidden]) .split-pane")).to_have_count(2)
+    expect(page.locator(".terminal-tab-name")).to_contain_text("<b>second</b>")
+
+
+def test_a_flood_leaves_the_page_responsive_and_ends_by_ctrl_c(ui: Tab) -> None:
+    page = ui.page
+    types(page, "yes")
+    sees(page, "y\ny\n")
+    worst = max(page.evaluate(FRAMES) for _ in range(5))
+    assert worst < 500, f"a frame took {worst:.0f} ms"
+    page.keyboard.press("Control+c")
+    page.keyboard.type("echo al''ive\n")
+    sees(page, "alive\n", 10)
+
+
+def test_nothing_is_lost_when_the_service_dies(ui: Tab, service: Service) -> None:
+    page = ui.page
+    types(page, "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo line-$i; sleep 0.002; done; echo end-of-lines")
+    sees(page, "line-")
+    os.kill(service.pid_of("serve"), signal.SIGKILL)
+    expect(page.get_by_text("Disconnected. Trying again in")).to_be_visible()
+    expect(page.get_by_text("Disconnected. Trying again in")).to_have_count(0, timeout=60_000)
+    sees(page, "end-of-lines\n", 60)
+    page.keyboard.press("Control+Shift+f")
+    find = page.get_by_label("Find in the terminal")
+    for wanted in ("line-1", "line-1999", "line-3999"):
+        find.fill(wanted)
+        expect(find).to_have_attribute("aria-invalid", "false")
+    find.fill("line-4001")
+    expect(find).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("of output was lost here")).to_have_count(0)
+
+
+def test_several_pasted_lines_are_asked_about(ui: Tab) -> None:
+    page = ui.page
+    types(page, "bind 'set enable-bracketed-paste off'; cat")
+    page.evaluate("navigator.clipboard.writeText('first\\nsecond\\n')")
+    page.keyboard.press("Control+Shift+v")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("The shell may run each line at once.")).to_be_visible()
+    dialog.get_by_role("button", name="Cancel").click()
+    assert "second" not in screen(page)
+    page.locator(".split-panes:not([hidden]) .xterm-screen").click()
+    page.keyboard.press("Control+Shift+v")
+    dialog.get_by_role("button", name="Paste").click()
+    sees(page, "second\nfirst\nsecond" if "second\nfirst" in screen(page) else "second")
+    page.keyboard.press("Control+c")
+
+
+def test_hostile_output_runs_nothing(ui: Tab) -> None:
+    page = ui.page
+    page.evaluate("navigator.clipboard.writeText('mine')")
+    types(page, HOSTILE)
+    sees(page, "link\n")
+    page.locator(".split-panes:not([hidden]) .xterm-rows").get_by_text("link").last.click(modifiers=["Control"])
+    expect(page.locator(".terminal-tab-name").first).to_contain_text("<img src=x")
+    assert page.evaluate("document.body.dataset.run ?? ''") == ""
+    assert page.evaluate("navigator.clipboard.readText()") == "mine"
+    types(page, "echo typ''ed-$?")
+    sees(page, "typed-0\n")
+
+
+def test_the_keyboard_gets_out_of_a_terminal(ui: Tab) -> None:
+    page = ui.page
+    page.keyboard.press("Control+F6")
+    expect(page.get_by_role("button", name="New terminal")).to_be_focused()
+
+
+def test_a_stopped_workspace_says_so_and_is_started_from_here(ui: Tab, service: Service, workspace: JSON) -> None:
+    page = ui.page
+    service.nixws("stop", workspace["name"])
+    expect(page.get_by_text("A terminal needs a running workspace")).to_be_visible(timeout=30_000)
+    page.locator(".detail-body").get_by_role("button", name="Start").click()
+    sees(page, "$", 60)

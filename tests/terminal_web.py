@@ -1,0 +1,163 @@
+"""The web service in front of the real holder and a real sshd, and a client that checks what it gets."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import websockets.exceptions
+from bridge_fixture import Inside
+from fakes import fake_services
+from holder_fixture import build, running_holder
+from sshd_fixture import local_sshd
+from typing_extensions import override
+from web_service import Web, running_web
+from websockets.sync.client import ClientConnection, connect
+
+from nixos_workspaces.services import Services
+from nixos_workspaces.ssh_bridge import Credentials, SSHBridge
+
+BINARY = "nixws.terminal.v1"
+
+
+class AnyInside(Inside):
+    """The same inside for every workspace."""
+
+    @override
+    async def connect(self, workspace_id: str, port: int) -> Any:
+        return await super().connect("ws-12345", port)
+
+    @override
+    async def credentials_of(self, workspace_id: str) -> Credentials:
+        return self.credentials
+
+
+@contextmanager
+def terminal_web(data: Path, *options: str) -> Iterator[Web]:
+    """Yield a running service whose workspaces all are one sshd with one holder."""
+    with tempfile.TemporaryDirectory(prefix="nixws-agent-") as directory:
+        Path(directory).chmod(0o755)
+        program = build("all", Path(directory))
+        with local_sshd() as sshd, running_holder(program, *options, user=sshd.uid) as holder:
+            host_key = sshd.known_hosts.read_text().split(maxsplit=1)[1].strip()
+            place = AnyInside(sshd, holder, Credentials(sshd.key.read_text(), host_key, sshd.user))
+
+            @asynccontextmanager
+            async def services_at(path: Path) -> AsyncIterator[Services]:
+                async with fake_services(path) as services:
+                    bridge = SSHBridge(place.connect, place.credentials_of, holder_socket=str(holder.socket))
+                    try:
+                        yield replace(services, bridge=bridge)
+                    finally:
+                        await bridge.close()
+
+            with running_web(data, services_at) as web:
+                yield web
+
+
+@dataclass
+class Viewer:
+    """A client of a terminal's WebSocket; offsets have to be continuous."""
+
+    socket: ClientConnection
+    binary: bool = False
+    output: bytearray = field(default_factory=bytearray)
+    session: dict[str, Any] = field(default_factory=dict)
+    said: list[dict[str, Any]] = field(default_factory=list)
+    end: int = 0
+    acknowledges: bool = False
+
+    def next(self, seconds: float = 20) -> dict[str, Any]:
+        """Take one message in."""
+        message = self.socket.recv(seconds)
+        if isinstance(message, bytes):
+            assert self.binary
+            said: dict[str, Any] = {"type": "output", "offset": int.from_bytes(message[:8], "big"), "data": message[8:]}
+        else:
+            said = json.loads(message)
+        match said["type"]:
+            case "session":
+                assert not self.session
+                self.session = said
+                self.end = said["offset"]
+            case "gap":
+                assert said["from"] == self.end
+                self.end = said["to"]
+            case "output":
+                data = said["data"] if isinstance(said["data"], bytes) else said["data"].encode()
+                assert self.session, "output before the session message"
+                if self.binary:
+                    assert self.end + len(data) == said["offset"], "offsets are not continuous"
+                self.end = said["offset"]
+                self.output += data
+                if self.acknowledges:
+                    self.say(type="ack", frames=1)
+        self.said.append(said)
+        return said
+
+    def until(self, condition: Callable[[], object]) -> None:
+        while not condition():
+            self.next()
+
+    def until_output(self, wanted: str | bytes) -> None:
+        sought = wanted if isinstance(wanted, bytes) else wanted.encode()
+        self.until(lambda: sought in self.output)
+
+    def until_said(self, kind: str) -> dict[str, Any]:
+        """Return the next message of a type."""
+        while (said := self.next())["type"] != kind:
+            pass
+        return said
+
+    def say(self, **message: object) -> None:
+        self.socket.send(json.dumps(message))
+
+    def type(self, data: str | bytes) -> None:
+        if isinstance(data, bytes):
+            self.socket.send(data)
+        else:
+            self.say(type="input", data=data)
+
+    def close_code(self) -> int:
+        """Read to the end and return the close code."""
+        try:
+            while True:
+                self.next()
+        except websockets.exceptions.ConnectionClosed:
+            code = self.socket.close_code
+        assert code is not None
+        return code
+
+
+@contextmanager
+def viewer(
+    url: str,
+    workspace: str,
+    headers: dict[str, str],
+    *,
+    binary: bool = False,
+    acknowledges: bool = False,
+    subprotocols: Sequence[str] = (),
+    **query: object,
+) -> Iterator[Viewer]:
+    """Yield a client that has got its session message, or been refused."""
+    address = f"{url.replace('http', 'ws')}/ws/nixos/workspaces/{workspace}/terminal"
+    offered: Any = [*([BINARY] if binary else []), *subprotocols] or None
+    with connect(
+        f"{address}?{urlencode(query)}" if query else address,
+        additional_headers=headers,
+        subprotocols=offered,
+        proxy=None,
+        open_timeout=20,
+        compression=None,
+        max_queue=4,
+    ) as socket:
+        opened = Viewer(socket, binary, acknowledges=acknowledges)
+        opened.next()
+        yield opened
