@@ -157,6 +157,8 @@ def viewer(
         open_timeout=20,
         compression=None,
         max_queue=4,
+        close_timeout=1,
+        ping_interval=None,
     ) as socket:
         opened = Viewer(socket, binary, acknowledges=acknowledges)
         opened.next()

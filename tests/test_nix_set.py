@@ -24,7 +24,7 @@ RUNS: dict[str, Sequence[str]] = {
     },
     **{
         name: (name, "--version")
-        for name in ("gcc", "gdb", "git", "gzip", "hello", "htop", "jq", "less", "man", "nano", "ncdu")
+        for name in ("gcc", "gdb", "git", "gzip", "hello", "hostname", "htop", "jq", "less", "man", "nano", "ncdu")
     },
     **{
         name: (name, "--version")

@@ -1,4 +1,4 @@
-"""Terminals over the wire: a real service, sshd and holder; what clients may do, and what happens to those who do more."""
+"""Terminals over the wire: a real service, sshd and holder; what clients may do and what they may not."""
 
 from __future__ import annotations
 
@@ -299,9 +299,12 @@ def test_too_large_messages_are_refused(web: Web, workspace: str) -> None:
 def test_one_user_may_have_so_many_sockets(web: Web, workspace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_sockets, "MOST_OF_ONE", 2)
     terminal = made(web, workspace)
-    with opened(web, workspace, session=terminal), opened(web, workspace, session=terminal):
-        with opened(web, workspace, session=terminal) as third:
-            assert third.close_code() == 4429
+    with (
+        opened(web, workspace, session=terminal),
+        opened(web, workspace, session=terminal),
+        opened(web, workspace, session=terminal) as third,
+    ):
+        assert third.close_code() == 4429
     until("there is room again", lambda: _is_welcome(web, workspace, terminal))
 
 
@@ -310,14 +313,12 @@ def _is_welcome(web: Web, workspace: str, terminal: str) -> bool:
         return bool(client.session)
 
 
-def test_input_that_its_program_does_not_read_waits(
-    web: Web, workspace: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_input_that_its_program_does_not_read_waits(web: Web, workspace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A megabyte typed into a program that does not read yet: the socket lives, and in the end every byte arrives."""
     monkeypatch.setattr(terminal_socket, "HELD_SECONDS", 0.1)
     typed = os.urandom(1 << 20)
-    gate = tmp_path / "gate"
-    tmp_path.chmod(0o755)
+    gate = Path(f"/tmp/nixws-gate-{os.getpid()}")
+    gate.unlink(missing_ok=True)
     waits = f"stty raw -echo; echo ready; while [ ! -e {gate} ]; do sleep 0.05; done; exec cat"
     with opened(web, workspace, session=made(web, workspace, waits), binary=True, acknowledges=True) as client:
         client.until_output("ready\n")
@@ -327,6 +328,7 @@ def test_input_that_its_program_does_not_read_waits(
         gate.touch()
         client.until(lambda: len(client.output) == len(typed) + 6)
         assert client.output == b"ready\n" + typed
+    gate.unlink()
 
 
 def test_who_never_reads_delays_nobody_and_costs_little(web: Web, workspace: str) -> None:
@@ -364,23 +366,23 @@ def _deaf_client(web: Web, workspace: str, terminal: str) -> sockets.socket:
 # ---- credentials
 
 
-def _by_ticket(web: Web, address: str, ticket: str, **headers: str) -> Any:
+def _by_ticket(address: str, ticket: str, **headers: str) -> Any:
     protocols: Any = ["nixws.terminal.json", f"nixws.ticket.{ticket}"]
     return connect(address, subprotocols=protocols, additional_headers=headers, proxy=None, open_timeout=20)
 
 
-def _status(web: Web, address: str, ticket: str, **headers: str) -> int:
+def _status(address: str, ticket: str, **headers: str) -> int:
     with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
-        _by_ticket(web, address, ticket, **headers)
+        _by_ticket(address, ticket, **headers)
     return refused.value.response.status_code
 
 
 def test_a_ticket_opens_its_terminal_once(web: Web, workspace: str) -> None:
     door = asked(web, "GET", f"{workspace}/terminal").json()["terminal"]
-    with _by_ticket(web, door["websocket_url"], door["ticket"], Origin=web.url) as socket:
+    with _by_ticket(door["websocket_url"], door["ticket"], Origin=web.url) as socket:
         assert socket.subprotocol == "nixws.terminal.json"
         assert json.loads(socket.recv(20))["type"] == "session"
-    assert _status(web, door["websocket_url"], door["ticket"]) == 401
+    assert _status(door["websocket_url"], door["ticket"]) == 401
 
 
 def test_a_ticket_opens_nothing_else(web: Web, workspace: str) -> None:
@@ -388,14 +390,14 @@ def test_a_ticket_opens_nothing_else(web: Web, workspace: str) -> None:
     for path in (f"workspaces/{other}/terminal", "events"):
         ticket = asked(web, "GET", f"{workspace}/terminal").json()["terminal"]["ticket"]
         address = f"{web.url.replace('http', 'ws')}/ws/nixos/{path}"
-        assert _status(web, address, ticket) == 401
+        assert _status(address, ticket) == 401
         door = f"{web.url.replace('http', 'ws')}/ws/nixos/workspaces/{workspace}/terminal"
-        assert _status(web, door, ticket) == 401, "a ticket that was tried is used"
+        assert _status(door, ticket) == 401, "a ticket that was tried is used"
 
 
 def test_a_foreign_page_cannot_use_a_ticket(web: Web, workspace: str) -> None:
     door = asked(web, "GET", f"{workspace}/terminal").json()["terminal"]
-    assert _status(web, door["websocket_url"], door["ticket"], Origin="https://evil.example") == 403
+    assert _status(door["websocket_url"], door["ticket"], Origin="https://evil.example") == 403
 
 
 def test_without_a_credential_there_is_no_terminal(web: Web, workspace: str) -> None:

@@ -19,7 +19,8 @@ import httpx2
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NIXWS = Path(sys.executable).parent / "nixws"
-NETWORK = "10.215.0.0/16"
+NETWORK = f"10.{160 + os.getpid() % 80}.0.0/16"
+"""A range of this run's own: two nodes that want the same addresses refuse each other."""
 JSON = dict[str, Any]
 T = TypeVar("T")
 
@@ -185,12 +186,13 @@ def running_service(*options: str) -> Iterator[Service]:
         service = Service(Path(directory) / "data", free_port(), options)
         try:
             service.start()
-            yield service
+            try:
+                yield service
+            finally:
+                if service.process is None or service.process.poll() is not None:
+                    service.start()
+                for item in service.api("GET", "/workspaces?limit=200")["workspaces"]:
+                    service.delete(item["id"])
         finally:
-            if service.process is None or service.process.poll() is not None:
-                service.process = None
-                service.start()
-            for item in service.api("GET", "/workspaces")["workspaces"]:
-                service.delete(item["id"])
             service.stop()
             service.http.close()

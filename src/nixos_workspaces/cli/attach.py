@@ -119,7 +119,7 @@ class Attachment:
 
     async def _once(self) -> bool:
         """Attach once; tells whether the program has ended, else the connection was lost."""
-        size = os.get_terminal_size(sys.stdin.fileno())
+        size = window_size()
         ticket = await asyncio.to_thread(self._calls.ticket)
         attached = self._calls.attached(
             self._id, self._offset, size.columns, size.lines, readonly=self._readonly, ticket=ticket
@@ -164,10 +164,16 @@ class Attachment:
                 if data:
                     await socket.send(data)
                 elif not self._readonly:
-                    size = os.get_terminal_size(sys.stdin.fileno())
+                    size = window_size()
                     await socket.send(
                         orjson.dumps({"type": "resize", "cols": size.columns, "rows": size.lines}).decode()
                     )
+
+
+def window_size() -> os.terminal_size:
+    """Return the local window's size; 80 by 24 where nobody has set one."""
+    size = os.get_terminal_size(sys.stdin.fileno())
+    return os.terminal_size((size.columns or 80, size.lines or 24))
 
 
 def _write(data: bytes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,13 +43,13 @@ def attach(
     readonly: Annotated[bool, typer.Option("--readonly", help="Watch only.")] = False,
 ) -> None:
     """Use a terminal from here. Ctrl-] d detaches and leaves it running; Ctrl-] twice types Ctrl-]."""
-    from nixos_workspaces.cli.attach import Attachment, raw_mode
+    from nixos_workspaces.cli.attach import Attachment, raw_mode, window_size
 
     if not sys.stdin.isatty() or not sys.stdout.isatty():
         raise InvalidInput("attach needs a terminal; `nixws ssh NAME -- COMMAND` runs a command without one.")
     with _calls(context, name) as calls:
         if terminal is None:
-            size = os.get_terminal_size(sys.stdin.fileno())
+            size = window_size()
             chosen = calls.open(cols=size.columns, rows=size.lines)
         else:
             chosen = chosen_of(calls.list(), terminal)

@@ -43,10 +43,14 @@ class TerminalRequest(Request):
     cols: Cells = 80
     rows: Cells = 24
     command: Annotated[str, Field(max_length=_MOST_TEXT), AfterValidator(_without_nul)] = Field(
-        default="", description="Run by the login shell; empty for the login shell itself."
+        default="",
+        description="Run by the login shell; empty for the login shell itself.",
+        json_schema_extra={"pattern": r"^[^\u0000]*$"},
     )
     cwd: Annotated[str, Field(max_length=_MOST_TEXT), AfterValidator(_absolute)] = Field(
-        default="", description="Absolute path; empty for the home directory."
+        default="",
+        description="Absolute path; empty for the home directory.",
+        json_schema_extra={"pattern": r"^(/[^\u0000]*)?$"},
     )
     name: TerminalName = ""
 

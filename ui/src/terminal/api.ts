@@ -18,6 +18,8 @@ export const terminalsQuery = (workspaceId: string) =>
   queryOptions({
     queryKey: ["workspace", workspaceId, "terminals"],
     refetchInterval: REFRESH_MS,
+    // Terminals end with their workspace: what was known before a stop says nothing after it.
+    gcTime: 0,
     queryFn: async ({ signal }) =>
       (
         await request<{ terminals: TerminalInfo[] }>("GET", workspacePath(workspaceId, "terminals"), {

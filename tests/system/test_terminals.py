@@ -1,0 +1,246 @@
+"""Terminals of a real workspace, through the service: nothing but their own end ends them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
+
+import pytest
+from system.service import JSON, NIXWS, Service, until
+from terminal_web import Viewer, viewer
+
+COUNT = "i=0; while :; do i=$((i+1)); echo n$i.; sleep 0.02; done"
+
+
+@pytest.fixture(scope="module")
+def workspace(service: Service) -> Iterator[JSON]:
+    """One workspace that these tests share."""
+    made = service.create("terminals", cpu=1, memory=1, storage=0.5, packages=["vim"])
+    yield made
+    service.delete(made["id"])
+
+
+def opened(service: Service, workspace: JSON, **options: Any) -> AbstractContextManager[Viewer]:
+    headers = {"Authorization": f"Bearer {service.token}"}
+    return viewer(service.url, workspace["id"], headers, **options)
+
+
+def made(service: Service, workspace: JSON, **wanted: object) -> str:
+    path = f"/workspaces/{workspace['id']}/terminals"
+    return str(service.api("POST", path, 201, json=wanted)["terminal"]["id"])
+
+
+def listed(service: Service, workspace: JSON) -> dict[str, JSON]:
+    found = service.api("GET", f"/workspaces/{workspace['id']}/terminals")["terminals"]
+    return {one["id"]: one for one in found}
+
+
+def end_all(service: Service, workspace: JSON) -> None:
+    for terminal in listed(service, workspace):
+        service.api("DELETE", f"/workspaces/{workspace['id']}/terminals/{terminal}", 204)
+
+
+def numbers(output: bytes | bytearray) -> list[int]:
+    return [int(number) for number in re.findall(rb"n(\d+)\.", output)]
+
+
+def count_to(client: Viewer, length: int) -> None:
+    client.until(lambda: len(numbers(client.output)) >= length)
+
+
+def assert_counts(output: bytes | bytearray, *, at_least: int) -> None:
+    counted = numbers(output)
+    assert counted == [*range(counted[0], counted[0] + len(counted))]
+    assert len(counted) >= at_least
+
+
+def test_the_specified_session_is_a_login_shell_of_the_user(service: Service, workspace: JSON) -> None:
+    door = service.api("GET", f"/workspaces/{workspace['id']}/terminal")["terminal"]
+    assert door["username"] == "nixos"
+    assert (door["ssh_host"], door["ssh_port"]) == (workspace["ssh_info"]["host"], 22)
+    assert door["websocket_url"].startswith(f"ws://127.0.0.1:{service.port}/ws/nixos/workspaces/ws-")
+    with opened(service, workspace) as client:
+        client.type("id -un; pwd; tty; hostname; echo $TERM $SHELL $PATH; env | grep -c -e ^SSH_ -e ^INVOCATION\n")
+        client.until_output(f"{workspace['name']}\r\nxterm-256color ")
+        client.until_output("\r\n0\r\n")
+        shown = client.output.decode()
+        assert "nixos\r\n/home/nixos\r\n/dev/pts/" in shown
+        assert "/run/current-system/sw/bin" in shown
+        client.type("sudo id -u; exit 4\n")
+        assert client.until_said("exit")["code"] == 4
+        assert "\r\n0\r\n" in client.output.decode()
+        assert client.close_code() == 1000
+
+
+def test_the_holder_is_a_service_that_does_not_slow_the_boot(service: Service, workspace: JSON) -> None:
+    assert service.ssh(workspace, "systemctl is-system-running") == "running"
+    assert service.ssh(workspace, "systemctl show -p User -p OOMPolicy -p Restart --value nixws-terminals") in {
+        "always\ncontinue\nnixos",
+        "always\nnixos\ncontinue",
+    }
+    assert service.ssh(workspace, "stat -c '%U %a' /run/nixws-terminals /run/nixws-terminals/holder.sock").split() == [
+        "nixos",
+        "700",
+        "nixos",
+        "600",
+    ]
+
+
+def kill_serve(service: Service, _workspace: JSON) -> None:
+    os.kill(service.pid_of("serve"), signal.SIGKILL)
+    until("the service answers again", service.answers)
+
+
+def restart_service(service: Service, _workspace: JSON) -> None:
+    service.stop()
+    service.start()
+
+
+def restart_sshd(service: Service, workspace: JSON) -> None:
+    service.ssh(workspace, "sudo systemctl restart sshd; sudo pkill -KILL -f '[s]shd: ' ", check=False)
+
+
+def upgrade_holder(service: Service, workspace: JSON) -> None:
+    before = service.ssh(workspace, "systemctl show -p MainPID --value nixws-terminals")
+    service.ssh(workspace, "sudo systemctl reload nixws-terminals")
+    assert service.ssh(workspace, "systemctl is-active nixws-terminals") == "active"
+    assert service.ssh(workspace, "systemctl show -p MainPID --value nixws-terminals") == before
+
+
+def pause_and_resume(service: Service, workspace: JSON) -> None:
+    service.api("POST", f"/workspaces/{workspace['id']}/pause", 202)
+    service.reaches(workspace["id"], "paused")
+    service.api("POST", f"/workspaces/{workspace['id']}/resume", 202)
+    service.reaches(workspace["id"], "running")
+
+
+@pytest.mark.parametrize("blow", [kill_serve, restart_service, restart_sshd, upgrade_holder, pause_and_resume])
+def test_twenty_terminals_survive(service: Service, workspace: JSON, blow: Callable[[Service, JSON], None]) -> None:
+    """An editor, work that prints and work that waits: all go on, and who comes back gets exactly what was missed."""
+    commands = ["vim -u NONE -N /tmp/edited", COUNT, "echo asleep; exec sleep 100000", ""] * 5
+    terminals = [made(service, workspace, command=command) for command in commands]
+    counting = [one for one, command in zip(terminals, commands, strict=True) if command == COUNT]
+    seen: dict[str, Viewer] = {}
+    with ExitStack() as open_clients:
+        for terminal in counting:
+            client = open_clients.enter_context(opened(service, workspace, session=terminal, acknowledges=True))
+            client.until_output("n10.")
+            seen[terminal] = client
+        before = listed(service, workspace)
+        blow(service, workspace)
+        if blow in {restart_sshd, upgrade_holder, pause_and_resume}:
+            for client in seen.values():
+                more = len(numbers(client.output)) + 20
+                count_to(client, more)
+                assert_counts(client.output, at_least=30)
+    after = listed(service, workspace)
+    for terminal, command in zip(terminals, commands, strict=True):
+        assert after[terminal]["exit_status"] is None, after[terminal]
+        assert (after[terminal]["start"], after[terminal]["created_at"]) == (0, before[terminal]["created_at"])
+        if command.startswith("vim"):
+            assert "vim" in after[terminal]["process"]
+    for terminal, gone in seen.items():
+        with opened(service, workspace, session=terminal, offset=gone.end, acknowledges=True) as client:
+            count_to(client, 20)
+            assert client.session["offset"] == gone.end
+            assert_counts(gone.output + client.output, at_least=30)
+    with opened(service, workspace, session=terminals[3]) as shell:
+        shell.type("echo $((6*7))\n")
+        shell.until_output("42\r\n")
+    end_all(service, workspace)
+
+
+def test_a_crash_of_the_holder_ends_its_terminals_and_it_comes_back(service: Service, workspace: JSON) -> None:
+    with opened(service, workspace) as client:
+        service.ssh(workspace, "sudo systemctl kill -s KILL nixws-terminals")
+        assert client.close_code() in {4404, 4503}
+    until("there is a holder again", lambda: _opens(service, workspace))
+    end_all(service, workspace)
+
+
+def _opens(service: Service, workspace: JSON) -> bool:
+    path = f"{service.url}/api/nixos/workspaces/{workspace['id']}/terminals"
+    return service.http.post(path, json={}).status_code == 201
+
+
+def test_a_process_that_takes_all_memory_does_not_end_the_terminals(service: Service, workspace: JSON) -> None:
+    waiting = made(service, workspace, command="echo there; exec sleep 100000")
+    greedy = made(service, workspace, command="tail /dev/zero; echo killed:$?; exec sleep 100000")
+    with opened(service, workspace, session=greedy) as client:
+        client.until_output("killed:137")
+    after = listed(service, workspace)
+    assert (after[waiting]["exit_status"], after[greedy]["exit_status"]) == (None, None)
+    end_all(service, workspace)
+
+
+def test_a_workspace_that_stops_says_so_to_its_clients(service: Service, workspace: JSON) -> None:
+    with opened(service, workspace) as client:
+        service.api("POST", f"/workspaces/{workspace['id']}/stop", 202)
+        assert client.close_code() == 4409
+    service.reaches(workspace["id"], "stopped")
+    with opened(service, workspace) as client:
+        assert client.close_code() == 4409
+    assert service.http.get(f"{service.url}/api/nixos/workspaces/{workspace['id']}/terminal").status_code == 409
+    service.api("POST", f"/workspaces/{workspace['id']}/start", 202)
+    service.reaches(workspace["id"], "running")
+    assert listed(service, workspace) == {}
+
+
+class LocalTerminal:
+    """``nixws terminal attach`` on a PTY, as a person uses it."""
+
+    def __init__(self, service: Service, *words: str) -> None:
+        self._master, slave = pty.openpty()
+        self.shown = b""
+        command = [str(NIXWS), "terminal", "attach", *words]
+        self._process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, env=service.environment(), start_new_session=True
+        )
+        os.close(slave)
+
+    def type(self, data: bytes) -> None:
+        os.write(self._master, data)
+
+    def until(self, wanted: bytes, seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while wanted not in self.shown:
+            assert time.monotonic() < deadline, self.shown
+            if select.select([self._master], [], [], 0.1)[0]:
+                self.shown += os.read(self._master, 65536)
+
+    def end(self) -> int:
+        """Return its exit code."""
+        code = self._process.wait(30)
+        os.close(self._master)
+        return code
+
+
+def test_the_command_line_attaches_detaches_and_kills(service: Service, workspace: JSON) -> None:
+    one = LocalTerminal(service, workspace["name"])
+    one.until(b"$ ")
+    one.type(b"echo $((20+3)) here\n")
+    one.until(b"23 here")
+    one.type(b"\x1dd")
+    one.until(b"detached")
+    assert one.end() == 0
+    [terminal] = listed(service, workspace)
+    assert json.loads(service.nixws("--json", "terminal", "list", workspace["name"]))[0]["id"] == terminal
+    again = LocalTerminal(service, workspace["name"], terminal[:6])
+    again.until(b"23 here")
+    again.type(b"exit 9\n")
+    again.until(b"logout")
+    assert again.end() == 9
+    sleeping = made(service, workspace, command="exec sleep 100000", name="sleeping")
+    service.nixws("terminal", "kill", workspace["name"], "sleeping")
+    until(
+        "it has ended", lambda: listed(service, workspace).get(sleeping, {"exit_status": 0})["exit_status"] is not None
+    )
