@@ -122,7 +122,7 @@ def test_a_directory_that_is_not_there_is_a_conflict(web: Web, workspace: str) -
 
 def test_every_byte_passes_in_both_directions(web: Web, workspace: str) -> None:
     """Binary frames of all sizes; what is printed is what was typed."""
-    typed = bytes(range(256)) * 40 + os.urandom(200_000)
+    typed = bytes(range(256)) * 40 + os.urandom(200_000) + b"\xe2\x82"  # ends within a character
     with opened(web, workspace, binary=True, session=made(web, workspace), acknowledges=True) as client:
         assert client.socket.subprotocol == BINARY
         client.until_output("ready\n")
@@ -316,7 +316,7 @@ def _is_welcome(web: Web, workspace: str, terminal: str) -> bool:
 def test_input_that_its_program_does_not_read_waits(web: Web, workspace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A megabyte typed into a program that does not read yet: the socket lives, and in the end every byte arrives."""
     monkeypatch.setattr(terminal_socket, "HELD_SECONDS", 0.1)
-    typed = os.urandom(1 << 20)
+    typed = os.urandom((1 << 20) - 1) + b"\xf0"
     gate = Path(f"/tmp/nixws-gate-{os.getpid()}")
     gate.unlink(missing_ok=True)
     waits = f"stty raw -echo; echo ready; while [ ! -e {gate} ]; do sleep 0.05; done; exec cat"

@@ -48,7 +48,8 @@ class TerminalSocket:
 
     def __init__(self, socket: WebSocket, *, binary: bool) -> None:
         self._socket = socket
-        self._binary = binary
+        self.is_binary = binary
+        """Output goes in binary frames, which may end within a character."""
         self._session: SSHSession | None = None
         self._queue: deque[str | bytes] = deque()
         self._queued = 0
@@ -64,7 +65,7 @@ class TerminalSocket:
     def send_output(self, data: bytes, end_offset: int) -> None:
         """Queue output; the session pauses when the queue is full."""
         self._unacknowledged += 1
-        self._put(messages.output(data, end_offset, binary=self._binary))
+        self._put(messages.output(data, end_offset, binary=self.is_binary))
         if self._queued >= QUEUE_BYTES and self._session is not None:
             self._session.pause_output()
 
@@ -162,7 +163,7 @@ class TerminalSocket:
         """Do what the client says until it goes or says what no client may say."""
         try:
             while (received := await self._socket.receive())["type"] != "websocket.disconnect":
-                message = messages.read(received.get("text"), received.get("bytes"), binary=self._binary)
+                message = messages.read(received.get("text"), received.get("bytes"), binary=self.is_binary)
                 self._count(message)
                 await self._act(session, message)
         except WorkspacesError as error:

@@ -164,9 +164,10 @@ async def terminal(socket: WebSocket, services: Asked, principal: By, workspace_
 
 
 async def _attach(services: Services, workspace: Workspace, client: TerminalSocket, wanted: Wanted) -> SSHSession:
+    text = not client.is_binary
     if wanted.session:
-        return await services.bridge.attach_terminal(workspace.id, client, wanted.to_attach())
-    return await services.bridge.create_terminal_session(workspace.id, client, wanted.to_start())
+        return await services.bridge.attach_terminal(workspace.id, client, wanted.to_attach(), text=text)
+    return await services.bridge.create_terminal_session(workspace.id, client, wanted.to_start(), text=text)
 
 
 class _Nobody:
