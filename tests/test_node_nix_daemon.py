@@ -42,7 +42,7 @@ async def eventually(probe: Callable[[], bool]) -> None:
 
 async def test_a_daemon_is_started_restarted_and_ended(tmp_path: Path, mount_namespace: int) -> None:
     path, log = tmp_path / "socket", tmp_path / "log"
-    daemon = NixDaemon([sys.executable, "-c", _DAEMON, str(path), str(log)], path, mount_namespace)
+    daemon = NixDaemon([sys.executable, "-c", _DAEMON, str(path), str(log)], path, mount_namespace, tmp_path / "said")
 
     def pids() -> list[int]:
         return [int(line) for line in log.read_text().split()] if log.exists() else []
@@ -60,6 +60,7 @@ async def test_a_daemon_is_started_restarted_and_ended(tmp_path: Path, mount_nam
         os.close(mount_namespace)
     with pytest.raises(ProcessLookupError):
         os.kill(last, 0)
+    assert (tmp_path / "said").exists()
 
 
 async def test_a_daemon_that_answers_already_is_left_alone(tmp_path: Path, mount_namespace: int) -> None:
@@ -67,7 +68,9 @@ async def test_a_daemon_that_answers_already_is_left_alone(tmp_path: Path, mount
     with socket.socket(socket.AF_UNIX) as present:
         present.bind(str(path))
         present.listen()
-        daemon = NixDaemon([sys.executable, "-c", _DAEMON, str(path), str(log)], path, mount_namespace)
+        daemon = NixDaemon(
+            [sys.executable, "-c", _DAEMON, str(path), str(log)], path, mount_namespace, tmp_path / "said"
+        )
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(daemon.keep_running(), 0.5)
         await daemon.stop()

@@ -111,7 +111,8 @@ def terminals_view(terminals: Sequence[TerminalInfo]) -> Table:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        # What identifies a thing is copied by hand: it stays on one line.
+        table.add_column(column, overflow="fold", no_wrap=column in {"ID", "STATUS"})
     return table
 
 

@@ -27,7 +27,7 @@ def ssh(
     name: Annotated[str, typer.Argument(help="Name or id of the workspace.", show_default=False)],
     command: Annotated[list[str] | None, typer.Argument(help="After --: what to run instead of a shell.")] = None,
 ) -> None:
-    """Log in, or run a command after `--`; starts a workspace that is starting, not one that is stopped."""
+    """Log in, or run a command after `--`; waits for one that is starting, and does not start a stopped one."""
     with target_of(context).client() as client:
         workspace = client.workspaces.get(name)
         if workspace.status in {"creating", "starting"}:

@@ -107,7 +107,8 @@ async def _serve(config: NodeConfig, equipment: Equipment, outside: int) -> bool
     service = Service(equipment, config.boots, stop)
     await service.open()
     allowed = {0, *config.allow_users}
-    async with _running(NixDaemon(config.nix_daemon, config.nix_socket, outside)):
+    nix_log = equipment.home.kept / "nix-daemon.log"
+    async with _running(NixDaemon(config.nix_daemon, config.nix_socket, outside, nix_log)):
         server = listen(equipment.home.socket)
         calls = asyncio.create_task(serve_calls(server, allowed, service.answer))
         _log.info("answering on %s", equipment.home.socket)

@@ -13,16 +13,21 @@ from pathlib import Path
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0
 _STOP_SECONDS = 5.0
+_LONGEST_LOG = 1 << 20
 
 
 class NixDaemon:
     """Starts a daemon whenever none answers, also after the present one has died."""
 
-    def __init__(self, argv: Sequence[str], path: Path, mount_namespace: int) -> None:
-        """Take the command line (empty: do nothing), the daemon's socket, and the namespace that it is to live in."""
+    def __init__(self, argv: Sequence[str], path: Path, mount_namespace: int, log: Path) -> None:
+        """Take the command line (empty: do nothing), the daemon's socket, the namespace that it is to live in, its log.
+
+        The log is a file because the daemon, and the builds in it, outlive a node that dies.
+        """
         self._argv = tuple(argv)
         self._path = path
         self._mount_namespace = mount_namespace
+        self._log = log
         self._child: asyncio.subprocess.Process | None = None
 
     async def keep_running(self) -> None:
@@ -30,6 +35,7 @@ class NixDaemon:
         while self._argv:
             if not self._answers():
                 await self._start()
+            self._bound_log()
             if self._child is not None and self._child.returncode is None:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._child.wait(), _LOOK_SECONDS)
@@ -53,17 +59,28 @@ class NixDaemon:
             return
         # In the machine's own mount namespace: the store is written there, the node's must not matter to it.
         enter = ["nsenter", f"--mount=/proc/self/fd/{self._mount_namespace}", "--"]
+        output = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             self._child = await asyncio.create_subprocess_exec(
                 *enter,
                 *self._argv,
                 stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
                 pass_fds=(self._mount_namespace,),
                 start_new_session=True,
                 umask=0o022,
             )
         except OSError as refused:
             _log.error("the Nix daemon cannot be started: %s", refused)
+        finally:
+            os.close(output)
+
+    def _bound_log(self) -> None:
+        """Empty the log when it has grown too long; it says a line or two for every client."""
+        with contextlib.suppress(FileNotFoundError):
+            if self._log.stat().st_size > _LONGEST_LOG:
+                os.truncate(self._log, 0)
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
