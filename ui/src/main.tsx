@@ -42,4 +42,7 @@ createRoot(root).render(
 );
 
 // The palette opens by a key, and the next keys are meant for it already: it is fetched before it is wanted.
-setTimeout(() => void import("./shared/CommandPalette"), 1_500);
+setTimeout(() => {
+  // Where the service is away just now, the palette is fetched when it is opened.
+  import("./shared/CommandPalette").catch(() => undefined);
+}, 1_500);
