@@ -164,6 +164,7 @@ def test_memory_kills_only_inside_and_is_reported(service: Service, workspace: J
     assert said.splitlines()[-1] == "137"
     assert service.ssh(workspace, "systemctl is-system-running || true") in {"running", "degraded"}
     until("the kill is reported", lambda: service.show(workspace["id"])["oom_kills"] >= 1)
+    assert "memory limit" in service.show(workspace["id"])["notice"]
     resize(service, workspace, memory=1)
     assert service.ssh(workspace, take).splitlines()[-1] == str(400 << 20)
     resize(service, workspace, memory=0.5)
