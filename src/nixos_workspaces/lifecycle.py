@@ -312,7 +312,11 @@ def seen_now(workspace: Workspace, seen: Observation, now: datetime) -> Workspac
 
 def _died(workspace: Workspace, reason: str, now: datetime) -> Workspace:
     """Count a death, and change the status with it, so that one death counts once, also over a crash."""
-    fault = Fault("machine_stopped", "The machine was shut down from inside, with its host or with the service, not by a verb.", now)
+    fault = Fault(
+        "machine_stopped",
+        "The machine was shut down from inside, with its host or with the service, not by a verb.",
+        now,
+    )
     if reason:
         fault = Fault("machine_died", f"The machine died: {reason}. The boot log tells more.", now)
     result = _failed(workspace, DIED, fault, RETRY_SECONDS, now)
