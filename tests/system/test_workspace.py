@@ -135,12 +135,22 @@ def cores_used(service: Service, workspace: JSON) -> float:
     return (user + system) / real
 
 
+def fullest_window(service: Service, workspace: JSON, cores: float) -> float:
+    """Return the most that was used in up to four windows: a busy machine gives less than the limit, none may give more."""
+    used = 0.0
+    for _ in range(4):
+        used = max(used, cores_used(service, workspace))
+        if used >= cores * 0.95:
+            break
+    return used
+
+
 def test_cpu_is_limited_and_resized_live(service: Service, workspace: JSON) -> None:
     """The quota holds within 5 %, and a change counts at once, without a restart."""
     started = service.ssh(workspace, "stat -c %Y /proc/1")
     for cores in (0.5, 0.25):
         resize(service, workspace, cpu=cores)
-        assert cores_used(service, workspace) == pytest.approx(cores, rel=0.05)
+        assert fullest_window(service, workspace, cores) == pytest.approx(cores, rel=0.05)
     assert service.ssh(workspace, "stat -c %Y /proc/1") == started
     resize(service, workspace, cpu=1)
 
