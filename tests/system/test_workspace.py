@@ -136,7 +136,7 @@ def cores_used(service: Service, workspace: JSON) -> float:
 
 
 def fullest_window(service: Service, workspace: JSON, cores: float) -> float:
-    """Return the most that was used in up to four windows: a busy machine gives less than the limit, none may give more."""
+    """Return the most that was used in up to four windows: a busy machine may give less, none may give more."""
     used = 0.0
     for _ in range(4):
         used = max(used, cores_used(service, workspace))
