@@ -109,7 +109,7 @@ def owners() -> set[int]:
 def main() -> None:
     bounding = int(status("CapBnd"), 16)
     findings = {
-        "host_files": [path for path in ("/work", "/opt", "/var/tmp/nixws-host") if Path(path).exists()],
+        "host_files": [path for path in ("/boot", "/opt", "/var/tmp/nixws-host") if Path(path).exists()],
         "init": Path("/proc/1/comm").read_text().strip(),
         "first_id": int(Path("/proc/self/uid_map").read_text().split()[1]),
         "foreign_owners": sorted(owners() & {65534}),
