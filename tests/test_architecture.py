@@ -2,6 +2,7 @@
 
 import ast
 import itertools
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,6 +113,15 @@ def test_no_module_is_in_an_import_cycle() -> None:
             changed |= wider != direct
             reach[name] = wider
     assert sorted(name for name, direct in reach.items() if name in direct) == []
+
+
+def test_every_room_has_its_layer() -> None:
+    """A module that the layers do not name could import whatever it likes."""
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    named = {module.strip() for layer in contract["layers"] for module in layer.split("|")}
+    rooms = {".".join(module_name(path).split(".")[:2]) for path in FILES} - {"nixos_workspaces"}
+    # The node is a world of its own, with tests of its own below.
+    assert rooms - named == {"nixos_workspaces.node"}
 
 
 def test_only_the_client_reaches_into_the_node() -> None:
