@@ -57,9 +57,12 @@ def serve(
     stop_workspaces: StopWorkspaces = None,
 ) -> None:
     """Run the control plane: API, database, builds. Needs a node, and no root."""
+    import uvloop
+
     settings = _settings(context, host, port, package_set, stop_workspaces)
     _log_to_stderr()
-    asyncio.run(_serve(settings))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings))
 
 
 def node(
