@@ -58,6 +58,7 @@ def test_the_specified_session(web: Web, workspace: str) -> None:
             "id": client.session["id"],
             "offset": 0,
             "end": client.session["end"],
+            "input_received": 0,
             "cols": 100,
             "rows": 30,
         }
@@ -147,6 +148,25 @@ def test_reattaching_goes_on_at_the_offset(web: Web, workspace: str) -> None:
         assert client.output == b"two"
     with opened(web, workspace, session=terminal) as client:
         client.until_output("ready\none two")
+
+
+def test_a_client_with_a_number_repeats_what_was_not_received(web: Web, workspace: str) -> None:
+    """The count of received input goes on from connection to connection, and a new one takes the place of the old."""
+    terminal = made(web, workspace)
+    typed = os.urandom(150_000)
+    with opened(web, workspace, binary=True, session=terminal, client=77, acknowledges=True) as client:
+        assert client.session["input_received"] == 0
+        client.type(typed[:100_000])
+        client.until(lambda: len(client.output) >= 100_000 + 6)
+        assert any(said["type"] == "received" and said["input"] > 0 for said in client.said)
+        with opened(web, workspace, binary=True, session=terminal, client=77, acknowledges=True) as again:
+            assert again.session["input_received"] == 100_000
+            assert client.close_code() == 4409
+            again.type(typed[100_000:])
+            again.until(lambda: len(again.output) >= len(typed) + 6)
+            assert again.output == b"ready\n" + typed
+    with opened(web, workspace, binary=True, session=terminal, client=78) as other:
+        assert other.session["input_received"] == 0
 
 
 def test_what_is_no_longer_kept_is_a_gap(web: Web, workspace: str) -> None:
@@ -249,6 +269,8 @@ def test_what_no_client_may_send_closes_its_socket_and_nothing_else(
         ({"cols": 0}, 4400),
         ({"rows": "\u0663"}, 4400),
         ({"unknown": 1}, 4400),
+        ({"client": "x"}, 4400),
+        ({"client": 1 << 63}, 4400),
     ],
 )
 def test_queries_that_lead_nowhere(web: Web, workspace: str, query: dict[str, object], code: int) -> None:

@@ -18,7 +18,7 @@ from nixos_workspaces.errors import NotFound, Unavailable
 from nixos_workspaces.terminals import protocol
 from nixos_workspaces.terminals.connections import ANSWER_SECONDS, Connect, Connections, Credentials, CredentialsOf
 from nixos_workspaces.terminals.link import HOLDER_SOCKET, Link, LinkOwner, ask, open_link
-from nixos_workspaces.terminals.output import Control, Failed, TerminalClient
+from nixos_workspaces.terminals.output import Control, Failed, Received, TerminalClient
 from nixos_workspaces.terminals.protocol import Attach, Attached, Exited, Gap, Resized, Start, Terminal
 from nixos_workspaces.terminals.session import SSHSession
 
@@ -30,6 +30,7 @@ __all__ = [
     "Exited",
     "Failed",
     "Gap",
+    "Received",
     "Resized",
     "SSHBridge",
     "SSHSession",
@@ -72,14 +73,17 @@ class SSHBridge:
         *,
         text: bool = True,
         flow_control: bool = False,
+        token: int = 0,
     ) -> SSHSession:
         """Start a program (default: the login shell) on a new terminal and attach ``websocket`` to it.
 
         ``text`` cuts output between UTF-8 characters only. ``flow_control`` says that the client acknowledges frames.
+        A client that gives the same ``token`` (not 0) whenever it attaches can repeat what it does not know received:
+        the first message tells the count (``Attached.input_received``), ``Received`` how it goes on.
         Raises ``Conflict`` (``terminal_start``) when the program or its directory cannot be used and
         ``LimitExceeded`` when the workspace has too many terminals.
         """
-        session = self._session(workspace_id, websocket, text=text, flow_control=flow_control)
+        session = self._session(workspace_id, websocket, text=text, flow_control=flow_control, token=token)
         await session.open(start or Start(cols=80, rows=24))
         return self._enter(session)
 
@@ -91,13 +95,14 @@ class SSHBridge:
         *,
         text: bool = True,
         flow_control: bool = False,
+        token: int = 0,
     ) -> SSHSession:
         """Attach ``websocket`` to a terminal; it gets the output from ``wanted.offset`` on, with gaps reported.
 
         Raises ``NotFound`` when there is no such terminal.
         """
         _check_id(wanted.terminal_id)
-        session = self._session(workspace_id, websocket, text=text, flow_control=flow_control)
+        session = self._session(workspace_id, websocket, text=text, flow_control=flow_control, token=token)
         await session.attach(wanted)
         return self._enter(session)
 
@@ -163,12 +168,16 @@ class SSHBridge:
         else:
             self._connections.forget(workspace_id)
 
-    def _session(self, workspace_id: str, client: TerminalClient, *, text: bool, flow_control: bool) -> SSHSession:
+    def _session(
+        self, workspace_id: str, client: TerminalClient, *, text: bool, flow_control: bool, token: int
+    ) -> SSHSession:
         async def link(owner: LinkOwner, first: bytes) -> Link:
             return await open_link(self._connections, workspace_id, owner, holder=self._holder_socket, first=first)
 
         session_id = f"{workspace_id}.{next(self._numbers)}"
-        return SSHSession(session_id, workspace_id, client, link, self._leave, text=text, flow_control=flow_control)
+        return SSHSession(
+            session_id, workspace_id, client, link, self._leave, text=text, flow_control=flow_control, token=token
+        )
 
     def _enter(self, session: SSHSession) -> SSHSession:
         if not session.ended:

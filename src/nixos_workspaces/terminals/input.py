@@ -19,8 +19,9 @@ class Input:
     tells its count, and everything behind it is sent again, so that nothing is lost or doubled.
     """
 
-    def __init__(self) -> None:
-        self.token = secrets.randbits(63) + 1
+    def __init__(self, token: int = 0) -> None:
+        """``token``: the client's own, so that the holder's count goes on where the client's last session ended."""
+        self.token = token or secrets.randbits(63) + 1
         self._bytes = bytearray()
         self._start = 0
         """Number of the first byte held."""

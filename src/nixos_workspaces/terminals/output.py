@@ -31,7 +31,14 @@ class Failed:
     error: WorkspacesError
 
 
-Control = protocol.Attached | protocol.Gap | protocol.Resized | protocol.Exited | Failed
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The terminal has the client's input up to byte ``count``: it need not be kept to be repeated."""
+
+    count: int
+
+
+Control = protocol.Attached | protocol.Gap | protocol.Resized | protocol.Exited | Received | Failed
 
 
 class TerminalClient(Protocol):

@@ -9,7 +9,7 @@ from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, Unavailab
 from nixos_workspaces.terminals import protocol
 from nixos_workspaces.terminals.input import Input
 from nixos_workspaces.terminals.link import Link, LinkOwner, error_of
-from nixos_workspaces.terminals.output import CREDIT_BYTES, Control, Failed, Output, TerminalClient
+from nixos_workspaces.terminals.output import CREDIT_BYTES, Control, Failed, Output, Received, TerminalClient
 
 ATTACH_SECONDS = 10.0
 MOST_CELLS = 4096
@@ -35,10 +35,12 @@ class SSHSession:
         *,
         text: bool = True,
         flow_control: bool = False,
+        token: int = 0,
     ) -> None:
         """``text``: cut output between characters only, as far as it is UTF-8.
 
         ``flow_control``: the client is going to acknowledge; otherwise its first acknowledgement tells.
+        ``token``: the client's own number; its input is counted from session to session, and it hears ``Received``.
         """
         self.id = session_id
         self.workspace_id = workspace_id
@@ -51,7 +53,8 @@ class SSHSession:
         self._open_link = open_link
         self._on_end = on_end
         self._output = Output(_Ears(client, self._finish), self._report, text=text, acknowledges=flow_control)
-        self._input = Input()
+        self._input = Input(token)
+        self._tells_received = token != 0
         self._link: Link | None = None
         self._attached: asyncio.Future[None] | None = None
         self._reconnecting: asyncio.Task[None] | None = None
@@ -194,6 +197,8 @@ class SSHSession:
                 self._on_attached(frame)
             case protocol.Window():
                 self._input.confirm(frame.received, frame.limit)
+                if self._tells_received:
+                    self._client.send_control(Received(frame.received))
                 self._send_input()
             case protocol.Gap() | protocol.Resized() | protocol.Exited():
                 self._output.push_control(frame)
@@ -209,6 +214,8 @@ class SSHSession:
         self._input.resume(attached.input_received, attached.input_limit)
         if first:
             self._client.send_control(attached)
+        elif self._tells_received:
+            self._client.send_control(Received(attached.input_received))
         if self._attached is not None and not self._attached.done():
             self._attached.set_result(None)
 

@@ -10,7 +10,7 @@ import orjson
 
 from nixos_workspaces.errors import InvalidInput
 from nixos_workspaces.schemas.terminals import MOST_CELLS
-from nixos_workspaces.ssh_bridge import Attach, Attached, Control, Exited, Failed, Gap, Resized, Start
+from nixos_workspaces.ssh_bridge import Attach, Attached, Control, Exited, Failed, Gap, Received, Resized, Start
 
 BINARY_SUBPROTOCOL = "nixws.terminal.v1"
 TEXT_SUBPROTOCOL = "nixws.terminal.json"
@@ -123,6 +123,7 @@ def control(message: Control) -> str:
                 "id": message.terminal_id,
                 "offset": message.offset,
                 "end": message.end,
+                "input_received": message.input_received,
                 "cols": message.cols,
                 "rows": message.rows,
             }
@@ -130,6 +131,8 @@ def control(message: Control) -> str:
             content = {"type": "gap", "from": message.start, "to": message.end}
         case Resized():
             content = {"type": "resized", "cols": message.cols, "rows": message.rows}
+        case Received():
+            content = {"type": "received", "input": message.count}
         case Exited():
             content = {"type": "exit", "code": message.status, "offset": message.end}
         case Failed():
@@ -149,6 +152,8 @@ class Wanted:
     cols: int
     rows: int
     readonly: bool
+    client: int
+    """What the client calls itself, to repeat input after a lost connection; 0 for one that does not."""
 
     def to_start(self) -> Start:
         """Return the terminal to be opened."""
@@ -162,15 +167,16 @@ class Wanted:
 _MOST_DIGITS = 19
 
 
+_PARAMETERS = ("session", "offset", "cols", "rows", "readonly", "client")
+
+
 def read_query(pairs: list[tuple[str, str]]) -> Wanted:
     """Return what a query asks for. Raises ``InvalidInput`` for unknown, repeated and unreadable parameters."""
     query = dict(pairs)
     if len(query) < len(pairs):
         raise InvalidInput("A query parameter is given more than once.")
-    if unknown := query.keys() - {"session", "offset", "cols", "rows", "readonly"}:
-        raise InvalidInput(
-            f"Unknown query parameter {min(unknown)[:64]!r}; it takes session, offset, cols, rows, readonly."
-        )
+    if unknown := query.keys() - {*_PARAMETERS}:
+        raise InvalidInput(f"Unknown query parameter {min(unknown)[:64]!r}; it takes {', '.join(_PARAMETERS)}.")
     session = query.get("session", "")
     if not session and ("session" in query or "offset" in query or query.get("readonly", "0") != "0"):
         raise InvalidInput("offset and readonly belong to a session that is attached to.", field="session")
@@ -180,6 +186,7 @@ def read_query(pairs: list[tuple[str, str]]) -> Wanted:
         cols=_query_number(query, "cols", 80, 1, MOST_CELLS),
         rows=_query_number(query, "rows", 24, 1, MOST_CELLS),
         readonly=bool(_query_number(query, "readonly", 0, 0, 1)),
+        client=_query_number(query, "client", 0, 0, MOST_OFFSET),
     )
 
 

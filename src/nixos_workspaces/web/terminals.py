@@ -1,8 +1,11 @@
 r"""Terminals: their routes, and ``WS /ws/nixos/workspaces/{workspace_id}/terminal``.
 
 The socket opens a new terminal (query: ``cols``, ``rows``), or with ``?session=ID&offset=N`` attaches to one and goes
-on after byte N of its output; ``readonly=1`` only watches. A terminal lives until its program ends, it is closed or the
-workspace stops, attached or not. Its size is that of the client which attached, resized or typed last.
+on after byte N of its output; ``readonly=1`` only watches. A client that gives itself a number (``client=N``: random,
+the same whenever it connects again) neither loses nor doubles input: it keeps what it typed until that is said to be
+received, and repeats what follows ``input_received`` after a lost connection. A terminal lives until its program ends,
+it is closed or the workspace stops, attached or not. Its size is that of the client which attached, resized or typed
+last.
 
 Messages are JSON objects in text frames. From the client:
 
@@ -14,11 +17,13 @@ Messages are JSON objects in text frames. From the client:
 
 From the service:
 
-    {"type": "session", "id": ..., "offset": N, "end": E, "cols": ..., "rows": ...}
-                                                  first of all; output up to E is older than this attachment
+    {"type": "session", "id": ..., "offset": N, "end": E, "input_received": B, "cols": ..., "rows": ...}
+                                                  first of all; output up to E is older than this attachment; the
+                                                  terminal has B bytes of this client's input
     {"type": "output", "data": ..., "offset": N}  ends at byte N; characters are never split
     {"type": "gap", "from": A, "to": B}           this output is no longer kept
     {"type": "resized", "cols": ..., "rows": ...} the terminal's size changed
+    {"type": "received", "input": B}              the terminal has B bytes of this client's input; only with client=N
     {"type": "exit", "code": ..., "offset": N}    the program's exit code, or 128 + signal; then the socket closes
     {"type": "error", "code": ..., "message": ...}
     {"type": "pong"}                              also unasked, while typed input waits for its program
@@ -166,8 +171,12 @@ async def terminal(socket: WebSocket, services: Asked, principal: By, workspace_
 async def _attach(services: Services, workspace: Workspace, client: TerminalSocket, wanted: Wanted) -> SSHSession:
     text = not client.is_binary
     if wanted.session:
-        return await services.bridge.attach_terminal(workspace.id, client, wanted.to_attach(), text=text)
-    return await services.bridge.create_terminal_session(workspace.id, client, wanted.to_start(), text=text)
+        return await services.bridge.attach_terminal(
+            workspace.id, client, wanted.to_attach(), text=text, token=wanted.client
+        )
+    return await services.bridge.create_terminal_session(
+        workspace.id, client, wanted.to_start(), text=text, token=wanted.client
+    )
 
 
 class _Nobody:
