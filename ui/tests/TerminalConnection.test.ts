@@ -35,11 +35,12 @@ function connect(options: Partial<ConnectionOptions> = {}) {
   return { connection, shown, gaps, states, consume };
 }
 
-const session = (offset = 0, end = offset) => ({
+const session = (offset = 0, end = offset, received = 0) => ({
   type: "session",
   id: "00000000000000a1",
   offset,
   end,
+  input_received: received,
   cols: 100,
   rows: 30,
 });
@@ -55,20 +56,17 @@ describe("TerminalConnection", () => {
     connect();
     const { url, protocol } = TestSocket.latest;
     const query = new URL(url).searchParams;
-    expect(Object.fromEntries(query)).toEqual({
-      session: "00000000000000a1",
-      offset: "0",
-      cols: "100",
-      rows: "30",
-    });
+    const { client, ...rest } = Object.fromEntries(query);
+    expect(rest).toEqual({ session: "00000000000000a1", offset: "0", cols: "100", rows: "30" });
+    expect(client).toMatch(/^[1-9][0-9]*$/);
     expect(protocol).toBe("nixws.terminal.v1");
   });
 
-  it("sends nothing before the session is there, and raw bytes after", () => {
+  it("sends nothing before the session is there, then what was typed till then, as raw bytes", () => {
     const { connection } = connect();
-    expect(connection.send("ls\r")).toBe(false);
-    TestSocket.latest.text(session());
     expect(connection.send("ls ü\r")).toBe(true);
+    expect(TestSocket.latest.sent).toEqual([]);
+    TestSocket.latest.text(session());
     expect(TestSocket.latest.sent).toEqual([bytesOf("ls ü\r")]);
   });
 
@@ -152,15 +150,121 @@ describe("TerminalConnection", () => {
     TestSocket.latest.text(session(0, 4));
     TestSocket.latest.output(bytesOf("\u001b[6n"), 4);
     expect(connection.isReplaying).toBe(true);
-    expect(connection.send("\u001b[1;1R")).toBe(false);
+    expect(connection.send("\u001b[1;1R", false)).toBe(false);
+    expect(connection.send("typed meanwhile")).toBe(true);
     consume();
-    expect(connection.send("\u001b[1;1R")).toBe(true);
+    expect(connection.send("\u001b[1;1R", false)).toBe(true);
+    expect(TestSocket.latest.typed).toBe("typed meanwhile\u001b[1;1R");
   });
 
   it("answers what a terminal asks that was opened just now", () => {
     const { connection } = connect({ isNew: true });
     TestSocket.latest.text(session(0, 4));
-    expect(connection.send("\u001b[1;1R")).toBe(true);
+    expect(connection.send("\u001b[1;1R", false)).toBe(true);
+  });
+
+  it("keeps what is typed while it is disconnected, says how much, and sends it once", () => {
+    const { connection, states } = connect();
+    TestSocket.latest.text(session());
+    connection.send("a");
+    TestSocket.latest.break();
+    expect(connection.send("bcd")).toBe(true);
+    expect(states.at(-1)).toMatchObject({ kind: "waiting", kept: 3, isFull: false });
+    vi.advanceTimersByTime(1_000);
+    connection.send("e");
+    TestSocket.latest.text(session(0, 0, 1));
+    connection.send("f");
+    expect(TestSocket.latest.typed).toBe("bcdef");
+  });
+
+  it("sends again what was under way, and only what did not arrive", () => {
+    const { connection } = connect();
+    TestSocket.latest.text(session());
+    connection.send("0123456789");
+    TestSocket.latest.text({ type: "received", input: 4 });
+    TestSocket.latest.break();
+    vi.advanceTimersByTime(1_000);
+    TestSocket.latest.text(session(0, 0, 7));
+    expect(TestSocket.latest.typed).toBe("789");
+  });
+
+  it("types every byte once whatever is lost and when", () => {
+    const typed = Array.from({ length: 3_000 }, (_, at) => `${at};`).join("");
+    const { connection } = connect();
+    let seed = 11;
+    const random = (below: number) => {
+      seed = (seed * 48_271) % 2_147_483_647;
+      return seed % below;
+    };
+    let arrived = "";
+    let at = 0;
+    TestSocket.latest.text(session());
+    const lose = () => {
+      // Any beginning of what this socket was given has arrived, the rest is lost with it.
+      const given = TestSocket.latest.typed;
+      arrived += given.slice(0, random(given.length + 1));
+      TestSocket.latest.break();
+    };
+    while (at < typed.length) {
+      const size = 1 + random(300);
+      connection.send(typed.slice(at, at + size));
+      at += size;
+      if (random(4) === 0) {
+        lose();
+        connection.send(typed.slice(at, at + 5));
+        at += 5;
+        vi.advanceTimersByTime(20_000);
+        TestSocket.latest.text(session(0, 0, arrived.length));
+      }
+    }
+    expect(arrived + TestSocket.latest.typed).toBe(typed);
+  });
+
+  it("does not repeat what was under way to a terminal that has forgotten this page", () => {
+    const { connection } = connect();
+    TestSocket.latest.text(session());
+    connection.send("rm -r x\r");
+    TestSocket.latest.text({ type: "received", input: 3 });
+    TestSocket.latest.break();
+    connection.send("ls\r");
+    vi.advanceTimersByTime(1_000);
+    TestSocket.latest.text(session(0, 0, 0));
+    expect(TestSocket.latest.typed).toBe("ls\r");
+    TestSocket.latest.break();
+    vi.advanceTimersByTime(1_000);
+    TestSocket.latest.text(session(0, 0, 1));
+    expect(TestSocket.latest.typed).toBe("s\r");
+  });
+
+  it("keeps at most 64 KiB, and says so", () => {
+    const { connection, states } = connect();
+    TestSocket.latest.text(session());
+    TestSocket.latest.break();
+    expect(connection.send("x".repeat(65_000))).toBe(true);
+    expect(connection.send("y".repeat(600))).toBe(false);
+    expect(states.at(-1)).toMatchObject({ kept: 65_000, isFull: true });
+    expect(connection.send("z")).toBe(true);
+    expect(states.at(-1)).toMatchObject({ kept: 65_001, isFull: false });
+    vi.advanceTimersByTime(1_000);
+    TestSocket.latest.text(session());
+    expect(TestSocket.latest.typed).toBe(`${"x".repeat(65_000)}z`);
+  });
+
+  it("cuts a large paste into messages that the service takes", () => {
+    const { connection } = connect();
+    TestSocket.latest.text(session());
+    const text = "0123456789".repeat(300_000);
+    connection.send(text);
+    const sizes = TestSocket.latest.sent.map((one) => (one as Uint8Array).length);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(65_536);
+    expect(TestSocket.latest.typed).toBe(text);
+  });
+
+  it("forgets what was typed when the program has ended", () => {
+    const { connection } = connect();
+    TestSocket.latest.text(session());
+    TestSocket.latest.text({ type: "exit", code: 0 });
+    expect(connection.send("x")).toBe(false);
   });
 
   it("waits longer after each failure, at most about 15 s, and counts down to the moment", () => {

@@ -50,6 +50,15 @@ export class TestSocket extends EventTarget {
     this.dispatchEvent(event);
   }
 
+  /** Everything that was typed over this socket. */
+  get typed(): string {
+    const decoder = new TextDecoder();
+    return this.sent
+      .filter((one) => typeof one !== "string")
+      .map((one) => decoder.decode(one as Uint8Array, { stream: true }))
+      .join("");
+  }
+
   get messages(): { type: string; [key: string]: unknown }[] {
     return this.sent.filter((one) => typeof one === "string").map((one) => JSON.parse(one as string));
   }

@@ -248,7 +248,10 @@ export const de: Catalogue = {
   "terminal.screenReader": "Modus für Bildschirmleser",
   "terminal.leave": "Das Terminal mit Strg+F6 verlassen",
   "terminal.connecting": "Verbindung wird aufgebaut…",
-  "terminal.lost": "Getrennt. Neuer Versuch in {seconds} s; bis dahin wird keine Taste gesendet.",
+  "terminal.lost":
+    "Getrennt. Neuer Versuch in {seconds} s; was Sie tippen, wird aufgehoben und dann gesendet.",
+  "terminal.kept": "Seitdem getippt: {amount}.",
+  "terminal.keptFull": "Seitdem getippt: {amount}; mehr kann nicht aufgehoben werden.",
   "terminal.now": "Jetzt verbinden",
   "terminal.gap": "Hier fehlen {amount} Ausgabe: Sie waren älter, als die Arbeitsumgebung aufbewahrt.",
   "terminal.exited": "Die Shell endete mit Code {code}.",

@@ -1,8 +1,9 @@
 import { useT } from "../i18n/messages";
 import { fastClock, useNow } from "../shared/clock";
+import { bytes } from "../shared/format";
 import type { ConnectionState } from "./TerminalConnection";
 
-/** Says why keys go nowhere, when that changes, and offers not to wait. */
+/** Says why nothing is shown of what is typed, when that changes, and offers not to wait. */
 export function ConnectionBanner({
   state,
   onReconnect,
@@ -28,6 +29,11 @@ export function ConnectionBanner({
   return (
     <div className="terminal-banner">
       <p role={state.kind === "waiting" ? "timer" : "status"}>{text()}</p>
+      {state.kind === "waiting" && state.kept > 0 && (
+        <p role="status">
+          {t(state.isFull ? "terminal.keptFull" : "terminal.kept", { amount: bytes(state.kept, t.locale) })}
+        </p>
+      )}
       {state.kind !== "ended" && (
         <button type="button" className="button button-small" onClick={onReconnect}>
           {t("terminal.now")}

@@ -1,14 +1,16 @@
 import { backoff } from "../shared/backoff";
+import { InputQueue, KEPT_BYTES } from "./InputQueue";
 import { type ClientMessage, decode, type ServerMessage, SUBPROTOCOL } from "./wire";
 
 /**
  * How a connection is doing. `waiting` ends at `retryAt` (milliseconds since 1970) or by `reconnectNow`; `ended` and
- * `failed` stay until `reconnectNow`, `closed` for ever.
+ * `failed` stay until `reconnectNow`, `closed` for ever. `kept` is how many bytes were typed since the connection was
+ * lost, to be sent when it is back; `isFull` says that more was typed than can be kept.
  */
 export type ConnectionState =
   | { kind: "connecting" }
   | { kind: "open" }
-  | { kind: "waiting"; retryAt: number }
+  | { kind: "waiting"; retryAt: number; kept: number; isFull: boolean }
   | { kind: "ended"; code: number }
   | { kind: "failed"; closeCode: number; message: string }
   | { kind: "closed" };
@@ -45,7 +47,8 @@ const FINAL = new Set([4400, 4401, 4403, 4404, 4409, 4502]);
  *
  * Output is counted by the service's byte offsets: after a break the connection asks for what follows the last byte it
  * has, drops what comes twice, and reports what is lost. Every frame is acknowledged once it has been consumed, so that
- * neither side piles anything up. Input is sent only while the socket is open; `send` says whether it was.
+ * neither side piles anything up. Input is kept until the terminal is said to have it: what was typed while there was no
+ * connection, or was under way when it broke, is sent after the next one is made, once.
  */
 export class TerminalConnection {
   readonly #options: ConnectionOptions;
@@ -54,6 +57,7 @@ export class TerminalConnection {
   #offset = 0;
   #shown = 0;
   #replayEnd = 0;
+  readonly #input = new InputQueue();
   #attempt = 0;
   #heard = 0;
   #lastError = "";
@@ -89,11 +93,19 @@ export class TerminalConnection {
     this.#connect();
   }
 
-  /** Types something; false says that nothing was sent, because there is no connection or only a replay so far. */
-  send(data: string | Uint8Array): boolean {
-    if (this.#state.kind !== "open" || this.isReplaying) return false;
-    this.#socket?.send(typeof data === "string" ? this.#encoder.encode(data) : new Uint8Array(data));
-    return true;
+  /**
+   * Types something, at once or when there is a connection; false says that it is refused, because the program has ended
+   * or too much is kept already. What a terminal says by itself (`isTyped` false) goes nowhere during a replay.
+   */
+  send(data: string | Uint8Array, isTyped = true): boolean {
+    const { kind } = this.#state;
+    if (kind === "ended" || kind === "closed" || (!isTyped && this.isReplaying)) return false;
+    const bytes = typeof data === "string" ? this.#encoder.encode(data) : data;
+    const isFull = kind !== "open" && this.#input.unsent + bytes.length > KEPT_BYTES;
+    if (!isFull) this.#input.push(bytes);
+    if (this.#state.kind === "waiting") this.#set({ ...this.#state, kept: this.#input.unsent, isFull });
+    this.#sendInput();
+    return !isFull;
   }
 
   /** Tells the window's size; many changes in a row (a dragged pane) become one. */
@@ -108,6 +120,10 @@ export class TerminalConnection {
     if (this.#state.kind === "open" || this.#state.kind === "connecting") return;
     this.#attempt = 0;
     this.#connect();
+  }
+
+  #sendInput(): void {
+    if (this.#state.kind === "open") this.#input.send((data) => this.#socket?.send(data as BufferSource));
   }
 
   /** Detaches for good; the terminal lives on. */
@@ -133,6 +149,7 @@ export class TerminalConnection {
       offset: String(this.#offset),
       cols: String(this.#size.cols),
       rows: String(this.#size.rows),
+      client: String(this.#input.number),
     });
     const make = this.#options.makeSocket ?? ((url, protocol) => new WebSocket(url, protocol));
     const socket = make(`${this.#options.url}?${query}`, SUBPROTOCOL);
@@ -172,7 +189,7 @@ export class TerminalConnection {
     this.#heard = Date.now();
     switch (message.type) {
       case "session":
-        this.#onSession(message.offset, message.end);
+        this.#onSession(message.offset, message.end, message.inputReceived);
         break;
       case "output":
         this.#onOutput(message.data, message.offset, socket);
@@ -183,8 +200,12 @@ export class TerminalConnection {
       case "resized":
         this.#options.onResized(message.cols, message.rows);
         break;
+      case "received":
+        this.#input.confirm(message.input);
+        break;
       case "exit":
         this.#drop();
+        this.#input.clear();
         this.#set({ kind: "ended", code: message.code });
         break;
       case "error":
@@ -195,12 +216,14 @@ export class TerminalConnection {
     }
   }
 
-  #onSession(offset: number, end: number): void {
+  #onSession(offset: number, end: number, inputReceived: number): void {
     this.#attempt = 0;
     if (offset > this.#offset) this.#onGap(this.#offset, offset);
     // Only what was printed before the first attachment is a replay; after a break, programs still await answers.
     if (this.#shown === 0 && !this.#options.isNew) this.#replayEnd = end;
+    this.#input.resume(inputReceived);
     this.#set({ kind: "open" });
+    this.#sendInput();
   }
 
   #onGap(from: number, to: number): void {
@@ -249,7 +272,7 @@ export class TerminalConnection {
     const wait = backoff(this.#attempt, (this.#options.random ?? Math.random)());
     this.#attempt += 1;
     const delay = code === CLOSE_BUSY ? Math.max(BUSY_MS, wait) : wait;
-    this.#set({ kind: "waiting", retryAt: Date.now() + delay });
+    this.#set({ kind: "waiting", retryAt: Date.now() + delay, kept: this.#input.unsent, isFull: false });
     this.#retryTimer = setTimeout(() => this.#connect(), delay);
   }
 }

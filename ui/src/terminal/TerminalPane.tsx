@@ -58,7 +58,7 @@ export function TerminalPane(props: TerminalPaneProps) {
     // The view tells its first size while it is made; the connection is given that size when it is opened.
     let connection: TerminalConnection | undefined;
     const view = new XtermView(host.current, terminalSettings.get(), {
-      onInput: (data) => connection?.send(data),
+      onInput: (data, isTyped) => connection?.send(data, isTyped),
       onSize: (cols, rows) => connection?.resize(cols, rows),
       onTitle: (title) => latest.current.onTitle(title),
       onRiskyPaste: setPasting,

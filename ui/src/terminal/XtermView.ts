@@ -9,10 +9,13 @@ import { THEMES } from "./settings";
 const BELL_MS = 200;
 const SOFTWARE_GPU = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 const CLIPBOARD_BYTES = 1 << 20;
+/** What browsers call every key that an input method takes. */
+const COMPOSING_KEY = 229;
+const COMPOSED_MS = 50;
 
 export interface ViewEvents {
-  /** Keys, pastes and the terminal's own answers. */
-  onInput: (data: string) => void;
+  /** Keys and pastes, or (`isTyped` false) what the terminal itself answers to a program. */
+  onInput: (data: string, isTyped: boolean) => void;
   /** It has another size, the first while it is being made. */
   onSize: (cols: number, rows: number) => void;
   onTitle: (title: string) => void;
@@ -20,6 +23,12 @@ export interface ViewEvents {
   onRiskyPaste: (text: string) => void;
   onFind: () => void;
   onLeave: () => void;
+}
+
+/** Whether what happens now comes from a key, a pointer or a paste; a terminal's own answers come from none. */
+function isSomebodyActing(): boolean {
+  const { event } = globalThis;
+  return event instanceof UIEvent || event instanceof ClipboardEvent;
 }
 
 /** Whether WebGL would run on a graphics card; on a software renderer the DOM is faster. */
@@ -42,6 +51,7 @@ export class XtermView {
   readonly #abort = new AbortController();
   #settings: TerminalSettings;
   #isDisposed = false;
+  #isComposing = false;
 
   constructor(element: HTMLElement, settings: TerminalSettings, events: ViewEvents) {
     this.#element = element;
@@ -61,8 +71,9 @@ export class XtermView {
     terminal.unicode.activeVersion = "11";
     terminal.attachCustomKeyEventHandler((event) => this.#onKey(event));
     terminal.parser.registerOscHandler(52, (text) => this.#onClipboard(text));
-    terminal.onData(events.onInput);
-    terminal.onBinary(events.onInput);
+    const onInput = (data: string) => events.onInput(data, this.#isComposing || isSomebodyActing());
+    terminal.onData(onInput);
+    terminal.onBinary(onInput);
     terminal.onResize(({ cols, rows }) => events.onSize(cols, rows));
     terminal.onTitleChange(events.onTitle);
     terminal.onBell(() => this.#ring());
@@ -72,6 +83,12 @@ export class XtermView {
       capture: true,
       signal: this.#abort.signal,
     });
+    for (const type of ["compositionend", "keydown"] as const) {
+      element.addEventListener(type, (event) => this.#onComposed(event), {
+        capture: true,
+        signal: this.#abort.signal,
+      });
+    }
     this.#observer = new ResizeObserver(() => this.fit());
     this.#observer.observe(element);
     this.fit();
@@ -153,6 +170,13 @@ export class XtermView {
     event.preventDefault();
     event.stopPropagation();
     this.#events.onRiskyPaste(text);
+  }
+
+  /** An input method's text, also that of a phone's keyboard, reaches xterm a moment after its event. */
+  #onComposed(event: Event): void {
+    if (event instanceof KeyboardEvent && event.keyCode !== COMPOSING_KEY) return;
+    this.#isComposing = true;
+    setTimeout(() => (this.#isComposing = false), COMPOSED_MS);
   }
 
   /** OSC 52: a program writes the clipboard, if that is allowed; reading it never is. */

@@ -3,7 +3,16 @@
 export const SUBPROTOCOL = "nixws.terminal.v1";
 
 export type ServerMessage =
-  | { type: "session"; id: string; offset: number; end: number; cols: number; rows: number }
+  | {
+      type: "session";
+      id: string;
+      offset: number;
+      end: number;
+      inputReceived: number;
+      cols: number;
+      rows: number;
+    }
+  | { type: "received"; input: number }
   | { type: "output"; data: Uint8Array; offset: number }
   | { type: "gap"; from: number; to: number }
   | { type: "resized"; cols: number; rows: number }
@@ -35,8 +44,18 @@ export function decode(data: unknown): ServerMessage {
   const { type, offset, end, from, to, cols, rows, code } = message;
   if (type === "session" && typeof message.id === "string" && isCount(offset)) {
     const last = isCount(end) ? end : offset;
-    return { type, id: message.id, offset, end: last, cols: Number(cols), rows: Number(rows) };
+    const inputReceived = isCount(message.input_received) ? message.input_received : 0;
+    return {
+      type,
+      id: message.id,
+      offset,
+      end: last,
+      inputReceived,
+      cols: Number(cols),
+      rows: Number(rows),
+    };
   }
+  if (type === "received" && isCount(message.input)) return { type, input: message.input };
   if (type === "output" && typeof message.data === "string" && isCount(offset)) {
     return { type, data: encoder.encode(message.data), offset };
   }
