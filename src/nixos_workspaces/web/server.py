@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from typing_extensions import override
 
+from nixos_workspaces.web.direct_socket import DirectProtocol
 from nixos_workspaces.web.protocol import GuardedHttpProtocol
 
 GRACE_SECONDS = 5
@@ -76,7 +77,7 @@ def make_server(app: FastAPI, *, on_started: Callable[[], None] | None = None) -
     config = uvicorn.Config(
         app,
         http=GuardedHttpProtocol,
-        ws="websockets-sansio",
+        ws=DirectProtocol,
         ws_per_message_deflate=False,
         ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
         ws_ping_interval=None,  # the kernel notices who is gone: web.protocol

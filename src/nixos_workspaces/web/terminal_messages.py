@@ -56,16 +56,16 @@ _FIELDS: Mapping[str, frozenset[str]] = {
 }
 
 
-def read(text: str | None, data: bytes | None, *, binary: bool) -> Message:
-    """Return what a client's message says; ``binary`` tells whether its subprotocol has binary frames.
+def read(received: str | bytes, *, binary: bool) -> Message:
+    """Return what a client's text or binary message says; ``binary`` tells whether its subprotocol has binary frames.
 
     Raises ``InvalidInput`` with code ``malformed_message`` for everything that no client may send.
     """
-    if data is not None:
+    if isinstance(received, bytes):
         if not binary:
             raise _malformed(f"Binary frames are of the subprotocol {BINARY_SUBPROTOCOL}; send JSON text.")
-        return Input(data)
-    kind, message = _object(text or "")
+        return Input(received)
+    kind, message = _object(received)
     match kind:
         case "input":
             if not isinstance(message["data"], str):
@@ -106,14 +106,17 @@ def _malformed(why: str, field: str | None = None) -> InvalidInput:
     return InvalidInput(why, code="malformed_message", field=field)
 
 
-def output(data: bytes, end_offset: int, *, binary: bool) -> str | bytes:
-    """Return output that ends at ``end_offset`` as it goes over the wire."""
-    if binary:
-        return end_offset.to_bytes(8, "big") + data
-    return orjson.dumps({"type": "output", "data": data.decode(errors="replace"), "offset": end_offset}).decode()
+def binary_header(end_offset: int) -> bytes:
+    """Return what stands before output that ends at ``end_offset`` in a binary frame."""
+    return end_offset.to_bytes(8, "big")
 
 
-def control(message: Control) -> str:
+def output(data: bytes, end_offset: int) -> bytes:
+    """Return output that ends at ``end_offset`` as JSON."""
+    return orjson.dumps({"type": "output", "data": data.decode(errors="replace"), "offset": end_offset})
+
+
+def control(message: Control) -> bytes:
     """Return anything else that a client is told as it goes over the wire."""
     content: dict[str, object]
     match message:
@@ -139,7 +142,7 @@ def control(message: Control) -> str:
             content = {"type": "error", "code": message.error.code, "message": message.error.message}
         case _:
             assert_never(message)
-    return orjson.dumps(content).decode()
+    return orjson.dumps(content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """One client of one terminal: a WebSocket between ``SSHSession`` and somebody who may be slow, gone or hostile.
 
-Bounds: what waits for a client is at most ``QUEUE_BYTES`` and a frame here, the transport's buffer, and the session's
-own window; what a client types beyond the session's window is not read from its socket.
+Bounds: what waits for a client is the transport's buffer and one frame here, and the session's own window; what a
+client types beyond the session's window is not read from its socket.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, LimitExceeded, WorkspacesError
 from nixos_workspaces.ssh_bridge import Control, Exited, Failed, SSHSession
 from nixos_workspaces.web import terminal_messages as messages
+from nixos_workspaces.web.direct_socket import EXTENSION, DirectProtocol
 from nixos_workspaces.web.errors import status_of
 
-QUEUE_BYTES = 1 << 16
 SEND_SECONDS = 30.0
-"""Time that a client may leave a message unread."""
+"""Time that a client may leave what it was sent unread."""
 CLOSE_SECONDS = 5.0
 """Time to send what is left, and the close code."""
 HELD_SECONDS = 10.0
@@ -34,7 +34,7 @@ GOING_AWAY = 1012
 MALFORMED = 4400
 TOO_MUCH = 4429
 
-_PONG = '{"type":"pong"}'
+_PONG = b'{"type":"pong"}'
 _MOST_REASON_BYTES = 120
 
 
@@ -44,34 +44,38 @@ def close_code(error: WorkspacesError) -> int:
 
 
 class TerminalSocket:
-    """A ``TerminalClient`` over an accepted WebSocket."""
+    """A ``TerminalClient`` over an accepted WebSocket, and the ``MessageUser`` of its connection."""
 
     def __init__(self, socket: WebSocket, *, binary: bool) -> None:
         self._socket = socket
         self.is_binary = binary
         """Output goes in binary frames, which may end within a character."""
+        self._line: DirectProtocol = socket.scope["extensions"][EXTENSION]
         self._session: SSHSession | None = None
-        self._queue: deque[str | bytes] = deque()
-        self._queued = 0
-        self._wake = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._is_congested = False
+        self._unread: asyncio.TimerHandle | None = None
+        self._owed: deque[bytes] = deque()
+        """Answers to a client that does not read: it is not asked for more until it does."""
+        self._held_input: asyncio.Task[None] | None = None
         self._unacknowledged = 0
         self._allowance, self._counted_at = MESSAGES_AT_ONCE, time.monotonic()
         self._closing: tuple[int, str] | None = None
+        self._is_gone = False
+        self._over = asyncio.Event()
 
     # ---- from the session
 
     def send_output(self, data: bytes, end_offset: int) -> None:
-        """Queue output; the session pauses when the queue is full."""
+        """Send output."""
         self._unacknowledged += 1
-        self._put(messages.output(data, end_offset, binary=self.is_binary))
-        if self._queued >= QUEUE_BYTES and self._session is not None:
-            self._session.pause_output()
+        if self.is_binary:
+            self._line.send_message(messages.binary_header(end_offset), data, text=False)
+        else:
+            self._line.send_message(messages.output(data, end_offset), text=True)
 
     def send_control(self, message: Control) -> None:
-        """Queue anything else; close after the last word."""
-        self._put(messages.control(message))
+        """Send anything else; close after the last word."""
+        self._line.send_message(messages.control(message), text=True)
         match message:
             case Exited():
                 self.finish(ENDED, "the program has ended")
@@ -85,89 +89,92 @@ class TerminalSocket:
     async def serve(self, session: SSHSession, stopping: asyncio.Event) -> None:
         """Pass on in both directions until either side ends, or the service stops."""
         self._session = session
-        if self._queued >= QUEUE_BYTES:
-            session.pause_output()
-        sending = asyncio.create_task(self._send())
-        parts = [sending, asyncio.create_task(self._listen(session)), asyncio.create_task(stopping.wait())]
+        ends = [asyncio.create_task(self._over.wait()), asyncio.create_task(stopping.wait())]
         try:
-            await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            self._line.take_over(self)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if stopping.is_set():
                 self.finish(GOING_AWAY, "the service stops")
-            if self._closing is not None:
-                await asyncio.wait({sending}, timeout=CLOSE_SECONDS)
+            await self._close()
         finally:
             session.close()
-            for part in parts:
-                part.cancel()
-            await asyncio.gather(*parts, return_exceptions=True)
+            tasks = [*ends, *([self._held_input] if self._held_input is not None else [])]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def refuse(self, error: WorkspacesError) -> None:
         """Say why there is no terminal for this client, and close."""
         self.send_control(Failed(error))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._send()
+        await self._close()
 
     def finish(self, code: int, reason: str) -> None:
-        """Close with ``code`` once everything queued is sent; the first call counts."""
+        """Close with ``code`` behind everything that was sent; the first call counts."""
         if self._closing is None:
             shown = reason.encode()[:_MOST_REASON_BYTES].decode(errors="ignore")
             self._closing = (code, shown)
-            self._wake.set()
+            self._over.set()
 
     def fail(self, error: WorkspacesError) -> None:
         """Say what is wrong and close."""
         if self._closing is None:
             self.send_control(Failed(error))
 
-    # ---- to the client
-
-    def _put(self, message: str | bytes) -> None:
-        self._queue.append(message)
-        self._queued += len(message)
-        if self._queued >= QUEUE_BYTES:
-            self._room.clear()
-        self._wake.set()
-
-    async def _send(self) -> None:
-        """Send what is queued, in order, and the close code at the end."""
-        try:
-            while True:
-                while self._queue:
-                    await self._send_one(self._queue.popleft())
-                if self._closing is not None:
-                    await self._socket.close(*self._closing)
-                    return
-                self._wake.clear()
-                await self._wake.wait()
-        except TimeoutError:
-            self.finish(TOO_MUCH, "the client does not read")
-        except (WebSocketDisconnect, RuntimeError):
+    async def _close(self) -> None:
+        """Send the close code once there is room for it; who reads nothing does not get it."""
+        self._stop_the_clock()
+        self._line.release_reading()  # the client's own closing frame has to be read
+        if self._closing is None or self._is_gone:
             return
+        with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._socket.close(*self._closing)
 
-    async def _send_one(self, message: str | bytes) -> None:
-        async with asyncio.timeout(SEND_SECONDS):
-            if isinstance(message, str):
-                await self._socket.send_text(message)
-            else:
-                await self._socket.send_bytes(message)
-        self._queued -= len(message)
-        if self._queued < QUEUE_BYTES and not self._room.is_set():
-            self._room.set()
-            if self._session is not None:
-                self._session.resume_output()
+    # ---- from the connection
 
-    # ---- from the client
-
-    async def _listen(self, session: SSHSession) -> None:
-        """Do what the client says until it goes or says what no client may say."""
+    def message_received(self, message: str | bytes) -> None:
+        """Do what the client says; close when it says what no client may say."""
+        if self._session is None or self._closing is not None:
+            return
         try:
-            while (received := await self._socket.receive())["type"] != "websocket.disconnect":
-                message = messages.read(received.get("text"), received.get("bytes"), binary=self.is_binary)
-                self._count(message)
-                await self._act(session, message)
+            read = messages.read(message, binary=self.is_binary)
+            self._count(read)
+            self._act(self._session, read)
         except WorkspacesError as error:
             self.fail(error)
+
+    def pause_writing(self) -> None:
+        """Let the session wait, but not for ever."""
+        self._is_congested = True
+        if self._session is not None:
+            self._session.pause_output()
+        if self._unread is None and self._closing is None:
+            loop = asyncio.get_running_loop()
+            self._unread = loop.call_later(SEND_SECONDS, self.finish, TOO_MUCH, "the client does not read")
+
+    def resume_writing(self) -> None:
+        """Send what is owed, then let the session go on."""
+        self._is_congested = False
+        self._stop_the_clock()
+        while self._owed:
+            self._line.send_message(self._owed.popleft(), text=True)
+        if self._session is not None:
+            self._session.resume_output()
+        if self._held_input is None:
+            self._line.release_reading()
+
+    def connection_lost(self) -> None:
+        """Let ``serve`` end."""
+        self._is_gone = True
+        self._stop_the_clock()
+        self._over.set()
+
+    def _stop_the_clock(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    # ---- what clients say
 
     def _count(self, message: messages.Message) -> None:
         """Refuse floods of small messages. Acknowledgements are bounded by what there is to acknowledge."""
@@ -183,38 +190,50 @@ class TerminalSocket:
             raise LimitExceeded(f"A client may send {MESSAGES_PER_SECOND:g} messages a second; send larger ones.")
         self._allowance -= 1
 
-    async def _act(self, session: SSHSession, message: messages.Message) -> None:
+    def _act(self, session: SSHSession, message: messages.Message) -> None:
         match message:
             case messages.Input():
-                await self._type(session, message.data)
+                self._type(session, message.data)
             case messages.Resize():
                 session.resize(message.cols, message.rows)
             case messages.Ack():
                 session.acknowledge(message.frames)
             case messages.Ping():
-                await self._reply(_PONG)
+                self._reply(_PONG)
             case _:
                 assert_never(message)
 
-    async def _type(self, session: SSHSession, data: bytes) -> None:
-        """Type, and wait while the program takes no more."""
+    def _type(self, session: SSHSession, data: bytes) -> None:
+        """Type; while the program takes no more, nothing is read from the client."""
         try:
             has_room = session.write(data)
         except Forbidden as readonly:
-            await self._reply(messages.control(Failed(readonly)))
+            self._reply(messages.control(Failed(readonly)))
             return
         except Conflict:  # it has ended; what says so is on its way to the client
             return
-        while not has_room:
+        if not has_room and self._held_input is None:
+            self._line.hold_reading()
+            self._held_input = asyncio.create_task(self._await_room(session))
+
+    async def _await_room(self, session: SSHSession) -> None:
+        waiting = True
+        while waiting:
             try:
                 async with asyncio.timeout(HELD_SECONDS):
                     await session.input_ready()
             except TimeoutError:
-                await self._reply(_PONG)
+                self._reply(_PONG)
             else:
-                has_room = True
+                waiting = False
+        self._held_input = None
+        if not self._owed:
+            self._line.release_reading()
 
-    async def _reply(self, message: str) -> None:
-        """Queue an answer; who does not read answers is not asked for more."""
-        await self._room.wait()
-        self._put(message)
+    def _reply(self, message: bytes) -> None:
+        """Answer; who does not read answers is not asked for more."""
+        if not self._is_congested:
+            self._line.send_message(message, text=True)
+        elif message not in self._owed:
+            self._owed.append(message)
+            self._line.hold_reading()

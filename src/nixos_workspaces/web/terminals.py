@@ -42,6 +42,7 @@ Close codes:
     4401  the credential has become invalid: sign in again
     4403  the principal may not do this
     4404  there is no such workspace or terminal
+    4408  a message took more than a minute to arrive
     4409  the workspace's state does not allow it, or the offset is not reached yet
     4429  too many sockets or terminals, too many messages, or the client does not read
     4502  the workspace is not the machine that it should be, or speaks another protocol

@@ -1,0 +1,266 @@
+"""WebSockets whose application is called for each message instead of being woken up to fetch it.
+
+uvicorn hands messages to an ASGI application through a queue and takes its answers through coroutines: two wake-ups of
+tasks for every key that somebody types. ``DirectProtocol`` leaves the handshake, control frames, fragmented messages
+and closing to uvicorn and ``websockets``. What it does itself is to cut the stream into frames (RFC 6455, section 5.2);
+once an application has taken the connection over, whole text and binary frames go to it at once, and its answers go
+straight to the transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from typing import Any, Protocol
+
+from typing_extensions import override
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Opcode
+from websockets.speedups import apply_mask
+
+EXTENSION = "nixws.direct"
+"""The key of a connection's ``DirectProtocol`` among the extensions of its ASGI scope."""
+MESSAGE_SECONDS = 60.0
+"""Time from the first to the last byte of a message."""
+TOO_SLOW = 4408
+"""Close code for who takes longer."""
+
+_FINAL = 0x80
+_TEXT = _FINAL | Opcode.TEXT
+_BINARY = _FINAL | Opcode.BINARY
+_MASKED = 0x80
+_TWO_BYTES, _EIGHT_BYTES = 126, 127
+"""A length of this value tells that the true one follows in so many bytes."""
+_INCOMPLETE, _UNFIT = -1, -2
+
+
+class MessageUser(Protocol):
+    """The application's side of a connection that it has taken over. No call may wait or raise."""
+
+    def message_received(self, message: str | bytes) -> None:
+        """Take one message."""
+
+    def pause_writing(self) -> None:
+        """Hear that the client does not keep up; what is sent until ``resume_writing`` fills memory."""
+
+    def resume_writing(self) -> None:
+        """Hear that most of what was sent is on its way."""
+
+    def connection_lost(self) -> None:
+        """Hear that the client has gone or is closing; nothing else follows."""
+
+
+class DirectProtocol(WebSocketsSansIOProtocol):
+    """One WebSocket connection. Call it from the event loop's thread only."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._user: MessageUser | None = None
+        self._rest = bytearray()
+        """Received and not looked at yet: the beginning of a frame, or what came while reading is held."""
+        self._is_held = False
+        self._deadline: asyncio.TimerHandle | None = None
+
+    # ---- for the application, between accepting and closing
+
+    def take_over(self, user: MessageUser) -> None:
+        """Send messages to ``user`` from now on; what waits in the ASGI queue is delivered first."""
+        self._user = user
+        if not self.writable.is_set():
+            user.pause_writing()
+        while not self.queue.empty():
+            match self.queue.get_nowait():
+                case {"type": "websocket.receive", "text": str(message)}:
+                    user.message_received(message)
+                case {"type": "websocket.receive", "bytes": bytes(message)}:
+                    user.message_received(message)
+                case {"type": "websocket.disconnect"}:
+                    self._tell_lost()
+                case _:
+                    pass
+        if self.read_paused:
+            self.read_paused = False
+            if not self._is_held:
+                self.transport.resume_reading()
+
+    def send_message(self, *parts: bytes, text: bool) -> None:
+        """Send one message; does nothing once the connection is closing."""
+        if self.close_sent or self.transport.is_closing():
+            return
+        kind = _TEXT if text else _BINARY
+        size = sum(map(len, parts))
+        if size < _TWO_BYTES:
+            header = bytes((kind, size))
+        elif size < 1 << 16:
+            header = struct.pack("!BBH", kind, _TWO_BYTES, size)
+        else:
+            header = struct.pack("!BBQ", kind, _EIGHT_BYTES, size)
+        self.transport.write(b"".join((header, *parts)))
+
+    def hold_reading(self) -> None:
+        """Deliver no message until ``release_reading``; the client's own sending comes to a stop."""
+        if not self._is_held:
+            self._is_held = True
+            self.transport.pause_reading()
+
+    def release_reading(self) -> None:
+        """Go on, at the earliest in the next turn of the event loop."""
+        if self._is_held:
+            self._is_held = False
+            if not self.transport.is_closing():
+                self.transport.resume_reading()
+                self.loop.call_soon(self._take_rest)
+
+    # ---- from the transport
+
+    @override
+    def handle_connect(self, event: Any) -> None:
+        super().handle_connect(event)
+        if not self.close_sent:
+            extensions: dict[Any, Any] = self.scope.setdefault("extensions", {})
+            extensions[EXTENSION] = self
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        if not self.handshake_initiated:
+            super().data_received(data)
+        elif self._rest or self._is_held:
+            self._rest += data
+            self._take_rest()
+        else:
+            done = self._take_frames(data)
+            if done < len(data):
+                self._rest += data[done:]
+            self._watch_the_time()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_the_clock()
+        super().connection_lost(exc)
+        self._tell_lost()
+
+    @override
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._user is not None:
+            self._user.pause_writing()
+
+    @override
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._user is not None:
+            self._user.resume_writing()
+
+    # ---- frames
+
+    def _take_rest(self) -> None:
+        """Handle what is kept, without copying it while it is but the beginning of a frame."""
+        if not self._is_held and self._rest and _frame_end(self._rest, 0, self._most_bytes()) <= len(self._rest):
+            data = bytes(self._rest)
+            self._rest.clear()
+            self._rest += data[self._take_frames(data) :]
+        self._watch_the_time()
+
+    def _take_frames(self, data: bytes) -> int:
+        """Handle the whole frames at the front of ``data``; return how many bytes they took."""
+        at, size = 0, len(data)
+        while at < size and not self._is_held:
+            end = _frame_end(data, at, self._most_bytes())
+            if end == _UNFIT or self.transport.is_closing():
+                super().data_received(data[at:])  # says what is wrong, or discards
+                return size
+            if end == _INCOMPLETE or end > size:
+                break
+            self._take_frame(data, at, end)
+            at = end
+        return at
+
+    def _take_frame(self, data: bytes, at: int, end: int) -> None:
+        kind = data[at]
+        if self._user is None or self.frames or self.close_sent or kind not in (_TEXT, _BINARY):
+            super().data_received(data[at:end])
+            return
+        mask_at = at + {_TWO_BYTES: 4, _EIGHT_BYTES: 10}.get(data[at + 1] & ~_MASKED, 2)
+        content = apply_mask(data[mask_at + 4 : end], data[mask_at : mask_at + 4])
+        self._deliver(content, text=kind == _TEXT)
+
+    @override
+    def send_receive_event_to_app(self) -> None:
+        if self._user is None:
+            super().send_receive_event_to_app()
+            return
+        content = b"".join(self.frames)
+        self.frames = []
+        if not self.close_sent:
+            self._deliver(content, text=self.curr_msg_data_type == "text")
+
+    def _deliver(self, content: bytes, *, text: bool) -> None:
+        self._stop_the_clock()
+        if self._user is None:
+            return
+        if not text:
+            self._user.message_received(content)
+            return
+        try:
+            message = content.decode()
+        except UnicodeDecodeError:
+            self._fail(1007, "text is UTF-8")
+            return
+        self._user.message_received(message)
+
+    def _most_bytes(self) -> int:
+        return self.config.ws_max_size
+
+    # ---- endings
+
+    @override
+    def handle_close(self, event: Any) -> None:
+        super().handle_close(event)
+        self._tell_lost()
+
+    @override
+    def handle_parser_exception(self) -> None:
+        super().handle_parser_exception()
+        self._tell_lost()
+
+    def _fail(self, code: int, reason: str) -> None:
+        if not self.close_sent and not self.transport.is_closing():
+            self.conn.fail(code, reason)
+            self.handle_parser_exception()
+
+    def _tell_lost(self) -> None:
+        user, self._user = self._user, None
+        if user is not None:
+            user.connection_lost()
+
+    def _watch_the_time(self) -> None:
+        """Give a message that has begun a time to end; one that we do not read has all the time."""
+        if self._is_held or not (self._rest or self.frames):
+            self._stop_the_clock()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(MESSAGE_SECONDS, self._fail, TOO_SLOW, "the message took too long")
+
+    def _stop_the_clock(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def _frame_end(data: bytes | bytearray, at: int, most_bytes: int) -> int:
+    """Return where the frame that begins at ``at`` ends, also beyond ``data``.
+
+    ``_INCOMPLETE``: its header is not whole. ``_UNFIT``: it is not masked, or larger than ``most_bytes``.
+    """
+    if len(data) - at < 2:  # noqa: PLR2004
+        return _INCOMPLETE
+    size, header = data[at + 1], 6
+    if not size & _MASKED:
+        return _UNFIT
+    size &= ~_MASKED
+    if size >= _TWO_BYTES:
+        length_bytes = 2 if size == _TWO_BYTES else 8
+        if len(data) - at < 2 + length_bytes:
+            return _INCOMPLETE
+        size = int.from_bytes(data[at + 2 : at + 2 + length_bytes], "big")
+        header += length_bytes
+    return _UNFIT if size > most_bytes else at + header + size
