@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import override
 from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
@@ -34,18 +35,23 @@ class Wire(asyncio.Transport):
         self.reads = True
         self.closing = False
 
+    @override
     def write(self, data: Any) -> None:
         self.written += data
 
+    @override
     def pause_reading(self) -> None:
         self.reads = False
 
+    @override
     def resume_reading(self) -> None:
         self.reads = True
 
+    @override
     def is_closing(self) -> bool:
         return self.closing
 
+    @override
     def close(self) -> None:
         self.closing = True
 

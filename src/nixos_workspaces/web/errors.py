@@ -49,6 +49,7 @@ REFUSALS: Mapping[str, int] = {
     "url_too_long": 414,
     "unsupported_media_type": 415,
     "range_outside": 416,
+    "too_many_requests": 429,
     "headers_too_large": 431,
     "too_many_connections": 503,
 }

@@ -2,8 +2,8 @@
 
 uvicorn waits for ever for the rest of a half-sent request and holds headers of any size. ``GuardedHttpProtocol``
 closes a connection whose headers are not complete in ``HEADER_SECONDS`` or whose request still goes on
-``LINGER_SECONDS`` after its answer, refuses headers beyond ``MAX_HEADER_BYTES`` and connections beyond
-``MAX_CONNECTIONS``, and gives every refusal the error shape of the API.
+``LINGER_SECONDS`` after its answer, refuses headers beyond ``MAX_HEADER_BYTES``, connections beyond
+``MAX_CONNECTIONS`` and pipelined requests beyond ``MAX_PIPELINED``, and gives every refusal the error shape of the API.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ MAX_HEADER_BYTES = 32 * 1024
 MAX_HEADERS = 100
 MAX_URL_BYTES = 8 * 1024
 MAX_CONNECTIONS = 1000
+MAX_PIPELINED = 32
+"""Requests that a client may send ahead of their answers; each costs memory before anybody has authenticated it."""
 UNREAD_SECONDS = 60
 """Time that a client may take no byte of what it was sent before the kernel drops its connection."""
 SILENT_SECONDS = 30
@@ -104,6 +106,8 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         hosts = [value for name, value in self.headers if name == b"host"]
         if len(hosts) > 1 or (not hosts and self.parser.get_http_version() != "1.0"):
             self._stop(Refusal("malformed_request", "The request must name its host once in a Host header."))
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self._stop(Refusal("too_many_requests", f"More than {MAX_PIPELINED} requests wait for their answers."))
         super().on_headers_complete()
         if self.cycle is not None:
             self.cycle.transport = _GentleTransport(self)  # type: ignore[assignment]
