@@ -135,6 +135,25 @@ async def test_the_last_active_size_is_told_to_all(bridge: SSHBridge) -> None:
     await first.until(lambda: first.controls[-1] == Resized(100, 30))
 
 
+async def test_after_a_broken_connection_everybody_knows_the_size_in_force(place: Inside, bridge: SSHBridge) -> None:
+    """Each attaches again and counts as active then: who was not the last one has another size than its own."""
+    screens = Screen(), Screen()
+    first = await open_cat(bridge, screens[0])
+    await bridge.attach_terminal(WORKSPACE, screens[1], Attach(first.terminal_id, 0, 100, 30))
+    await screens[0].until(lambda: Resized(100, 30) in screens[0].controls)
+    told = [len(screen.controls) for screen in screens]
+    place.cut()
+    for screen, before in zip(screens, told, strict=True):
+        await screen.until(lambda: any(isinstance(each, Resized) for each in screen.controls[before:]))  # noqa: B023  # called at once
+    [terminal] = [one for one in await bridge.list_terminals(WORKSPACE) if one.id == first.terminal_id]
+    for screen in screens:
+        await screen.until(lambda: last_size(screen) == Resized(terminal.cols, terminal.rows))  # noqa: B023  # called at once
+
+
+def last_size(screen: Screen) -> Resized:
+    return [each for each in screen.controls if isinstance(each, Resized)][-1]
+
+
 async def test_breaking_connections_loses_and_doubles_nothing(place: Inside, bridge: SSHBridge) -> None:
     """Typed and printed bytes survive connections that break at random moments."""
     chance = random.Random(7)

@@ -134,7 +134,9 @@ class Output:
                 continue
             data = self._take_frame()
             if not data:
-                return
+                if not self._let_resized_pass():
+                    return
+                continue
             self.offset += len(data)
             self._count_frame(len(data))
             self._client.send_output(data, self.offset)
@@ -160,12 +162,20 @@ class Output:
             size += len(part)
         data = parts[0] if len(parts) == 1 else b"".join(parts)
         end = min(size, FRAME_BYTES)
-        is_last = end == size and bool(self._pending) and not isinstance(self._pending[0], bytes)
-        if self._text and not is_last:  # before a control message nothing comes that could complete a character
+        is_last = end == size and bool(self._pending) and isinstance(self._pending[0], protocol.Gap | protocol.Exited)
+        if self._text and not is_last:  # what these follow is never completed
             end = whole_characters(data, end)
         if end < size:
             self._pending.appendleft(data[end:])
         return data[:end]
+
+    def _let_resized_pass(self) -> bool:
+        """Send a new size that came within a character before it; tells whether there was one."""
+        if len(self._pending) < 2 or not isinstance(resized := self._pending[1], protocol.Resized):  # noqa: PLR2004
+            return False
+        del self._pending[1]
+        self._client.send_control(resized)
+        return True
 
     def _count_frame(self, size: int) -> None:
         if self._unacknowledged is None:

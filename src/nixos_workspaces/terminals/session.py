@@ -214,8 +214,10 @@ class SSHSession:
         self._input.resume(attached.input_received, attached.input_limit)
         if first:
             self._client.send_control(attached)
-        elif self._tells_received:
-            self._client.send_control(Received(attached.input_received))
+        else:
+            if self._tells_received:
+                self._client.send_control(Received(attached.input_received))
+            self._client.send_control(protocol.Resized(attached.cols, attached.rows))  # attaching may have changed it
         if self._attached is not None and not self._attached.done():
             self._attached.set_result(None)
 
