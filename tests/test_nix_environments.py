@@ -126,6 +126,7 @@ async def test_templates_and_search_of_the_real_set(tmp_path: Path) -> None:
     found = await environments.search("git", 3)
     assert found[0].name == "git"
     assert found[0].version
+    assert 50_000_000 < (found[0].size_bytes or 0) < 500_000_000
     assert len(await environments.search("", 7)) == 7
     assert await environments.search("no such words at all") == ()
     with pytest.raises(InvalidInput) as refused:

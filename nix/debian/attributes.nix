@@ -10,6 +10,17 @@ let
   # What a user reads: upstream's part of Debian's version.
   upstream = version: builtins.head (builtins.match "([^-+~]+).*" version);
 
+  # Bytes on disk of Debian packages with all that they need, and of a wheel.
+  sizeOf =
+    attribute:
+    let
+      debs = units.closureOf ((attribute.debs or [ ]) ++ (attribute.libraries or [ ]));
+      entries = map (deb: lock.debs.${deb}) debs ++ map (wheel: lock.wheels.${wheel}) (
+        lib.optional (attribute ? wheel) attribute.wheel
+      );
+    in
+    builtins.foldl' (total: entry: total + entry.size) 0 entries;
+
   describe =
     name: attribute: entry: unit:
     unit
@@ -20,6 +31,7 @@ let
         inherit name;
         description = attribute.description or entry.description;
         mainProgram = attribute.mainProgram or name;
+        size = sizeOf attribute;
         available = true;
         unfree = false;
         broken = false;

@@ -25,6 +25,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def _download(apt: IsolatedApt, found: Resolution, missing: list[str], store: Pa
             archive.rename(store / by_hash[digest])
 
 
-def _wheel(requirement: str, store: Path) -> dict[str, str]:
+def _wheel(requirement: str, store: Path) -> dict[str, Any]:
     """Download one prebuilt program that upstream publishes as a Python wheel."""
     with tempfile.TemporaryDirectory(prefix="download-", dir=store.parent) as fresh:
         print(f"package set: downloading the wheel {requirement}", flush=True)
@@ -125,9 +126,11 @@ def _wheel(requirement: str, store: Path) -> dict[str, str]:
         subprocess.run(pip, check=True)
         wheel = next(Path(fresh).glob("*.whl"))
         digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        with zipfile.ZipFile(wheel) as archive:
+            size = sum(item.file_size for item in archive.infolist())
         wheel.chmod(0o644)
         wheel.rename(store / wheel.name)
-    return {"file": wheel.name, "version": wheel.name.split("-")[1], "sha256": digest}
+    return {"file": wheel.name, "version": wheel.name.split("-")[1], "sha256": digest, "size": size}
 
 
 def _pack(out: Path, lock_file: Path) -> str:

@@ -25,6 +25,8 @@ class DebianPackage:
     path: str
     sha256: str
     description: str
+    installed_bytes: int
+    """What its files take once it is unpacked."""
     wanted: tuple[tuple[str, ...], ...]
     """What it depends on: of each group one name must be there."""
     provides: tuple[str, ...]
@@ -44,6 +46,7 @@ class DebianPackage:
             "file": self.file,
             "sha256": self.sha256,
             "description": self.description,
+            "size": self.installed_bytes,
             "dependencies": list(self.dependencies),
         }
 
@@ -148,6 +151,7 @@ def _package(stanza: Mapping[str, str]) -> DebianPackage:
         path=stanza["Filename"],
         sha256=stanza["SHA256"],
         description=stanza.get("Description", ""),
+        installed_bytes=int(stanza.get("Installed-Size", "0")) * 1024,
         wanted=tuple(wanted),
         provides=provides,
     )

@@ -133,6 +133,8 @@ class Package:
     name: str
     version: str
     description: str
+    size_bytes: int | None = None
+    """On disk, with everything that it needs; None where the set does not tell."""
 
 
 class MachineState(StrEnum):
@@ -375,7 +377,11 @@ class Capacity:
     """What the engine has in all, and what new workspaces may still take."""
 
     cpu_total: float
+    cpu_free: float
+    """What is beyond the limits of all running workspaces together; zero where those share."""
     memory_total_bytes: int
+    memory_free_bytes: int
+    """As ``cpu_free``."""
     storage_total_bytes: int
     storage_free_bytes: int
     """After everything that is promised to workspaces, also to those whose volume is not made yet."""

@@ -18,6 +18,8 @@ from nixos_workspaces.doors import Environments
 from nixos_workspaces.errors import WorkspacesError
 from nixos_workspaces.events import Events
 from nixos_workspaces.files import Files, sweep_for_ever
+from nixos_workspaces.gauges import Gauges
+from nixos_workspaces.history import History
 from nixos_workspaces.logs import BuildLogs
 from nixos_workspaces.model import BYTES_PER_GB, HealthItem, MachineState, Workspace
 from nixos_workspaces.nix.environments import BuildLimits
@@ -67,6 +69,7 @@ class Services:
     orchestrator: NixOSSandboxOrchestrator
     workspaces: Workspaces
     reconciler: Reconciler
+    history: History
     bridge: SSHBridge
     files: Files
     package_set: str
@@ -198,6 +201,7 @@ async def open_services(
             orchestrator=NixOSSandboxOrchestrator(database, doors.environments, doors.runtime, changed=changed),
             workspaces=Workspaces(database, doors.environments, doors.runtime, keys, logs, events),
             reconciler=reconciler,
+            history=History(database, Gauges(doors.runtime)),
             bridge=bridge,
             files=files,
             package_set=doors.package_set,
@@ -207,10 +211,12 @@ async def open_services(
             stack.push_async_callback(_stop_all, doors.runtime)
         await reconciler.start()
         stack.push_async_callback(reconciler.close)
-        sweeping = asyncio.create_task(_collect_for_ever(services), name="collect garbage")
-        stack.push_async_callback(_cancel, sweeping)
-        swept = asyncio.create_task(sweep_for_ever(files, events, lambda: _running(doors.runtime)), name="sweep files")
-        stack.push_async_callback(_cancel, swept)
+        for name, work in (
+            ("collect garbage", _collect_for_ever(services)),
+            ("sweep files", sweep_for_ever(files, events, lambda: _running(doors.runtime))),
+            ("sample figures", services.history.sample_for_ever()),
+        ):
+            stack.push_async_callback(_cancel, asyncio.create_task(work, name=name))
         yield services
 
 

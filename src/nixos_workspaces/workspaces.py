@@ -117,10 +117,13 @@ class Workspaces:
         """Return what the engine has in all and has left."""
         async with self._database.reading() as tx:
             promised = await tx.workspaces.promised_bytes()
+            cpu, memory_bytes = await tx.workspaces.limits_in_force()
         machine = await self._runtime.capabilities()
         return Capacity(
             machine.cpu_total,
+            max(machine.cpu_total - cpu, 0.0),
             machine.memory_total_bytes,
+            max(machine.memory_total_bytes - memory_bytes, 0),
             machine.storage_total_bytes,
             max(machine.storage_free_bytes - promised, 0),
         )

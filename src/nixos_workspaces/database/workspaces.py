@@ -137,6 +137,16 @@ class WorkspaceRepository:
         )
         return int(found.scalar_one())
 
+    async def limits_in_force(self) -> tuple[float, int]:
+        """Return the cores and the bytes of memory that workspaces which are to run may use together."""
+        found = await self._connection.execute(
+            select(func.coalesce(func.sum(table.c.cpu), 0.0), func.coalesce(func.sum(table.c.memory_bytes), 0)).where(
+                table.c.deleted_at.is_(None), table.c.desire.in_([Desire.RUNNING.value, Desire.PAUSED.value])
+            )
+        )
+        cpu, memory_bytes = found.one()
+        return float(cpu), int(memory_bytes)
+
     async def touch(self, workspace_id: str, at: datetime) -> None:
         """Note the last use."""
         await self._connection.execute(update(table).where(table.c.id == workspace_id).values(last_accessed=at))

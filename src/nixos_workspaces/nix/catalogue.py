@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from nixos_workspaces.model import Environment, Package, Template
 from nixos_workspaces.nix.executable import Nix
 from nixos_workspaces.nix.flakes import replace_file
 from nixos_workspaces.nix.names import is_package_name, nearest, suggestion
-from nixos_workspaces.nix.package_set import PackageSet
+from nixos_workspaces.nix.package_set import PackageSet, PackageSetKind
 
 INDEX_SECONDS = 900.0
 PATIENCE_SECONDS = 20.0
@@ -24,6 +24,7 @@ _LONGEST_QUERY = 200
 _NAMES_AT_ONCE = 500
 """One argument of a command has at most 128 KiB."""
 _LOOKUP = Path(__file__).with_name("lookup.nix")
+_SIZES = Path(__file__).with_name("sizes.nix")
 
 
 class Catalogue:
@@ -32,7 +33,7 @@ class Catalogue:
     def __init__(self, directory: Path, package_set: PackageSet, nix: Nix, templates: Path) -> None:
         """Keep the index in ``directory``; ``templates`` holds the modules."""
         digest = hashlib.sha256(package_set.locked.encode()).hexdigest()[:32]
-        self._index_file = directory / f"packages-{digest}.json"
+        self._index_file = directory / f"catalogue-{digest}.json"
         self._package_set = package_set
         self._nix = nix
         self._templates_file = templates / "default.nix"
@@ -116,34 +117,54 @@ class Catalogue:
     async def _index(self) -> dict[str, Package]:
         """Read the index of this set, or make it."""
         try:
-            found = json.loads(self._index_file.read_bytes())
+            kept = json.loads(self._index_file.read_bytes())
         except (FileNotFoundError, ValueError):
-            found = await self._nix.json("search", "--json", self._package_set.locked, "^", timeout=INDEX_SECONDS)
-            replace_file(self._index_file, json.dumps(found, sort_keys=True).encode())
+            kept = await self._make_index()
+            replace_file(self._index_file, json.dumps(kept, sort_keys=True).encode())
+        return {name: Package(name, item["version"], item["description"], item["size"]) for name, item in kept.items()}
+
+    async def _make_index(self) -> dict[str, Any]:
+        """Ask Nix for every package."""
+        found = await self._nix.json("search", "--json", self._package_set.locked, "^", timeout=INDEX_SECONDS)
         prefix = f"legacyPackages.{self._nix.system}."
-        packages = (
-            Package(key.removeprefix(prefix), str(item.get("version", "")), str(item.get("description", "")))
-            for key, item in found.items()
-            if key.startswith(prefix)
-        )
-        return {item.name: item for item in packages if is_package_name(item.name)}
+        named = {key.removeprefix(prefix): item for key, item in found.items() if key.startswith(prefix)}
+        usable = {name: item for name, item in named.items() if is_package_name(name)}
+        sizes: dict[str, Any] = {}
+        if (
+            self._package_set.kind is PackageSetKind.DEBIAN
+        ):  # others do not tell, and asking all of nixpkgs takes minutes
+            sizes = await self._ask(_SIZES, sorted(usable))
+        return {
+            name: {
+                "version": str(item.get("version", "")),
+                "description": str(item.get("description", "")),
+                "size": sizes.get(name),
+            }
+            for name, item in usable.items()
+        }
 
     async def _look_up(self, names: Iterable[str]) -> Mapping[str, str]:
         """Ask for all names that were not asked for before, in one evaluation."""
         known = self._usable
         new = sorted({name for name in names if name not in known})
         answers = dict.fromkeys(known, "package")
-        for begin in range(0, len(new), _NAMES_AT_ONCE):
+        answers |= await self._ask(_LOOKUP, new)
+        known.update(name for name, answer in answers.items() if answer == "package")
+        return answers
+
+    async def _ask(self, question: Path, names: Sequence[str]) -> dict[str, Any]:
+        """Return what a Nix file says of each name."""
+        answers: dict[str, Any] = {}
+        for begin in range(0, len(names), _NAMES_AT_ONCE):
             arguments = {
                 "reference": self._package_set.locked,
                 "system": self._nix.system,
-                "names": json.dumps(new[begin : begin + _NAMES_AT_ONCE]),
+                "names": json.dumps(names[begin : begin + _NAMES_AT_ONCE]),
             }
-            words: list[str | Path] = ["--eval", "--strict", "--json", _LOOKUP]
+            words: list[str | Path] = ["--eval", "--strict", "--json", question]
             for argument, value in arguments.items():
                 words += ["--argstr", argument, value]
             answers |= await self._nix.json(*words, program="nix-instantiate", timeout=_LOOKUP_SECONDS)
-        known.update(name for name, answer in answers.items() if answer == "package")
         return answers
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Self
 
 from pydantic import Field
 
+from nixos_workspaces.history import Sample, Span
 from nixos_workspaces.model import (
     Address,
     Capacity,
@@ -156,6 +159,39 @@ class MetricsAnswer(Answer):
             memory_usage=round(metrics.memory_usage, 1),
             storage_usage=round(metrics.storage_usage, 1),
         )
+
+
+class SampleAnswer(Answer):
+    """Use at one moment, or on average over the step that begins then."""
+
+    at: Time
+    cpu_usage: float
+    memory_usage: float
+    storage_usage: float
+
+
+class MetricsHistory(Answer):
+    """What a workspace used; where more than two steps lie between two samples nothing was measured."""
+
+    span: Span
+    step: float = Field(description="Seconds between two samples.")
+    begin: Time
+    end: Time
+    samples: list[SampleAnswer]
+
+    @classmethod
+    def of(cls, span: Span, end: datetime, samples: Sequence[Sample]) -> Self:
+        """Convert."""
+        told = [
+            SampleAnswer(
+                at=one.at,
+                cpu_usage=round(one.metrics.cpu_usage, 1),
+                memory_usage=round(one.metrics.memory_usage, 1),
+                storage_usage=round(one.metrics.storage_usage, 1),
+            )
+            for one in samples
+        ]
+        return cls(span=span, step=span.step.total_seconds(), begin=end - span.length, end=end, samples=told)
 
 
 class SshInfo(Answer):
@@ -323,11 +359,14 @@ class PackageAnswer(Answer):
     name: str
     version: str
     description: str
+    size: int | None = Field(
+        description="Bytes on disk with everything that it needs, shared or not; null where the set does not tell."
+    )
 
     @classmethod
     def of(cls, package: Package) -> Self:
         """Convert."""
-        return cls(name=package.name, version=package.version, description=package.description)
+        return cls(name=package.name, version=package.version, description=package.description, size=package.size_bytes)
 
 
 class PackageList(Answer):
@@ -341,7 +380,9 @@ class CapacityAnswer(Answer):
     """What the machine has, and what new workspaces may still take."""
 
     cpu_total: float
+    cpu_free: float = Field(description="Cores that no running workspace may use; more may be asked for, and shared.")
     memory_total: float
+    memory_free: float = Field(description="Memory that no running workspace may use; more may be asked for.")
     storage_total: float
     storage_free: float
 
@@ -350,7 +391,9 @@ class CapacityAnswer(Answer):
         """Convert."""
         return cls(
             cpu_total=capacity.cpu_total,
+            cpu_free=round(capacity.cpu_free, 2),
             memory_total=to_gb(capacity.memory_total_bytes),
+            memory_free=to_gb(capacity.memory_free_bytes),
             storage_total=to_gb(capacity.storage_total_bytes),
             storage_free=to_gb(capacity.storage_free_bytes),
         )

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Body, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from nixos_workspaces.errors import WorkspacesError
+from nixos_workspaces.history import Span
 from nixos_workspaces.model import LogLine, Sort, Status, WorkspaceQuery
 from nixos_workspaces.schemas import (
     CreateRequest,
@@ -18,6 +19,7 @@ from nixos_workspaces.schemas import (
     GenerationList,
     LogAnswer,
     LogLineAnswer,
+    MetricsHistory,
     RebuildRequest,
     SshKeyAnswer,
     UpdateRequest,
@@ -171,6 +173,15 @@ async def list_generations(services: Asked, principal: By, workspace_id: Referen
     workspace = await services.workspaces.get(workspace_id, principal=principal)
     generations = await services.workspaces.generations(workspace.id, principal=principal)
     return GenerationList(generations=[GenerationAnswer.of(one, workspace.generation) for one in generations])
+
+
+@router.get("/{workspace_id}/metrics/history", responses=problems(404, body=False))
+async def get_metrics_history(
+    services: Asked, principal: By, workspace_id: Reference, span: Span = Span.HOUR
+) -> MetricsHistory:
+    """Return what a workspace used until now; nothing of it outlives the service."""
+    workspace = await services.workspaces.get(workspace_id, principal=principal)
+    return MetricsHistory.of(span, services.clock(), services.history.read(workspace.id, span))
 
 
 @router.get("/{workspace_id}/ssh-key", responses=problems(404, 409, body=False))

@@ -404,6 +404,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/nixos/workspaces/{workspace_id}/metrics/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Metrics History
+         * @description Return what a workspace used until now; nothing of it outlives the service.
+         */
+        get: operations["get_metrics_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/nixos/workspaces/{workspace_id}/pause": {
         parameters: {
             query?: never;
@@ -704,8 +724,18 @@ export interface components {
          * @description What the machine has, and what new workspaces may still take.
          */
         CapacityAnswer: {
+            /**
+             * Cpu Free
+             * @description Cores that no running workspace may use; more may be asked for, and shared.
+             */
+            cpu_free: number;
             /** Cpu Total */
             cpu_total: number;
+            /**
+             * Memory Free
+             * @description Memory that no running workspace may use; more may be asked for.
+             */
+            memory_free: number;
             /** Memory Total */
             memory_total: number;
             /** Storage Free */
@@ -1024,6 +1054,30 @@ export interface components {
             storage_usage: number;
         };
         /**
+         * MetricsHistory
+         * @description What a workspace used; where more than two steps lie between two samples nothing was measured.
+         */
+        MetricsHistory: {
+            /**
+             * Begin
+             * Format: date-time
+             */
+            begin: string;
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+            /** Samples */
+            samples: components["schemas"]["SampleAnswer"][];
+            span: components["schemas"]["Span"];
+            /**
+             * Step
+             * @description Seconds between two samples.
+             */
+            step: number;
+        };
+        /**
          * PackageAnswer
          * @description One package of the set in force.
          */
@@ -1032,6 +1086,11 @@ export interface components {
             description: string;
             /** Name */
             name: string;
+            /**
+             * Size
+             * @description Bytes on disk with everything that it needs, shared or not; null where the set does not tell.
+             */
+            size: number | null;
             /** Version */
             version: string;
         };
@@ -1077,6 +1136,23 @@ export interface components {
             generation?: number;
         };
         /**
+         * SampleAnswer
+         * @description Use at one moment, or on average over the step that begins then.
+         */
+        SampleAnswer: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Cpu Usage */
+            cpu_usage: number;
+            /** Memory Usage */
+            memory_usage: number;
+            /** Storage Usage */
+            storage_usage: number;
+        };
+        /**
          * SessionAnswer
          * @description Who the caller is.
          */
@@ -1103,6 +1179,12 @@ export interface components {
          * @enum {string}
          */
         Sort: "name" | "-name" | "created_at" | "-created_at" | "last_accessed" | "-last_accessed";
+        /**
+         * Span
+         * @description How far back somebody looks.
+         * @enum {string}
+         */
+        Span: "5m" | "1h" | "24h" | "7d";
         /**
          * SshInfo
          * @description Where the workspace's sshd answers from the machine that runs the service.
@@ -4399,6 +4481,103 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["LogAnswer"];
                     "application/x-ndjson": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_metrics_history: {
+        parameters: {
+            query?: {
+                span?: components["schemas"]["Span"];
+            };
+            header?: never;
+            path: {
+                /** @description The workspace's id or name. */
+                workspace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricsHistory"];
                 };
             };
             /** @description Bad Request */

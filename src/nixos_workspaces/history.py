@@ -1,0 +1,165 @@
+"""What running workspaces used over time: kept in memory, bounded for each, in steps that widen with age."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from nixos_workspaces.database import Database
+from nixos_workspaces.errors import WorkspacesError
+from nixos_workspaces.gauges import Gauges
+from nixos_workspaces.model import Metrics, Status, Workspace
+
+log = logging.getLogger(__name__)
+
+PERIOD = timedelta(seconds=10)
+"""Time between two samples."""
+_AT_ONCE = 8
+_WIDTH = 4
+"""Numbers of a sample: when, and three figures."""
+
+
+class Span(StrEnum):
+    """How far back somebody looks."""
+
+    FIVE_MINUTES = "5m"
+    HOUR = "1h"
+    DAY = "24h"
+    WEEK = "7d"
+
+    @property
+    def length(self) -> timedelta:
+        """Return it as a duration."""
+        match self:
+            case Span.FIVE_MINUTES:
+                return timedelta(minutes=5)
+            case Span.HOUR:
+                return timedelta(hours=1)
+            case Span.DAY:
+                return timedelta(days=1)
+            case Span.WEEK:
+                return timedelta(days=7)
+
+    @property
+    def step(self) -> timedelta:
+        """Return the time between two of its samples; twice that between two says that nothing was measured there."""
+        match self:
+            case Span.FIVE_MINUTES | Span.HOUR:
+                return PERIOD
+            case Span.DAY:
+                return timedelta(minutes=5)
+            case Span.WEEK:
+                return timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Figures at one moment, or their mean over the step that begins then."""
+
+    at: datetime
+    metrics: Metrics
+
+
+@dataclass(slots=True)
+class _Level:
+    """The samples of one step, oldest first, and the mean that is not complete yet."""
+
+    step: float
+    most: int
+    kept: array[float] = field(default_factory=lambda: array("d"))
+    sums: list[float] = field(default_factory=lambda: [0.0] * _WIDTH)
+    """When its step began, and the sums of the figures."""
+    count: int = 0
+
+    def add(self, at: float, figures: tuple[float, ...]) -> None:
+        """Take a sample in; a mean is kept once a sample of a later step comes."""
+        begin = at - at % self.step
+        if self.count and begin != self.sums[0]:
+            self.kept.extend(self.mean())
+            del self.kept[: -self.most * _WIDTH]
+            self.count = 0
+        if not self.count:
+            self.sums = [begin, 0.0, 0.0, 0.0]
+        self.count += 1
+        for index, figure in enumerate(figures, 1):
+            self.sums[index] += figure
+
+    def mean(self) -> tuple[float, ...]:
+        """Return the mean of the step under way."""
+        return (self.sums[0], *(total / self.count for total in self.sums[1:]))
+
+    def since(self, begin: float) -> list[tuple[float, ...]]:
+        """Return what there is from ``begin`` on."""
+        kept = self.kept
+        found = [tuple(kept[at : at + _WIDTH]) for at in range(0, len(kept), _WIDTH) if kept[at] >= begin]
+        return [*found, self.mean()] if self.count and self.sums[0] >= begin else found
+
+
+def _levels() -> dict[timedelta, _Level]:
+    """Return empty levels, one for each step, each as long as the longest span that is made of it."""
+    longest = {span.step: span.length for span in sorted(Span, key=lambda span: span.length)}
+    return {step: _Level(step.total_seconds(), length // step) for step, length in longest.items()}
+
+
+class History:
+    """The figures of every workspace over the last week; begins anew with the process.
+
+    A workspace costs at most 32 KB; what it used while it did not run, or while the engine did not answer, is missing.
+    """
+
+    def __init__(
+        self, database: Database, gauges: Gauges, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        """Sample what ``database`` says is running, as ``gauges`` show it."""
+        self._database = database
+        self._gauges = gauges
+        self._clock = clock
+        self._levels: dict[str, dict[timedelta, _Level]] = {}
+
+    def read(self, workspace_id: str, span: Span) -> tuple[Sample, ...]:
+        """Return the samples of ``span`` until now, oldest first; none for a workspace that was never measured."""
+        levels = self._levels.get(workspace_id)
+        if levels is None:
+            return ()
+        begin = (self._clock() - span.length).timestamp()
+        return tuple(
+            Sample(datetime.fromtimestamp(at, UTC), Metrics(*figures))
+            for at, *figures in levels[span.step].since(begin)
+        )
+
+    async def sample(self) -> None:
+        """Measure every running workspace once, and forget those that are gone."""
+        async with self._database.reading() as tx:
+            everything = await tx.workspaces.all()
+        for gone in self._levels.keys() - {one.id for one in everything}:
+            del self._levels[gone]
+        running = [one for one in everything if one.status is Status.RUNNING]
+        turns = asyncio.Semaphore(_AT_ONCE)
+        await asyncio.gather(*(self._measure(one, turns) for one in running))
+
+    async def sample_for_ever(self) -> None:
+        """Sample every ``PERIOD``; a failure costs that sample only."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            try:
+                await self.sample()
+            except WorkspacesError as problem:
+                log.warning("What workspaces use cannot be measured now: %s", problem)
+            due = max(due + PERIOD.total_seconds(), loop.time())
+            await asyncio.sleep(due - loop.time())
+
+    async def _measure(self, workspace: Workspace, turns: asyncio.Semaphore) -> None:
+        async with turns:
+            metrics = await self._gauges.read(workspace)
+        if metrics is None:
+            return
+        levels = self._levels.setdefault(workspace.id, _levels())
+        at = self._clock().timestamp()
+        for level in levels.values():
+            level.add(at, (metrics.cpu_usage, metrics.memory_usage, metrics.storage_usage))
