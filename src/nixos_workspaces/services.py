@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from nixos_workspaces.auth.access import Action, Principal, authorise
 from nixos_workspaces.auth.keys import open_keys
@@ -211,13 +212,18 @@ async def open_services(
             stack.push_async_callback(_stop_all, doors.runtime)
         await reconciler.start()
         stack.push_async_callback(reconciler.close)
-        for name, work in (
-            ("collect garbage", _collect_for_ever(services)),
-            ("sweep files", sweep_for_ever(files, events, lambda: _running(doors.runtime))),
-            ("sample figures", services.history.sample_for_ever()),
-        ):
-            stack.push_async_callback(_cancel, asyncio.create_task(work, name=name))
+        for work in _chores(services):
+            stack.push_async_callback(_cancel, asyncio.create_task(work))
         yield services
+
+
+def _chores(services: Services) -> tuple[Coroutine[Any, Any, None], ...]:
+    """Return what goes on for as long as the services are open."""
+    return (
+        _collect_for_ever(services),
+        sweep_for_ever(services.files, services.events, lambda: _running(services.runtime)),
+        services.history.sample_for_ever(),
+    )
 
 
 async def _running(runtime: Runtime) -> list[str]:
