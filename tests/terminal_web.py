@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ import websockets.exceptions
 from bridge_fixture import Inside
 from fakes import fake_services
 from holder_fixture import build, running_holder
+from raw_socket import Closed, RawSocket
 from sshd_fixture import local_sshd
 from typing_extensions import override
 from web_service import Web, running_web
@@ -41,6 +42,13 @@ class AnyInside(Inside):
 @contextmanager
 def terminal_web(data: Path, *options: str) -> Iterator[Web]:
     """Yield a running service whose workspaces all are one sshd with one holder."""
+    with terminal_place(data, *options) as (web, _):
+        yield web
+
+
+@contextmanager
+def terminal_place(data: Path, *options: str) -> Iterator[tuple[Web, AnyInside]]:
+    """Yield a running service and the inside of its workspaces."""
     with tempfile.TemporaryDirectory(prefix="nixws-agent-") as directory:
         Path(directory).chmod(0o755)
         program = build("all", Path(directory))
@@ -58,14 +66,14 @@ def terminal_web(data: Path, *options: str) -> Iterator[Web]:
                         await bridge.close()
 
             with running_web(data, services_at) as web:
-                yield web
+                yield web, place
 
 
 @dataclass
 class Viewer:
     """A client of a terminal's WebSocket; offsets have to be continuous."""
 
-    socket: ClientConnection
+    socket: ClientConnection | RawSocket
     binary: bool = False
     output: bytearray = field(default_factory=bytearray)
     session: dict[str, Any] = field(default_factory=dict)
@@ -92,7 +100,7 @@ class Viewer:
             case "output":
                 data = said["data"] if isinstance(said["data"], bytes) else said["data"].encode()
                 assert self.session, "output before the session message"
-                if self.binary:
+                if self.binary or "\ufffd" not in said["data"]:
                     assert self.end + len(data) == said["offset"], "offsets are not continuous"
                 self.end = said["offset"]
                 self.output += data
@@ -115,8 +123,13 @@ class Viewer:
             pass
         return said
 
-    def say(self, **message: object) -> None:
-        self.socket.send(json.dumps(message))
+    @staticmethod
+    def message(**content: object) -> bytes:
+        """Return a message as JSON, of which every character may go as it is."""
+        return json.dumps(content, ensure_ascii=False).encode()
+
+    def say(self, **content: object) -> None:
+        self.socket.send(self.message(**content).decode())
 
     def type(self, data: str | bytes) -> None:
         if isinstance(data, bytes):
@@ -129,7 +142,7 @@ class Viewer:
         try:
             while True:
                 self.next()
-        except websockets.exceptions.ConnectionClosed:
+        except (websockets.exceptions.ConnectionClosed, Closed):
             code = self.socket.close_code
         assert code is not None
         return code
@@ -160,6 +173,25 @@ def viewer(
         close_timeout=1,
         ping_interval=None,
     ) as socket:
+        opened = Viewer(socket, binary, acknowledges=acknowledges)
+        opened.next()
+        yield opened
+
+
+@contextmanager
+def raw_viewer(
+    web: Web,
+    workspace: str,
+    query: Mapping[str, object],
+    *,
+    binary: bool = False,
+    acknowledges: bool = False,
+    receive_bytes: int = 0,
+) -> Iterator[Viewer]:
+    """Yield a client that can misbehave, after its session message or refusal; it leaves without a word."""
+    path = f"/ws/nixos/workspaces/{workspace}/terminal?{urlencode(query)}"
+    offered = [BINARY] if binary else []
+    with RawSocket(web.address, path, web.headers, offered, receive_bytes=receive_bytes) as socket:
         opened = Viewer(socket, binary, acknowledges=acknowledges)
         opened.next()
         yield opened
