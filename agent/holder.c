@@ -125,7 +125,7 @@ static void read_options(int argc, char **argv) {
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) switch (option) {
         case 's': holder.socket_path = optarg; break;
         case 'x': holder.shell = optarg; break;
-        case 'r': holder.ring_bytes = bytes_option(optarg, KEPT_MIN); break;
+        case 'r': holder.ring_bytes = bytes_option(optarg, RING_MIN); break;
         case 'm': holder.memory_bytes = bytes_option(optarg, KEPT_MIN); break;
         case 'u': holder.upgrade_path = optarg; break;
         case 'c': exit(state_load(atoi(optarg), false) ? 0 : 1);

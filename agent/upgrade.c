@@ -129,7 +129,7 @@ bool state_load(int fd, bool keep) {
     int listener = (int)read_uint(&r, 4);
     uint64_t ring_bytes = read_uint(&r, 8);
     uint64_t incarnation = read_uint(&r, 8), turn = read_uint(&r, 8), count = read_uint(&r, 4);
-    good = good && !r.bad && ring_bytes >= KEPT_MIN && ring_bytes <= (uint64_t)1 << 30 && count <= TERMINALS_MAX;
+    good = good && !r.bad && ring_bytes >= RING_MIN && ring_bytes <= (uint64_t)1 << 30 && count <= TERMINALS_MAX;
     if (good) {
         holder.ring_bytes = ring_bytes; /* the rings exist: another --ring counts from the next start on */
         holder.listener = listener;

@@ -156,6 +156,7 @@ def test_a_client_with_a_number_repeats_what_was_not_received(web: Web, workspac
     typed = os.urandom(150_000)
     with opened(web, workspace, binary=True, session=terminal, client=77, acknowledges=True) as client:
         assert client.session["input_received"] == 0
+        client.until_output("ready\n")
         client.type(typed[:100_000])
         client.until(lambda: len(client.output) >= 100_000 + 6)
         assert any(said["type"] == "received" and said["input"] > 0 for said in client.said)

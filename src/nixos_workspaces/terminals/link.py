@@ -15,7 +15,7 @@ from nixos_workspaces.terminals import protocol
 from nixos_workspaces.terminals.connections import Connections, Pooled
 
 HOLDER_SOCKET = "/run/nixws-terminals/holder.sock"
-WINDOW_BYTES = 1 << 18
+WINDOW_BYTES = 1 << 19
 """The SSH channel's window: more than the holder's credit, so that it never stalls the channel."""
 
 
@@ -34,8 +34,9 @@ class LinkOwner:
 class Link(asyncssh.SSHUNIXSession[bytes]):
     """A channel to the holder, made by ``open_link``."""
 
-    def __init__(self, owner: LinkOwner, give_back: Callable[[], None]) -> None:
+    def __init__(self, owner: LinkOwner, pooled: Pooled, give_back: Callable[[], None]) -> None:
         self._owner: LinkOwner | None = owner
+        self._pooled = pooled
         self._give_back: Callable[[], None] | None = give_back
         self._reader = protocol.FrameReader(owner.on_data, owner.on_frame)
         self._channel: asyncssh.SSHUNIXChannel[bytes] | None = None
@@ -44,6 +45,10 @@ class Link(asyncssh.SSHUNIXSession[bytes]):
         """Send frames; after the link was lost this does nothing."""
         if self._channel is not None:
             self._channel.write(data)
+
+    def is_shared(self) -> bool:
+        """Tell whether other sessions use the same connection and wait behind what comes over this link."""
+        return self._pooled.uses > 1
 
     def close(self) -> None:
         """Let go of the channel; the owner hears no more of it."""
@@ -98,7 +103,7 @@ async def open_link(
     Raises what ``Connections.take`` raises, and ``Unavailable`` (``holder_unavailable``) when no holder listens.
     """
     pooled = await connections.take(workspace_id)
-    link = Link(owner, lambda: connections.give_back(pooled))
+    link = Link(owner, pooled, lambda: connections.give_back(pooled))
     try:
         async with asyncio.timeout(connections.answer_seconds):
             await _create(pooled, link, holder)

@@ -12,11 +12,11 @@ from nixos_workspaces.errors import WorkspacesError
 from nixos_workspaces.terminals import protocol
 from nixos_workspaces.terminals.text import whole_characters
 
-CREDIT_BYTES = 1 << 16
-"""Output that the holder may send ahead of what was handed to the client.
-
-A quiet terminal waits behind that much of a flooding neighbour's on their common connection; a replay takes the more
-round trips the less it is."""
+CREDIT_BYTES = 1 << 17
+"""Output that the holder may send ahead of what was handed to the client: a replay takes the more round trips, and a
+flood the more acknowledgements, the less it is. The holder grants it: its rings are at least twice as large."""
+SHARED_CREDIT_BYTES = 1 << 15
+"""The same while other sessions use the connection: a quiet terminal waits behind that much of a flooding one's."""
 CLIENT_BYTES = 1 << 17
 """Output that a client which acknowledges may have unacknowledged."""
 FRAME_BYTES = 1 << 15
@@ -66,6 +66,8 @@ class Output:
     ) -> None:
         self.offset = 0
         """Where the output that was handed over ends."""
+        self.credit_bytes = CREDIT_BYTES
+        """How far the holder may be ahead; ``on_progress`` is called whenever half of it is used up."""
         self.input_is_held = False
         """The client was asked not to send: its acknowledgements cannot come, so its transport alone is the limit."""
         self._client = client
@@ -140,7 +142,7 @@ class Output:
             self.offset += len(data)
             self._count_frame(len(data))
             self._client.send_output(data, self.offset)
-            if self.offset - self._reported >= CREDIT_BYTES // 4:
+            if self.offset - self._reported >= self.credit_bytes // 2:
                 self._reported = self.offset
                 self._on_progress(self.offset)
 

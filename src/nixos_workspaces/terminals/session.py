@@ -9,7 +9,15 @@ from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, Unavailab
 from nixos_workspaces.terminals import protocol
 from nixos_workspaces.terminals.input import Input
 from nixos_workspaces.terminals.link import Link, LinkOwner, error_of
-from nixos_workspaces.terminals.output import CREDIT_BYTES, Control, Failed, Output, Received, TerminalClient
+from nixos_workspaces.terminals.output import (
+    CREDIT_BYTES,
+    SHARED_CREDIT_BYTES,
+    Control,
+    Failed,
+    Output,
+    Received,
+    TerminalClient,
+)
 
 ATTACH_SECONDS = 10.0
 MOST_CELLS = 4096
@@ -236,8 +244,13 @@ class SSHSession:
             self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect())
 
     def _report(self, offset: int) -> None:
-        if self._link is not None:
-            self._link.write(protocol.acknowledge(offset))
+        """Let the holder go on. It was given ``CREDIT_BYTES`` for good, so a smaller lead is reported as less."""
+        if self._link is None:
+            return
+        self._output.credit_bytes = SHARED_CREDIT_BYTES if self._link.is_shared() else CREDIT_BYTES
+        withheld = CREDIT_BYTES - self._output.credit_bytes
+        if offset > withheld:
+            self._link.write(protocol.acknowledge(offset - withheld))
 
     def _send_input(self) -> None:
         if self._link is not None and self._attached is None:
