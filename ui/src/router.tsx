@@ -8,6 +8,7 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import { sessionQuery, templatesQuery, workspacesQuery } from "./api/queries";
+import { type Span, SPANS } from "./api/types";
 import { AppShell } from "./shared/AppShell";
 import { LoadFailed, NotFound } from "./shared/ErrorViews";
 import { SignInView } from "./shared/SignInView";
@@ -104,6 +105,8 @@ const packagesRoute = createRoute({
 const metricsRoute = createRoute({
   getParentRoute: () => workspaceRoute,
   path: "metrics",
+  validateSearch: (search: Record<string, unknown>): { span?: Span } =>
+    SPANS.includes(search.span as Span) ? { span: search.span as Span } : {},
   component: lazyRouteComponent(() => import("./workspaces/MetricsTab"), "MetricsTab"),
 });
 

@@ -96,7 +96,14 @@ describe("checking what is typed", () => {
   });
 
   it("knows sizes and ports", () => {
-    const limits = limitsOf({ cpu_total: 4, memory_total: 8, storage_total: 100, storage_free: 50 });
+    const limits = limitsOf({
+      cpu_total: 4,
+      cpu_free: 1,
+      memory_total: 8,
+      memory_free: 2,
+      storage_total: 100,
+      storage_free: 50,
+    });
     for (const good of ["0.25", "4", " 2 "]) expect(sizeProblem(good, limits.cpu), good).toBe(false);
     for (const bad of ["", "x", "0", "-1", "4.1", "NaN", "Infinity", "1e9"]) {
       expect(sizeProblem(bad, limits.cpu), bad).toBe(true);

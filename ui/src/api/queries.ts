@@ -5,8 +5,10 @@ import type {
   Capacity,
   Generation,
   Health,
+  MetricsHistory,
   Package,
   Session,
+  Span,
   Template,
   Workspace,
   WorkspaceDetail,
@@ -65,6 +67,17 @@ export const workspaceQuery = (id: string, period = 3_000) =>
     queryFn: async ({ signal }) =>
       (await request<{ workspace: WorkspaceDetail }>("GET", workspacePath(id), { signal })).workspace,
     refetchInterval: (query) => (query.state.data?.status === "running" ? period : false),
+  });
+
+const HISTORY_MS: Record<Span, number> = { "5m": 10_000, "1h": 10_000, "24h": 60_000, "7d": 60_000 };
+
+/** What a workspace used until now. */
+export const historyQuery = (id: string, span: Span) =>
+  queryOptions({
+    queryKey: ["workspace", id, "history", span],
+    refetchInterval: HISTORY_MS[span],
+    queryFn: ({ signal }) =>
+      request<MetricsHistory>("GET", workspacePath(id, "metrics", "history"), { query: { span }, signal }),
   });
 
 export const generationsQuery = (id: string) =>

@@ -7,6 +7,8 @@ export type Phase = Schemas["Phase"];
 export type Progress = Schemas["ProgressAnswer"];
 export type Fault = Schemas["FaultAnswer"];
 export type Metrics = Schemas["MetricsAnswer"];
+export type MetricsHistory = Schemas["MetricsHistory"];
+export type Span = Schemas["Span"];
 export type Template = Schemas["TemplateAnswer"];
 export type Package = Schemas["PackageAnswer"];
 export type Capacity = Schemas["CapacityAnswer"];
@@ -67,6 +69,8 @@ export const EXPECTED: Record<WorkspaceVerb, Status> = {
   resume: "running",
   delete: "deleting",
 };
+
+export const SPANS: readonly Span[] = ["5m", "1h", "24h", "7d"];
 
 export const STATUSES: readonly Status[] = [
   "running",

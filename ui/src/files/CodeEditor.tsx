@@ -8,13 +8,14 @@ import {
 import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
 import { Compartment, EditorState } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { ApiError } from "../api/client";
 import { reasonOf } from "../api/mutations";
 import { currentTranslate, useT } from "../i18n/messages";
 import { Modal } from "../shared/Modal";
 import { tell } from "../shared/toasts";
-import { writeFile } from "./api";
+import { fileQuery, versionQuery, writeFile } from "./api";
 import { darkHighlight } from "./highlight";
 import { languageOf } from "./languages";
 
@@ -34,7 +35,10 @@ export default function CodeEditor({ workspaceId, path, name, text, etag }: Code
   const t = useT();
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView>(null);
-  const version = useRef(etag);
+  const client = useQueryClient();
+  const [version, setVersion] = useState(etag);
+  const [ignored, setIgnored] = useState("");
+  const { data: onDisk = "same" } = useQuery(versionQuery(workspaceId, path, version));
   const [isChanged, setIsChanged] = useState(false);
   const [isConflict, setIsConflict] = useState(false);
   const [isBusy, setIsBusy] = useState(false);
@@ -45,7 +49,7 @@ export default function CodeEditor({ workspaceId, path, name, text, etag }: Code
     setIsBusy(true);
     setIsConflict(false);
     try {
-      version.current = await writeFile(workspaceId, path, doc, isForced ? "" : version.current);
+      setVersion(await writeFile(workspaceId, path, doc, isForced ? "" : version));
       setIsChanged(view.current?.state.doc.toString() !== doc);
       tell("success", t("files.saved", { name }));
     } catch (failure) {
@@ -54,6 +58,7 @@ export default function CodeEditor({ workspaceId, path, name, text, etag }: Code
     }
     setIsBusy(false);
   };
+  const reload = () => void client.invalidateQueries({ queryKey: fileQuery(workspaceId, path).queryKey });
   const latest = useRef(save);
   useEffect(() => {
     latest.current = save;
@@ -120,6 +125,19 @@ export default function CodeEditor({ workspaceId, path, name, text, etag }: Code
           {isChanged ? t("files.unsaved") : ""}
         </span>
       </div>
+      {onDisk !== "same" && ignored !== version && !isBusy && (
+        <div className="editor-notice" role="alert">
+          <p>{t(onDisk === "gone" ? "files.goneOnDisk" : "files.changedOnDisk", { name })}</p>
+          {onDisk === "changed" && (
+            <button type="button" className="button button-small" onClick={reload}>
+              {t(isChanged ? "files.reloadLosing" : "files.reload")}
+            </button>
+          )}
+          <button type="button" className="button button-small" onClick={() => setIgnored(version)}>
+            {t("files.keepMine")}
+          </button>
+        </div>
+      )}
       <div className="code-editor" ref={host} />
       {isConflict && (
         <Modal isOpen onClose={() => setIsConflict(false)} title={t("files.changed", { name })}>

@@ -83,7 +83,14 @@ function Content({ workspaceId, path, name, content }: ContentProps) {
   if (text === null || text === undefined) return <p className="placeholder">{t("files.binary")}</p>;
   return (
     <Suspense fallback={<p className="placeholder muted">{t("app.loading")}</p>}>
-      <CodeEditor workspaceId={workspaceId} path={path} name={name} text={text} etag={content.etag} />
+      <CodeEditor
+        key={content.etag}
+        workspaceId={workspaceId}
+        path={path}
+        name={name}
+        text={text}
+        etag={content.etag}
+      />
     </Suspense>
   );
 }

@@ -1,7 +1,7 @@
 import "../styles/files.css";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { FolderPlus, FolderUp, Upload as UploadIcon } from "lucide-react";
+import { FolderInput, FolderPlus, FolderUp, Upload as UploadIcon } from "lucide-react";
 import { type DragEvent, useMemo, useRef, useState } from "react";
 import { reasonOf } from "../api/mutations";
 import { useT } from "../i18n/messages";
@@ -32,6 +32,7 @@ export function FilesPanel({ workspaceId }: { workspaceId: string }) {
   const [isOver, setIsOver] = useState(false);
   const [isNaming, setIsNaming] = useState(false);
   const input = useRef<HTMLInputElement>(null);
+  const folderInput = useRef<HTMLInputElement>(null);
   const queue = useMemo(
     () => new UploadQueue(workspaceId, (directory) => void refreshDirectory(client, workspaceId, directory)),
     [workspaceId, client],
@@ -92,6 +93,10 @@ export function FilesPanel({ workspaceId }: { workspaceId: string }) {
             <UploadIcon aria-hidden size={14} />
             {t("files.upload")}
           </button>
+          <button type="button" className="button button-small" onClick={() => folderInput.current?.click()}>
+            <FolderInput aria-hidden size={14} />
+            {t("files.uploadFolder")}
+          </button>
           <label className="switch">
             <input
               type="checkbox"
@@ -106,6 +111,19 @@ export function FilesPanel({ workspaceId }: { workspaceId: string }) {
             multiple
             hidden
             aria-label={t("files.upload")}
+            onChange={(event) => {
+              if (event.target.files) upload(chosenFiles(event.target.files));
+              event.target.value = "";
+            }}
+          />
+          <input
+            ref={(element) => {
+              folderInput.current = element;
+              if (element) element.webkitdirectory = true;
+            }}
+            type="file"
+            hidden
+            aria-label={t("files.uploadFolder")}
             onChange={(event) => {
               if (event.target.files) upload(chosenFiles(event.target.files));
               event.target.value = "";

@@ -3,9 +3,12 @@ import { reasonOf } from "../api/mutations";
 import { Store } from "../shared/Store";
 import { makeDirectory } from "./api";
 import { joined, parentOf, renamed } from "./paths";
-import { type SendFile, sendFile } from "./sending";
+import { PAUSED, type SendFile, sendFile } from "./sending";
 
-export type UploadState = "waiting" | "sending" | "conflict" | "done" | "failed" | "cancelled";
+export type UploadState = "waiting" | "sending" | "paused" | "conflict" | "done" | "failed" | "cancelled";
+
+/** What is to become of an upload whose name is taken. */
+export type Decision = "replace" | "keepBoth" | "skip";
 
 export interface Upload {
   id: number;
@@ -22,6 +25,8 @@ export interface Upload {
 const AT_ONCE = 3;
 const PRECONDITION_FAILED = 412;
 const TRIES = 100;
+/** Of these something is still to come. */
+const OPEN: ReadonlySet<UploadState> = new Set(["waiting", "sending", "paused", "conflict"]);
 
 /** The uploads of one workspace: a few at a time, each with its progress, its conflicts decided by somebody. */
 export class UploadQueue {
@@ -61,12 +66,33 @@ export class UploadQueue {
   }
 
   cancel(id: number): void {
-    this.#aborts.get(id)?.abort();
     this.#amend(id, { state: "cancelled" });
+    this.#aborts.get(id)?.abort();
     this.#pump();
   }
 
-  /** Sends a failed or cancelled one again, or decides about a conflict. */
+  /** Stops one for a while; what has arrived of a large file stays there. */
+  pause(id: number): void {
+    this.#amend(id, { state: "paused" });
+    this.#aborts.get(id)?.abort(PAUSED);
+    this.#pump();
+  }
+
+  /** Goes on with a paused or failed one, where it stopped if that can be. */
+  resume(id: number): void {
+    this.#amend(id, { state: "waiting", reason: "" });
+    this.#pump();
+  }
+
+  decide(ids: readonly number[], decision: Decision): void {
+    for (const id of ids) {
+      if (decision === "replace") this.retry(id, true);
+      else if (decision === "keepBoth") this.keepBoth(id);
+      else this.cancel(id);
+    }
+  }
+
+  /** Sends a cancelled one again from its beginning, or one whose name is taken. */
   retry(id: number, replaces: boolean): void {
     this.#amend(id, { state: "waiting", sent: 0, reason: "", replaces });
     this.#pump();
@@ -90,7 +116,7 @@ export class UploadQueue {
   }
 
   clear(): void {
-    this.state.set((all) => all.filter((one) => one.state === "sending" || one.state === "waiting"));
+    this.state.set((all) => all.filter((one) => OPEN.has(one.state)));
   }
 
   #amend(id: number, change: Partial<Upload>): void {
@@ -136,12 +162,13 @@ export class UploadQueue {
       this.#amend(id, { state: "done", sent: file.size });
       this.#onChanged(directory);
     } catch (failure) {
-      if (abort.signal.aborted) this.#amend(id, { state: "cancelled" });
-      else if (failure instanceof ApiError && failure.status === PRECONDITION_FAILED)
+      // Who aborted it has said what it is now.
+      if (abort.signal.aborted) return;
+      if (failure instanceof ApiError && failure.status === PRECONDITION_FAILED)
         this.#amend(id, { state: "conflict" });
       else this.#amend(id, { state: "failed", reason: reasonOf(failure) });
     } finally {
-      this.#aborts.delete(id);
+      if (this.#aborts.get(id) === abort) this.#aborts.delete(id);
       this.#pump();
     }
   }

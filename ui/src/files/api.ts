@@ -1,5 +1,5 @@
 import { type QueryClient, queryOptions } from "@tanstack/react-query";
-import { request, send, workspacePath } from "../api/client";
+import { ApiError, request, send, workspacePath } from "../api/client";
 import { inQuery } from "./paths";
 
 export type EntryType = "file" | "directory" | "link" | "other";
@@ -25,6 +25,8 @@ interface Page {
 
 const PAGE = 1000;
 const MOST = 20_000;
+/** Others write into it as well. */
+const DIRECTORY_MS = 15_000;
 
 /** Address of one file; `path` is encoded already. */
 export const fileUrl = (workspaceId: string, path: string): string =>
@@ -52,6 +54,7 @@ export const directoryQuery = (workspaceId: string, path: string, hidden: boolea
   queryOptions({
     queryKey: [...directoryKey(workspaceId, path), hidden],
     staleTime: 5_000,
+    refetchInterval: DIRECTORY_MS,
     queryFn: async ({ signal }) => {
       const entries: Entry[] = [];
       let cursor = "";
@@ -84,6 +87,30 @@ export const fileQuery = (workspaceId: string, path: string) =>
     queryFn: async ({ signal }): Promise<FileContent> => {
       const response = await send("GET", fileUrl(workspaceId, path), { signal });
       return { blob: await response.blob(), etag: response.headers.get("ETag") ?? "" };
+    },
+  });
+
+const LOOK_MS = 4_000;
+
+/** Whether a file is still the version that is known; asked for again while somebody has it open. */
+export const versionQuery = (workspaceId: string, path: string, etag: string) =>
+  queryOptions({
+    queryKey: ["workspace", workspaceId, "version", path, etag],
+    enabled: etag !== "",
+    gcTime: 0,
+    staleTime: 0,
+    refetchInterval: LOOK_MS,
+    queryFn: async ({ signal }): Promise<"same" | "changed" | "gone"> => {
+      try {
+        const headers = { "If-None-Match": etag };
+        const response = await send("GET", fileUrl(workspaceId, path), { headers, signal });
+        await response.body?.cancel();
+        return "changed";
+      } catch (failure) {
+        if (failure instanceof ApiError && failure.status === 304) return "same";
+        if (failure instanceof ApiError && failure.status === 404) return "gone";
+        throw failure;
+      }
     },
   });
 

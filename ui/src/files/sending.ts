@@ -16,6 +16,9 @@ export interface SendOptions {
 /** Sends one file; rejects with `ApiError` (status 412: something is there) or when aborted. */
 export type SendFile = (workspaceId: string, path: string, file: File, options: SendOptions) => Promise<void>;
 
+/** The reason of an abort after which the upload is to go on some time. */
+export const PAUSED = "paused";
+
 /** Up to this size one request is cheaper than being able to go on. */
 const SMALL_BYTES = 4 << 20;
 const CHUNK_BYTES = 16 << 20;
@@ -72,8 +75,16 @@ export const sendFile: SendFile = async (workspaceId, path, file, options) => {
   }
   const url = options.resume.get(options.key) ?? (await begin(workspaceId, path, file, options));
   options.resume.set(options.key, url);
-  await sendRest(url, file, options);
-  options.resume.delete(options.key);
+  try {
+    await sendRest(url, file, options);
+    options.resume.delete(options.key);
+  } catch (failure) {
+    // What was given up, or is not there any more, cannot go on.
+    const isGone = failure instanceof ApiError && (failure.status === 404 || failure.status === 410);
+    if (isGone || (options.signal.aborted && options.signal.reason !== PAUSED))
+      options.resume.delete(options.key);
+    throw failure;
+  }
 };
 
 async function begin(workspaceId: string, path: string, file: File, options: SendOptions): Promise<string> {
@@ -113,7 +124,7 @@ async function sendRest(url: string, file: File, options: SendOptions): Promise<
       return;
     } catch (failure) {
       if (options.signal.aborted) {
-        abandon();
+        if (options.signal.reason !== PAUSED) abandon();
         throw failure;
       }
       attempt += 1;

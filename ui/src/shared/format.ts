@@ -28,8 +28,8 @@ export function number(value: number, locale: string, digits = 2): string {
 }
 
 /** GB as the API counts them (2^30 bytes); below one in MB. */
-export function gigabytes(value: number, locale: string): string {
-  return value < 1 ? `${number(value * 1024, locale, 0)} MB` : `${number(value, locale)} GB`;
+export function gigabytes(value: number, locale: string, digits = 2): string {
+  return value < 1 ? `${number(value * 1024, locale, 0)} MB` : `${number(value, locale, digits)} GB`;
 }
 
 const UNITS = ["B", "KB", "MB", "GB", "TB"];
@@ -44,8 +44,10 @@ export function bytes(value: number, locale: string): string {
   return `${number(scaled, locale, unit ? 1 : 0)} ${UNITS[unit]}`;
 }
 
-export function percent(value: number, locale: string): string {
-  return new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 }).format(value / 100);
+export function percent(value: number, locale: string, digits = 0): string {
+  return new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: digits }).format(
+    value / 100,
+  );
 }
 
 /** Unix mode bits as `ls` writes them, without the type. */

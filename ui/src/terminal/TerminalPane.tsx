@@ -7,6 +7,7 @@ import { useStore } from "../shared/Store";
 import { socketUrl } from "../shared/useEvents";
 import { ConnectionBanner } from "./ConnectionBanner";
 import { FindBar } from "./FindBar";
+import { type BarKey, KeyBar, typedBy, withControl } from "./KeyBar";
 import { terminalSettings } from "./settings";
 import { type ConnectionState, TerminalConnection } from "./TerminalConnection";
 import { XtermView } from "./XtermView";
@@ -49,16 +50,24 @@ export function TerminalPane(props: TerminalPaneProps) {
   const [state, setState] = useState<ConnectionState>({ kind: "connecting" });
   const [isFinding, setIsFinding] = useState(false);
   const [pasting, setPasting] = useState("");
+  const [isControl, setIsControl] = useState(false);
+  // Ctrl of the key bar is held for one key.
+  const held = useRef((data: string) => data);
 
   useEffect(() => {
     latest.current = props;
+    held.current = (data) => {
+      if (!isControl) return data;
+      setIsControl(false);
+      return withControl(data);
+    };
   });
   useEffect(() => {
     if (!host.current) return undefined;
     // The view tells its first size while it is made; the connection is given that size when it is opened.
     let connection: TerminalConnection | undefined;
     const view = new XtermView(host.current, terminalSettings.get(), {
-      onInput: (data, isTyped) => connection?.send(data, isTyped),
+      onInput: (data, isTyped) => connection?.send(isTyped ? held.current(data) : data, isTyped),
       onSize: (cols, rows) => connection?.resize(cols, rows),
       onTitle: (title) => latest.current.onTitle(title),
       onRiskyPaste: setPasting,
@@ -101,6 +110,11 @@ export function TerminalPane(props: TerminalPaneProps) {
     setPasting("");
     attachment.current?.view.focus();
   };
+  const press = (key: BarKey) => {
+    const terminal = attachment.current?.view.terminal;
+    terminal?.input(typedBy(key, terminal.modes.applicationCursorKeysMode));
+    terminal?.focus();
+  };
   const search = attachment.current?.view.search;
   return (
     <div className="terminal-pane" data-scheme={settings.scheme} onFocusCapture={props.onFocus}>
@@ -123,6 +137,7 @@ export function TerminalPane(props: TerminalPaneProps) {
         role="group"
         aria-label={t("terminal.label", { name: label })}
       />
+      <KeyBar isControl={isControl} onControl={() => setIsControl(!isControl)} onKey={press} />
       <Suspense>
         {pasting && <PasteDialog text={pasting} onPaste={paste} onClose={() => setPasting("")} />}
       </Suspense>

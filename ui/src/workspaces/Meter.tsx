@@ -8,15 +8,17 @@ interface MeterProps {
   label: string;
   /** Percent of the limit, 0 to 100; null while it is not known. */
   value: number | null;
-  /** The limit, in words. */
-  limit: string;
+  /** The limit, in words; stands beside the percentage. */
+  limit?: string;
+  /** What is said in the place of percentage and limit. */
+  text?: string;
 }
 
 /** How much of a limit is used. */
-export function Meter({ label, value, limit }: MeterProps) {
+export function Meter({ label, value, limit = "", text: given }: MeterProps) {
   const t = useT();
   const level = value === null ? "none" : value >= FULL ? "full" : value >= HIGH ? "high" : "fine";
-  const text = value === null ? limit : `${percent(value, t.locale)} · ${limit}`;
+  const text = given ?? (value === null ? limit : `${percent(value, t.locale)} · ${limit}`);
   return (
     <div className="meter">
       <span className="meter-label">{label}</span>

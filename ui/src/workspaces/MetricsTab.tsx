@@ -1,72 +1,132 @@
-import type { Metrics } from "../api/types";
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useMemo } from "react";
+import { reasonOf } from "../api/mutations";
+import { historyQuery } from "../api/queries";
+import { type Metrics, type MetricsHistory, type Span, SPANS } from "../api/types";
 import { useT } from "../i18n/messages";
 import { percent } from "../shared/format";
-import { type Sample, useFigures } from "./figures";
-import { Sparkline } from "./Sparkline";
+import type { Frame } from "./chartPath";
+import { useFigures } from "./figures";
+import { HistoryChart } from "./HistoryChart";
 import { useDetail } from "./WorkspaceDetailView";
 
-const FIGURES_MS = 3_000;
+const FIGURES_MS = 5_000;
 const SERIES: { key: keyof Metrics; label: "meter.cpu" | "meter.memory" | "meter.storage" }[] = [
   { key: "cpu_usage", label: "meter.cpu" },
   { key: "memory_usage", label: "meter.memory" },
   { key: "storage_usage", label: "meter.storage" },
 ];
 
-/** What the workspace uses, as curves and as a table. */
+const timesOf = (span: Span, locale: string): Intl.DateTimeFormat =>
+  span === "5m" || span === "1h"
+    ? new Intl.DateTimeFormat(locale, { timeStyle: "medium" })
+    : new Intl.DateTimeFormat(locale, { dateStyle: "short", timeStyle: "short" });
+
+/** What the workspace uses and has used, as curves and as a table; which time is shown stands in the address. */
 export function MetricsTab() {
   const t = useT();
   const detail = useDetail();
-  const { now, past } = useFigures(detail.id, detail.status, FIGURES_MS);
-  if (detail.status !== "running" && past.length === 0)
-    return <p className="placeholder muted">{t("metrics.none")}</p>;
+  const navigate = useNavigate();
+  const search = useSearch({ strict: false });
+  const span = search.span ?? "1h";
+  const { now } = useFigures(detail.id, detail.status, FIGURES_MS);
+  const { data: history, error } = useQuery(historyQuery(detail.id, span));
+  const time = useMemo(() => timesOf(span, t.locale), [span, t.locale]);
   return (
     <>
-      <p className="muted">{t("metrics.hint")}</p>
-      <div className="panels">
-        {SERIES.map(({ key, label }) => (
-          <section key={key} className="panel">
-            <h3>
-              {t(label)} <span className="muted">{now ? percent(now[key], t.locale) : ""}</span>
-            </h3>
-            <div className="chart-wrap">
-              <Sparkline values={past.map((sample) => sample.metrics?.[key] ?? null)} label={t(label)} />
-            </div>
-          </section>
+      <div className="segments" role="group" aria-label={t("metrics.span")}>
+        {SPANS.map((one) => (
+          <button
+            key={one}
+            type="button"
+            className="segment"
+            aria-pressed={one === span}
+            onClick={() =>
+              void navigate({
+                to: ".",
+                replace: true,
+                search: (before: Record<string, unknown>) => ({ ...before, span: one }),
+              })
+            }
+          >
+            {t(`metrics.span.${one}`)}
+          </button>
         ))}
       </div>
-      <FigureTable past={past} />
+      {error && (
+        <p className="field-problem" role="alert">
+          {reasonOf(error)}
+        </p>
+      )}
+      {history?.samples.length === 0 && <p className="placeholder muted">{t("metrics.none")}</p>}
+      {history && history.samples.length > 0 && <Charts history={history} now={now} time={time} />}
+      <p className="muted">{t("metrics.hint")}</p>
     </>
   );
 }
 
-function FigureTable({ past }: { past: readonly Sample[] }) {
+interface ChartsProps {
+  history: MetricsHistory;
+  now: Metrics | null;
+  time: Intl.DateTimeFormat;
+}
+
+function Charts({ history, now, time }: ChartsProps) {
   const t = useT();
-  const time = new Intl.DateTimeFormat(t.locale, { timeStyle: "medium" });
+  const frame: Frame = {
+    begin: Date.parse(history.begin),
+    end: Date.parse(history.end),
+    step: history.step * 1000,
+  };
+  return (
+    <>
+      <div className="panels">
+        {SERIES.map(({ key, label }) => (
+          <HistoryChart
+            key={key}
+            label={t(label)}
+            now={now?.[key] ?? null}
+            points={history.samples.map((sample) => ({ at: Date.parse(sample.at), value: sample[key] }))}
+            frame={frame}
+            time={time}
+          />
+        ))}
+      </div>
+      <FigureTable history={history} time={time} />
+    </>
+  );
+}
+
+function FigureTable({ history, time }: Pick<ChartsProps, "history" | "time">) {
+  const t = useT();
   return (
     <details className="panel">
       <summary>{t("metrics.table")}</summary>
-      <table className="data-table">
-        <thead>
-          <tr>
-            <th scope="col">{t("metrics.time")}</th>
-            {SERIES.map(({ key, label }) => (
-              <th key={key} scope="col">
-                {t(label)}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {past.toReversed().map((sample) => (
-            <tr key={sample.at}>
-              <td>{time.format(sample.at)}</td>
-              {SERIES.map(({ key }) => (
-                <td key={key}>{sample.metrics ? percent(sample.metrics[key], t.locale) : "–"}</td>
+      <div className="table-scroll">
+        <table className="data-table">
+          <thead>
+            <tr>
+              <th scope="col">{t("metrics.time")}</th>
+              {SERIES.map(({ key, label }) => (
+                <th key={key} scope="col">
+                  {t(label)}
+                </th>
               ))}
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {history.samples.toReversed().map((sample) => (
+              <tr key={sample.at}>
+                <td>{time.format(Date.parse(sample.at))}</td>
+                {SERIES.map(({ key }) => (
+                  <td key={key}>{percent(sample[key], t.locale)}</td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </details>
   );
 }

@@ -1,7 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
 import { Copy, Download, Loader, CircleCheck, Circle } from "lucide-react";
 import { request, workspacePath } from "../api/client";
-import { reasonOf, useRebuild } from "../api/mutations";
+import { reasonOf, useRebuild, useVerb } from "../api/mutations";
 import { generationsQuery } from "../api/queries";
 import type { WorkspaceDetail } from "../api/types";
 import { useT } from "../i18n/messages";
@@ -63,12 +64,37 @@ function FaultPanel({ detail }: { detail: WorkspaceDetail }) {
 const PHASE_ICONS = { done: CircleCheck, now: Loader, waiting: Circle };
 const PHASE_WORDS = { done: "phase.done", now: "phase.now", waiting: "phase.waiting" } as const;
 
+/** What cancels the work under way: a workspace that never ran has nothing to lose, any other one stays as it is. */
+function useCancel(detail: WorkspaceDetail): (() => void) | null {
+  const navigate = useNavigate();
+  const verb = useVerb();
+  switch (detail.status) {
+    case "creating":
+      return () => {
+        verb.mutate({ verb: "delete", workspace: detail });
+        void navigate({ to: "/workspaces", search: true });
+      };
+    case "starting":
+      return () => verb.mutate({ verb: "stop", workspace: detail });
+    default:
+      return null;
+  }
+}
+
 function ProgressPanel({ detail }: { detail: WorkspaceDetail }) {
   const t = useT();
+  const cancel = useCancel(detail);
   const { progress } = detail;
   return (
     <section className="panel">
-      <h3>{t("detail.progress")}</h3>
+      <div className="panel-head">
+        <h3>{t("detail.progress")}</h3>
+        {cancel && (
+          <button type="button" className="button button-small" onClick={cancel}>
+            {t(detail.status === "creating" ? "create.cancel" : "detail.cancelStart")}
+          </button>
+        )}
+      </div>
       <progress value={progress ? overallFraction(progress) : 0} max={1} aria-label={t("detail.progress")} />
       <ol className="phases">
         {PHASES.map((phase) => {

@@ -4,6 +4,7 @@ import { type KeyboardEvent, useDeferredValue, useId, useState } from "react";
 import { healthQuery, packagesQuery } from "../api/queries";
 import { useT } from "../i18n/messages";
 import { Field } from "../shared/Field";
+import { bytes } from "../shared/format";
 import { isPackageName } from "./validation";
 
 interface PackagePickerProps {
@@ -89,7 +90,13 @@ export function PackagePicker({ chosen, onChange, problem }: PackagePickerProps)
               onKeyDown={onKeyDown}
             />
             {isShown && (
-              <div className="options" role="listbox" id={`${id}-list`} aria-label={t("create.packages")}>
+              <div
+                className="options"
+                ref={(element) => element?.scrollIntoView({ block: "nearest" })}
+                role="listbox"
+                id={`${id}-list`}
+                aria-label={t("create.packages")}
+              >
                 {found.map((one, index) => (
                   <div
                     key={one.name}
@@ -105,6 +112,7 @@ export function PackagePicker({ chosen, onChange, problem }: PackagePickerProps)
                   >
                     <strong>{one.name}</strong>
                     <span className="muted">{one.version}</span>
+                    {one.size !== null && <span className="option-size">{bytes(one.size, t.locale)}</span>}
                     <span className="muted">{one.description}</span>
                   </div>
                 ))}

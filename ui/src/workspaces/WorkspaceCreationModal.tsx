@@ -158,9 +158,15 @@ function CreationForm({
 function sizeHint(size: SizeName, capacity: Capacity, t: ReturnType<typeof useT>): string {
   switch (size) {
     case "cpu":
-      return t("create.has", { amount: t.count("meter.cores", capacity.cpu_total) });
+      return t("create.shared", {
+        amount: number(capacity.cpu_free, t.locale),
+        total: t.count("meter.cores", capacity.cpu_total),
+      });
     case "memory":
-      return t("create.has", { amount: gigabytes(capacity.memory_total, t.locale) });
+      return t("create.shared", {
+        amount: gigabytes(capacity.memory_free, t.locale),
+        total: gigabytes(capacity.memory_total, t.locale),
+      });
     case "storage":
       return t("create.left", { amount: gigabytes(capacity.storage_free, t.locale) });
   }

@@ -6,6 +6,7 @@ import type { Workspace, WorkspaceAction } from "../api/types";
 import { useT } from "../i18n/messages";
 import { useShortcuts } from "../shared/shortcuts";
 import { BulkBar } from "./BulkBar";
+import { CapacityBar } from "./CapacityBar";
 import { filtered, filterOf, isFiltering } from "./filter";
 import { ListFilters } from "./ListFilters";
 import { ListStateContext } from "./listState";
@@ -110,6 +111,7 @@ export function WorkspaceListComponent({
           })}
         </ul>
       </div>
+      <CapacityBar />
     </section>
   );
 }

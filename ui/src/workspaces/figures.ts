@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
-import { workspaceQuery } from "../api/queries";
-import type { Metrics, Status } from "../api/types";
+import { historyQuery, workspaceQuery } from "../api/queries";
+import type { Metrics, MetricsHistory, Status } from "../api/types";
 import { Store, useStore } from "../shared/Store";
 import { POINTS } from "./sparkPath";
 
@@ -29,6 +29,15 @@ export function withSample(samples: readonly Sample[], sample: Sample): readonly
   return [...samples.slice(1 - POINTS), sample];
 }
 
+/** The samples with those that the service has from before the first of them. */
+export function withPast(samples: readonly Sample[], history: MetricsHistory): readonly Sample[] {
+  const first = samples[0]?.at ?? Number.POSITIVE_INFINITY;
+  const past = history.samples
+    .map(({ at, ...metrics }): Sample => ({ at: Date.parse(at), metrics }))
+    .filter(({ at }) => at < first - history.step * 1000);
+  return past.length > 0 ? [...past, ...samples].slice(-POINTS) : samples;
+}
+
 const SETTLED_MS = 300;
 
 /** Whether the caller has been shown for a moment: what passes by while somebody scrolls or types asks for nothing. */
@@ -41,7 +50,7 @@ function useSettled(): boolean {
   return isSettled;
 }
 
-/** The present figures of a running workspace and those since the page was opened, asked for every `period` ms. */
+/** The present figures of a running workspace and the last ones before, asked for every `period` ms. */
 export function useFigures(
   id: string,
   status: Status,
@@ -51,7 +60,16 @@ export function useFigures(
   const isSettled = useSettled();
   const { data, dataUpdatedAt } = useQuery({ ...workspaceQuery(id, period), enabled: running && isSettled });
   const store = samplesOf(id);
+  const isNew = useStore(store).length === 0;
+  const { data: before } = useQuery({
+    ...historyQuery(id, "5m"),
+    enabled: running && isSettled && isNew,
+    refetchInterval: false,
+  });
   const metrics = running ? (data?.metrics ?? null) : null;
+  useEffect(() => {
+    if (before) store.set((samples) => withPast(samples, before));
+  }, [store, before]);
   useEffect(() => {
     if (running && dataUpdatedAt > 0)
       store.set((samples) => withSample(samples, { at: dataUpdatedAt, metrics }));

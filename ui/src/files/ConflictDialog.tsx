@@ -1,0 +1,47 @@
+import { useState } from "react";
+import { useT } from "../i18n/messages";
+import { bytes, dateTime } from "../shared/format";
+import { Modal } from "../shared/Modal";
+import { useStore } from "../shared/Store";
+import { baseName, shown } from "./paths";
+import type { Decision, UploadQueue } from "./UploadQueue";
+
+/** Asks what is to become of an upload whose name is taken, and of all others like it if that is wanted. */
+export function ConflictDialog({ queue }: { queue: UploadQueue }) {
+  const t = useT();
+  const [isForAll, setIsForAll] = useState(false);
+  const conflicts = useStore(queue.state).filter((one) => one.state === "conflict");
+  const [first] = conflicts;
+  if (!first) return null;
+  const decide = (decision: Decision) =>
+    queue.decide(isForAll ? conflicts.map((one) => one.id) : [first.id], decision);
+  return (
+    <Modal
+      isOpen
+      onClose={() => decide("skip")}
+      title={t("files.exists", { name: shown(baseName(first.path)) })}
+      description={t("files.existsHint", {
+        size: bytes(first.file.size, t.locale),
+        date: dateTime(new Date(first.file.lastModified).toISOString(), t.locale),
+      })}
+    >
+      {conflicts.length > 1 && (
+        <label className="switch">
+          <input type="checkbox" checked={isForAll} onChange={(event) => setIsForAll(event.target.checked)} />
+          {t.count("files.forAll", conflicts.length)}
+        </label>
+      )}
+      <div className="modal-actions">
+        <button type="button" className="button" onClick={() => decide("skip")}>
+          {t("files.skip")}
+        </button>
+        <button type="button" className="button" onClick={() => decide("keepBoth")}>
+          {t("files.keepBoth")}
+        </button>
+        <button type="button" className="button button-danger" onClick={() => decide("replace")}>
+          {t("files.replace")}
+        </button>
+      </div>
+    </Modal>
+  );
+}

@@ -1,0 +1,112 @@
+import { describe, expect, it } from "vitest";
+import { ApiError } from "../src/api/client";
+import type { SendOptions } from "../src/files/sending";
+import { UploadQueue } from "../src/files/UploadQueue";
+
+interface Sending {
+  path: string;
+  options: SendOptions;
+  done: () => void;
+  fail: (failure: unknown) => void;
+}
+
+const settle = async () => {
+  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+};
+
+function makeQueue() {
+  const sendings: Sending[] = [];
+  const made: string[] = [];
+  const changed: string[] = [];
+  const queue = new UploadQueue(
+    "ws-1",
+    (directory) => changed.push(directory),
+    (_, path, _file, options) =>
+      new Promise((resolve, reject) => {
+        options.signal.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError")));
+        sendings.push({ path, options, done: resolve, fail: reject });
+      }),
+    async (path) => made.push(path),
+  );
+  const stateOf = (name: string) => queue.state.get().find((one) => one.path.endsWith(name))?.state;
+  return { queue, sendings, made, changed, stateOf };
+}
+
+const file = (name: string, text = "x") => ({ name, file: new File([text], name) });
+
+describe("UploadQueue", () => {
+  it("sends three at a time and tells what has changed", async () => {
+    const { queue, sendings, changed, stateOf } = makeQueue();
+    queue.add("/home", [file("a"), file("b"), file("c"), file("d")]);
+    await settle();
+    expect(sendings.map((one) => one.path)).toEqual(["/home/a", "/home/b", "/home/c"]);
+    expect(stateOf("/d")).toBe("waiting");
+    sendings[0]?.done();
+    await settle();
+    expect(stateOf("/a")).toBe("done");
+    expect(sendings.at(-1)?.path).toBe("/home/d");
+    expect(changed).toEqual(["/home"]);
+  });
+
+  it("makes the directories of a dropped folder once, before its files", async () => {
+    const { queue, made, sendings } = makeQueue();
+    queue.add("/home", [file("tree/a"), file("tree/b"), file("tree/deep/c")]);
+    await settle();
+    expect(made).toEqual(["/home/tree", "/home/tree/deep"]);
+    expect(sendings).toHaveLength(3);
+  });
+
+  it("pauses and goes on with what had arrived, and starts anew after a cancel", async () => {
+    const { queue, sendings, stateOf } = makeQueue();
+    queue.add("/home", [file("big")]);
+    await settle();
+    const [first] = sendings;
+    first?.options.resume.set(first.options.key, "/uploads/1");
+    queue.pause(1);
+    await settle();
+    expect(stateOf("/big")).toBe("paused");
+    expect(first?.options.signal.reason).toBe("paused");
+    queue.resume(1);
+    await settle();
+    expect(stateOf("/big")).toBe("sending");
+    expect(sendings[1]?.options.resume.get(1)).toBe("/uploads/1");
+    queue.cancel(1);
+    await settle();
+    expect(stateOf("/big")).toBe("cancelled");
+    queue.retry(1, false);
+    await settle();
+    expect(stateOf("/big")).toBe("sending");
+  });
+
+  it("asks about a name that is taken, and does what is decided for all of them", async () => {
+    const { queue, sendings, stateOf } = makeQueue();
+    queue.add("/home", [file("a.txt"), file("b.txt"), file("c.txt")]);
+    await settle();
+    for (const one of sendings.splice(0)) one.fail(new ApiError(412, "exists", "It is there."));
+    await settle();
+    expect([stateOf("/a.txt"), stateOf("/b.txt"), stateOf("/c.txt")]).toEqual(Array(3).fill("conflict"));
+    queue.decide([1], "skip");
+    queue.decide([2], "keepBoth");
+    queue.decide([3], "replace");
+    await settle();
+    expect(stateOf("/a.txt")).toBe("cancelled");
+    expect(sendings.map(({ path, options }) => [path, options.replaces])).toEqual([
+      ["/home/b%20(2).txt", false],
+      ["/home/c.txt", true],
+    ]);
+  });
+
+  it("says why one has failed, and keeps what is not finished when it is cleared", async () => {
+    const { queue, sendings, stateOf } = makeQueue();
+    queue.add("/home", [file("a"), file("b")]);
+    await settle();
+    sendings[0]?.fail(new ApiError(507, "no_space", "The disk is full."));
+    await settle();
+    expect(queue.state.get()[0]).toMatchObject({ state: "failed", reason: "The disk is full." });
+    queue.pause(2);
+    await settle();
+    queue.clear();
+    expect(queue.state.get().map((one) => one.state)).toEqual(["paused"]);
+    expect(stateOf("/a")).toBeUndefined();
+  });
+});
