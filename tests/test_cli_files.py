@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +55,21 @@ def picture(root: Path) -> dict[bytes, tuple[int, bytes]]:
             kept = mode if stat.S_ISREG(mode) else stat.S_IFDIR
             found[os.fsencode(path.relative_to(root))] = (kept, content)
     return found
+
+
+def equals(one: Path, other: Path) -> bool:
+    """Whether two trees are the same; False while one of them changes under the look."""
+    try:
+        return one.exists() and picture(one) == picture(other)
+    except FileNotFoundError:
+        return False
+
+
+def until_equal(one: Path, other: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not equals(one, other):
+        assert time.monotonic() < deadline, "the trees never became the same"
+        time.sleep(0.02)
 
 
 def make_tree(root: Path) -> None:
@@ -124,7 +141,8 @@ def test_edit_does_not_overwrite_what_others_changed(service: FilesWeb, home: Pa
 
 
 def test_sync_sends_what_changed(service: FilesWeb, home: Path, tmp_path: Path) -> None:
-    from nixos_workspaces.cli.files import Mirror, Remote
+    from nixos_workspaces.cli.files import Remote
+    from nixos_workspaces.cli.sync import Mirror
 
     tree = tmp_path / "tree"
     make_tree(tree)
@@ -140,6 +158,36 @@ def test_sync_sends_what_changed(service: FilesWeb, home: Path, tmp_path: Path) 
         changed, deleted = mirror.step()
         assert (changed, deleted > 0) == (1, True)
         assert picture(home / "s") == picture(tree)
+
+
+def test_sync_listens_for_changes(service: FilesWeb, home: Path, tmp_path: Path) -> None:
+    """Every kind of change arrives, also of names that are not UTF-8; Ctrl-C ends it."""
+    tree = tmp_path / "tree"
+    make_tree(tree)
+    environment = {"NIXWS_URL": service.web.url, "NIXWS_TOKEN": service.web.token, "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "nixos_workspaces.cli.main", "sync", "--delete", str(tree), f"files:{home}/s"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as running:
+        try:
+            until_equal(home / "s", tree)
+            odd = Path(os.fsdecode(os.fsencode(tree) + b"/\xfe\xff"))
+            for change in (
+                lambda: (tree / "d/e/f1").write_bytes(b"changed"),
+                lambda: (tree / "run").chmod(0o640),
+                lambda: (tree / "new/deep").mkdir(parents=True),
+                lambda: (tree / "new/deep/file").write_bytes(b"in a new directory"),
+                lambda: (tree / "run").rename(tree / "new/run"),
+                lambda: odd.write_bytes(b"odd"),
+                odd.unlink,
+                lambda: shutil.rmtree(tree / "d"),
+            ):
+                change()
+                until_equal(home / "s", tree)
+            running.send_signal(signal.SIGINT)
+            assert running.wait(10) == 130
+        finally:
+            running.kill()
+        assert running.stderr is not None
+        assert b"Traceback" not in running.stderr.read()
 
 
 names = st.binary(min_size=1, max_size=30).filter(

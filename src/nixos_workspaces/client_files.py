@@ -169,9 +169,15 @@ class FileCalls:
         boundary = secrets.token_hex(16)
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
         where = f"{self._root}/files/upload?path={encoded(directory)}"
-        with self._raw("POST", where, headers=headers, content=_form(batch, boundary, progress)) as answer:
-            answer.read()
-            return [one for one in UploadAnswer.model_validate(answer.json()).results if one.error is not None]
+        found: list[Local] = []
+        try:
+            with self._raw("POST", where, headers=headers, content=_form(batch, boundary, progress, found)) as answer:
+                answer.read()
+                return [one for one in UploadAnswer.model_validate(answer.json()).results if one.error is not None]
+        except errors.InvalidInput:
+            if found:
+                raise
+            return []
 
     @contextmanager
     def _sent(self, method: str, path: bytes, *, query: str = "", **options: Any) -> Iterator[httpx2.Response]:
@@ -201,16 +207,21 @@ def _chunks(file: IO[bytes], progress: Progress) -> Iterator[bytes]:
         progress(len(chunk))
 
 
-def _form(batch: Iterable[Local], boundary: str, progress: Progress) -> Iterator[bytes]:
-    """Yield a multipart form of local files."""
+def _form(batch: Iterable[Local], boundary: str, progress: Progress, found: list[Local]) -> Iterator[bytes]:
+    """Yield a multipart form of local files; files that are gone by now are left out, the others put in ``found``."""
     for local in batch:
+        try:
+            file = local.source.open("rb")
+        except FileNotFoundError:
+            continue
+        found.append(local)
         mode = stat.S_IMODE(local.status.st_mode) & 0o777
         head = (
             f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="file"\r\n'
             f"X-File-Name: {encoded(local.name)}\r\nX-File-Mode: {mode:03o}\r\n\r\n"
         )
-        yield head.encode("ascii")
-        with local.source.open("rb") as file:
+        with file:
+            yield head.encode("ascii")
             yield from _chunks(file, progress)
         yield b"\r\n"
     yield f"--{boundary}--\r\n".encode("ascii")

@@ -1,4 +1,4 @@
-"""The verbs on files: cp, ls, cat, rm, edit, sync.
+"""The verbs on files: cp, ls, cat, rm, edit.
 
 ``NAME:PATH`` is a path in a workspace; a relative one begins at the home directory.
 """
@@ -11,7 +11,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,8 +30,6 @@ from nixos_workspaces.file_schemas import FileAnswer, UploadResult
 from nixos_workspaces.files.paths import decoded
 
 HOME = b"/home/nixos"
-SYNC_SECONDS = 1.0
-"""How often ``sync`` looks for changes."""
 
 Where = Annotated[str, typer.Argument(help="NAME:PATH in a workspace.", show_default=False)]
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Directories with everything in them.")]
@@ -52,7 +49,7 @@ class Remote:
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to ``app``."""
-    for command in (cp, ls, cat, rm, edit, sync):
+    for command in (cp, ls, cat, rm, edit):
         app.command()(command)
 
 
@@ -90,7 +87,7 @@ def ls(
     everything: Annotated[bool, typer.Option("--all", "-a", help="Names that begin with a dot too.")] = False,
 ) -> None:
     """List a directory of a workspace."""
-    remote = _required(where)
+    remote = required_remote(where)
     with target_of(context).client() as client:
         try:
             found = list(FileCalls(client, remote.workspace).names(remote.path, hidden=everything))
@@ -113,7 +110,7 @@ def ls(
 
 def cat(context: typer.Context, where: Where) -> None:
     """Print a file of a workspace."""
-    remote = _required(where)
+    remote = required_remote(where)
     with target_of(context).client() as client:
         FileCalls(client, remote.workspace).download(remote.path, sys.stdout.buffer)
     sys.stdout.flush()
@@ -121,7 +118,7 @@ def cat(context: typer.Context, where: Where) -> None:
 
 def rm(context: typer.Context, where: Where, *, recursive: Recursive = False) -> None:
     """Delete a file or directory of a workspace."""
-    remote = _required(where)
+    remote = required_remote(where)
     with target_of(context).client() as client:
         count = FileCalls(client, remote.workspace).remove(remote.path, recursive=recursive)
     if target_of(context).as_json:
@@ -130,7 +127,7 @@ def rm(context: typer.Context, where: Where, *, recursive: Recursive = False) ->
 
 def edit(context: typer.Context, where: Where) -> None:
     """Edit a file of a workspace with $VISUAL or $EDITOR; what others changed meanwhile is not overwritten."""
-    remote = _required(where)
+    remote = required_remote(where)
     with target_of(context).client() as client:
         calls = FileCalls(client, remote.workspace)
         directory = Path(tempfile.mkdtemp(prefix="nixws-edit-"))
@@ -154,71 +151,26 @@ def edit(context: typer.Context, where: Where) -> None:
         directory.rmdir()
 
 
-def sync(
-    context: typer.Context,
-    source: Annotated[Path, typer.Argument(help="A local directory.", exists=True, file_okay=False)],
-    target: Where,
-    *,
-    delete: Annotated[bool, typer.Option("--delete", help="Delete there what is deleted here.")] = False,
-    once: Annotated[bool, typer.Option("--once", help="Send everything once and end.")] = False,
-) -> None:
-    """Send a local directory to a workspace, and then every change of it, until Ctrl-C."""
-    remote = _required(target)
-    with target_of(context).client() as client:
-        mirror = Mirror(FileCalls(client, remote.workspace), source, remote, delete=delete)
-        while True:
-            changed, deleted = mirror.step()
-            if changed or deleted:
-                err().print(f"{changed} sent, {deleted} deleted")
-            if once:
-                return
-            time.sleep(SYNC_SECONDS)
-
-
-_Seen = dict[bytes, tuple[int, int, int]]
-
-
-class Mirror:
-    """Sends what has changed in a directory since it looked last."""
-
-    def __init__(self, calls: FileCalls, source: Path, target: Remote, *, delete: bool) -> None:
-        self._calls = calls
-        self._source = source
-        self._target = target
-        self._delete = delete
-        self._seen: _Seen = {}
-
-    def step(self) -> tuple[int, int]:
-        """Send the changes; return how many files were sent and how many names were deleted."""
-        present: _Seen = {}
-        changed = []
-        for local in walk(self._source):
-            status = local.status
-            present[local.name] = (status.st_mode, status.st_mtime_ns, status.st_size)
-            if self._seen.get(local.name) != present[local.name]:
-                changed.append(local)
-        problems = send_tree(self._calls, changed, self._target.path, lambda _count: None)
-        for problem in problems:
-            _warn(problem)
-        gone = [name for name in self._seen if name not in present] if self._delete else []
-        for name in gone:
-            try:
-                self._calls.remove(self._target.below(name).path, recursive=True)
-            except NotFound:
-                continue
-        failed = {decoded(problem.path) for problem in problems if problem.path}
-        self._seen = {name: seen for name, seen in present.items() if self._target.below(name).path not in failed}
-        return len(changed) - len(problems), len(gone)
-
-
 def walk(root: Path) -> Iterator[Local]:
-    """Yield what is below a local directory, without following links, directories first."""
+    """Yield what is below a local directory, without following links, directories first.
+
+    What vanishes meanwhile is not yielded.
+    """
     waiting = [(root, b"")]
     while waiting:
         directory, prefix = waiting.pop()
-        for entry in sorted(os.scandir(directory), key=lambda one: one.name):
+        try:
+            entries = sorted(os.scandir(directory), key=lambda one: one.name)
+        except FileNotFoundError:
+            if directory == root:
+                raise
+            continue
+        for entry in entries:
             name = prefix + os.fsencode(entry.name)
-            local = Local(Path(entry.path), name, entry.stat(follow_symlinks=False))
+            try:
+                local = Local(Path(entry.path), name, entry.stat(follow_symlinks=False))
+            except FileNotFoundError:
+                continue
             yield local
             if stat.S_ISDIR(local.status.st_mode):
                 waiting.append((local.source, name + b"/"))
@@ -249,7 +201,8 @@ def _send_link(calls: FileCalls, local: Local, place: bytes) -> None:
         calls.make_link(place, held)
 
 
-def _required(text: str) -> Remote:
+def required_remote(text: str) -> Remote:
+    """Return what ``NAME:PATH`` names; raise ``InvalidInput`` for a local path."""
     remote = remote_of(text)
     if remote is None:
         raise InvalidInput(f"{text!r} has to be NAME:PATH.", field="where")
@@ -285,7 +238,7 @@ def _send(client: Client, source: Path, there: Remote, *, recursive: bool, moved
     calls.make_directory(there.path)
     problems = send_tree(calls, list(walk(source)), there.path, moved)
     for problem in problems:
-        _warn(problem)
+        warn_not_written(problem)
     if problems:
         raise Conflict(f"{len(problems)} files were not written.", code="files_not_written")
 
@@ -308,7 +261,8 @@ def _fetch(client: Client, here: Remote, target: Path, *, recursive: bool, moved
         temporary.unlink(missing_ok=True)
 
 
-def _warn(problem: UploadResult) -> None:
+def warn_not_written(problem: UploadResult) -> None:
+    """Say on the standard error that one file was not written, and why."""
     assert problem.error is not None
     err().print(f"not written: {escape(printable(problem.name))}: {escape(printable(problem.error.message))}")
 

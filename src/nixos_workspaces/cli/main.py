@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from nixos_workspaces import __version__
-from nixos_workspaces.cli import catalogue, files, service, ssh, terminals, tokens, workspaces
+from nixos_workspaces.cli import catalogue, files, service, ssh, sync, terminals, tokens, workspaces
 from nixos_workspaces.cli.target import Target, fail
 from nixos_workspaces.errors import WorkspacesError
 
@@ -55,7 +55,7 @@ def options(
     context.obj = Target(data=data.absolute(), url=url or None, token=token or None, as_json=as_json)
 
 
-for part in (workspaces, files, ssh, catalogue, service):
+for part in (workspaces, files, sync, ssh, catalogue, service):
     part.register(app)
 app.add_typer(terminals.app, name="terminal", help="List, use and end the terminals of a workspace.")
 app.add_typer(tokens.app, name="token", help="Make, list and revoke tokens, directly in the data directory.")
