@@ -44,8 +44,10 @@ RUN_PACKAGES = {
 }
 TEST_PACKAGES = RUN_PACKAGES | {
     "chromium": "/usr/bin/chromium",
+    "clang-14": "/usr/bin/clang-14",
     "gcc": "/usr/bin/gcc",
     "iproute2": "/usr/sbin/ip",
+    "libclang-rt-14-dev": "/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a",
     "make": "/usr/bin/make",
     "openssh-server": "/usr/sbin/sshd",
 }

@@ -401,11 +401,11 @@ static void on_frame(struct client *c, uint8_t type, struct reader *r) {
 
 /* ---- receiving ---- */
 
-/* Consumes whole frames and returns how many bytes they took. */
+/* Consumes whole frames and returns how many bytes they took; stops when the client has too many answers unread. */
 static size_t take_frames(struct client *c, const uint8_t *bytes, size_t length) {
     size_t done = 0;
     struct header header;
-    while (!c->dead && !c->closing && length - done >= HEADER_BYTES) {
+    while (!c->dead && !c->closing && c->out.length < UNREAD_MAX && length - done >= HEADER_BYTES) {
         if (!header_read(bytes + done, &header)) {
             protocol_error(c, "Bad frame header.");
             break;
@@ -454,6 +454,7 @@ static void flush(struct client *c) {
         return;
     }
     client_pump(c);
+    if (!c->dead && c->in.length) client_feed(c, NULL, 0); /* requests that waited for their answers' room */
     if (!c->dead) client_watch(c);
 }
 

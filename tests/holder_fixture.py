@@ -24,9 +24,14 @@ T = TypeVar("T")
 
 
 def build(target: str, directory: Path) -> Path:
-    """Build one program of the agent (``all``, ``sanitized`` or ``fuzz``) into ``directory``."""
+    """Build one program of the agent (``all``, ``sanitized``, ``fuzz`` or ``cover``) into ``directory``."""
     subprocess.run(["make", "-s", "-C", AGENT, f"OUT={directory}", target], check=True)
-    names = {"all": "nixws-terminals", "sanitized": "nixws-terminals-sanitized", "fuzz": "fuzz_frames"}
+    names = {
+        "all": "nixws-terminals",
+        "sanitized": "nixws-terminals-sanitized",
+        "fuzz": "fuzz_frames",
+        "cover": "cover_frames",
+    }
     return directory / names[target]
 
 

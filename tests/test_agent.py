@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from holder_fixture import Holder, HolderClient, build, running_holder, wait_until
+from holder_fixture import AGENT, Holder, HolderClient, build, running_holder, wait_until
 
 from nixos_workspaces.terminals import protocol
 
@@ -440,8 +440,46 @@ def test_a_silent_client_is_dropped_and_a_flood_of_connections_is_survived(holde
     assert silent.hung_up()
 
 
+def test_requests_whose_answers_nobody_reads_cost_little_and_are_answered_in_the_end(tmp_path: Path) -> None:
+    """A list is a few kilobytes for eight bytes of request: they wait until their answers have room."""
+    asked = 4000
+    with running_holder(build("all", tmp_path)) as holder:
+        for _ in range(20):
+            holder.open("exec sleep 1000").socket.close()
+        before = holder.memory()
+        with holder.connect() as client, holder.connect() as other:
+            client.send(protocol.list_terminals() * asked)
+            other.send(protocol.list_terminals())
+            other.wait_for(protocol.ListEnd)
+            assert holder.memory() - before < 1 << 20
+            client.until(lambda: sum(isinstance(frame, protocol.ListEnd) for frame in client.frames) == asked)
+            assert sum(isinstance(frame, protocol.Terminal) for frame in client.frames) == 20 * asked
+
+
 def test_the_fuzzer_finds_nothing(tmp_path: Path) -> None:
     program = build("fuzz", tmp_path)
     for seed in (1, 2):
         done = subprocess.run([program, str(seed), "60"], capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
+
+
+def test_the_fuzzer_that_is_guided_by_coverage_finds_nothing(tmp_path: Path) -> None:
+    """What it found interesting so far, and a short search from there; ``make cover`` builds it for a long one."""
+    program = build("cover", tmp_path)
+    corpus = AGENT / "fuzz" / "corpus"
+    (tmp_path / "new").mkdir()
+    done = subprocess.run(
+        [
+            program,
+            "-runs=15000",
+            "-max_len=2048",
+            "-timeout=60",
+            f"-artifact_prefix={tmp_path}/",
+            tmp_path / "new",
+            corpus,
+        ],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode(errors="replace")[-4000:]
+    assert f"{len(list(corpus.iterdir()))} files found in {corpus}" in done.stderr.decode(errors="replace")

@@ -1,131 +1,18 @@
-/* Fuzzes everything that reads foreign bytes: frames of clients, output of programs (titles), a saved state.
+/* A deterministic fuzzer of everything that reads foreign bytes: valid conversations of several clients, cut, mutated and
+ * shuffled; output of programs (titles); a saved state with changed bytes.
  *
- *   fuzz_frames SEED ROUNDS    a deterministic run: valid conversations, then cut, mutated and shuffled
- *
- * With -DLIBFUZZER it is a libFuzzer target instead. Programs are not started: a terminal here is a bare PTY. */
-#include "holder.h"
+ *   fuzz_frames SEED ROUNDS */
+#include "world.h"
 
-#include <fcntl.h>
-#include <pty.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <termios.h>
 #include <unistd.h>
 
-enum { PEERS = 4, NOBODY = 0x7ffffff0 /* above every process id */, STEPS = 300 };
+enum { PEERS = 4, STEPS = 300 };
 
-static int slaves[TERMINALS_MAX];
-static unsigned slave_count;
-
-int spawn(const struct start *start, pid_t *pid) {
-    struct winsize size = {.ws_col = start->cols, .ws_row = start->rows};
-    int master, slave;
-    if (slave_count == TERMINALS_MAX || openpty(&master, &slave, NULL, NULL, &size)) return -24;
-    struct termios modes;
-    tcgetattr(slave, &modes);
-    cfmakeraw(&modes);
-    tcsetattr(slave, TCSANOW, &modes);
-    fcntl(master, F_SETFL, O_NONBLOCK);
-    fcntl(slave, F_SETFL, O_NONBLOCK);
-    slaves[slave_count++] = slave;
-    *pid = NOBODY;
-    return master;
-}
-
-static void check(bool holds, const char *what) {
-    if (holds) return;
-    fprintf(stderr, "fuzz_frames: broken: %s\n", what);
-    abort();
-}
-
-static void check_state(void) {
-    uint64_t kept = 0;
-    unsigned terminals = 0, clients = 0;
-    for (const struct terminal *t = holder.terminals; t; t = t->next, terminals++) {
-        kept += t->ring.end - t->ring.start;
-        check(t->ring.start <= t->ring.end && t->ring.end - t->ring.start <= holder.ring_bytes, "ring bounds");
-        check(t->input.length <= (size_t)CLIENTS_MAX * INPUT_WINDOW, "input bounds");
-    }
-    for (const struct client *c = holder.clients; c; c = c->next, clients++) {
-        check(c->out.length < (size_t)TERMINALS_MAX * 24576 + 2 * UNREAD_MAX, "unsent bytes of a client");
-        check(c->in.length <= PAYLOAD_MAX + HEADER_BYTES + 65536, "half a frame of a client");
-        check(!c->terminal || (c->acked <= c->sent && c->sent <= c->terminal->ring.end), "offsets of a client");
-    }
-    check(kept == holder.kept, "sum of kept bytes");
-    check(terminals == holder.terminal_count && clients == holder.client_count, "counts");
-}
-
-static void start_over(void) {
-    for (struct client *c = holder.clients; c; c = c->next) client_drop(c);
-    for (struct terminal *t = holder.terminals; t; t = t->next) t->removed = true;
-    holder.sweep_due = true;
-    sweep();
-    while (slave_count) close(slaves[--slave_count]);
-    check(holder.kept == 0 && !holder.terminals && !holder.clients, "nothing is left");
-}
-
-static void turn(void) {
-    struct epoll_event events[64];
-    int count = epoll_wait(holder.epoll, events, 64, 0);
-    holder.now_ms += 7;
-    for (int i = 0; i < count; i++) {
-        if (*(enum kind *)events[i].data.ptr == KIND_CLIENT) {
-            client_event(events[i].data.ptr, events[i].events);
-        } else {
-            struct terminal *t = events[i].data.ptr;
-            if (t->fd >= 0 && events[i].events & (EPOLLHUP | EPOLLERR)) terminal_hung_up(t);
-            else if (t->fd >= 0 && events[i].events & EPOLLIN) terminal_readable(t);
-            if (t->fd >= 0 && events[i].events & EPOLLOUT) terminal_writable(t);
-        }
-    }
-    sweep();
-    holder.upgrade_due = false;
-    check_state();
-}
-
-static void prepare(void) {
-    if (holder.epoll) return;
-    holder.epoll = epoll_create1(EPOLL_CLOEXEC);
-    holder.shell = "/bin/sh";
-    holder.ring_bytes = 4 * 65536;
-    holder.memory_bytes = 5 * 65536;
-}
-
-/* The first byte of `data` chooses, the rest goes to a client's connection, a program's output or the saved state. */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    prepare();
-    if (!size) return 0;
-    if (data[0] == 'S') {
-        int fd = memfd_create("state", MFD_CLOEXEC);
-        if (write(fd, data + 1, size - 1) < 0) abort();
-        struct holder before = holder;
-        state_load(fd, false);
-        holder = before;
-        close(fd);
-        return 0;
-    }
-    int ends[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends)) abort();
-    client_accept(ends[0]);
-    for (size_t at = 1; at < size;) {
-        size_t piece = data[0] ? 1 + (at * data[0]) % 4096 : size;
-        if (piece > size - at) piece = size - at;
-        if (holder.clients && !holder.clients->dead) client_feed(holder.clients, data + at, piece);
-        at += piece;
-        turn();
-    }
-    close(ends[1]);
-    turn();
-    start_over();
-    return 0;
-}
-
-#ifndef LIBFUZZER
 static uint64_t seed;
 
 static uint64_t chance(uint64_t below) {
@@ -210,14 +97,12 @@ static void print_something(void) {
 static void fuzz_state(void) {
     int fd = state_save();
     static uint8_t bytes[1 << 20];
-    ssize_t length = pread(fd, bytes + 1, sizeof bytes - 1, 0);
+    ssize_t length = pread(fd, bytes, sizeof bytes, 0);
     close(fd);
     if (length <= 0) return;
-    bytes[0] = 'S';
     for (unsigned i = 0; i < 8; i++) {
-        bytes[1 + chance((uint64_t)length)] = (uint8_t)chance(256);
-        size_t cut = chance(2) ? (size_t)length : chance((uint64_t)length);
-        LLVMFuzzerTestOneInput(bytes, 1 + cut);
+        bytes[chance((uint64_t)length)] = (uint8_t)chance(256);
+        feed_state(bytes, chance(2) ? (size_t)length : chance((uint64_t)length));
     }
 }
 
@@ -238,19 +123,14 @@ static void step(struct peer *peer) {
     static uint8_t bytes[65536];
     struct client *c = alive(peer->client);
     if (!c) {
-        int ends[2];
         if (peer->fd >= 0) close(peer->fd);
         buffer_free(&peer->due);
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends)) abort();
-        int small = 4096;
-        setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
-        client_accept(ends[0]);
-        peer->fd = ends[1];
+        peer->fd = connect_client();
         peer->client = c = holder.clients;
         greet(&peer->due);
     }
     for (uint64_t count = chance(6); count; count--) put_request(&peer->due, c);
-    if (peer->due.length) {
+    if (peer->due.length && c->armed & EPOLLIN) {
         size_t piece = chance(3) ? peer->due.length : 1 + chance(peer->due.length);
         if (piece > sizeof bytes) piece = sizeof bytes;
         memcpy(bytes, peer->due.at, piece);
@@ -284,17 +164,26 @@ static void conversation(void) {
     start_over();
 }
 
+/* Bytes without any sense, as a greeting and as a state. */
+static void noise(void) {
+    uint8_t bytes[256];
+    for (unsigned i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)chance(256);
+    int fd = connect_client();
+    client_feed(holder.clients, bytes, 1 + chance(sizeof bytes - 1));
+    turn();
+    close(fd);
+    turn();
+    feed_state(bytes, 1 + chance(sizeof bytes - 1));
+}
+
 int main(int argc, char **argv) {
     seed = 0x9e3779b97f4a7c15u ^ (argc > 1 ? strtoull(argv[1], NULL, 10) : 1);
     uint64_t rounds = argc > 2 ? strtoull(argv[2], NULL, 10) : 200;
     prepare();
     for (uint64_t i = 0; i < rounds; i++) {
         conversation();
-        uint8_t noise[256];
-        for (unsigned j = 0; j < sizeof noise; j++) noise[j] = (uint8_t)chance(256);
-        LLVMFuzzerTestOneInput(noise, 1 + chance(sizeof noise));
+        noise();
     }
     printf("%llu rounds\n", (unsigned long long)rounds);
     return 0;
 }
-#endif
