@@ -29,7 +29,13 @@ def versions() -> dict[str, str]:
 
 
 def prepare() -> None:
-    """Make sure of every peer that this machine can have, and of the client library, to be imported from now on."""
+    """Fetch what is missing; the client library can be imported from now on."""
+    fetch()
+    sys.path.append(str(PYTHON_PACKAGES))
+
+
+def fetch() -> None:
+    """Make sure of the client library and of every peer that this machine can have."""
     HOME.mkdir(parents=True, exist_ok=True)
     if not (PYTHON_PACKAGES / "picows").exists():
         _say("picows, terminado and webssh")
@@ -42,7 +48,6 @@ def prepare() -> None:
     if not TTYD.exists() and shutil.which("apt-get"):
         _say("ttyd")
         _fetch_ttyd()
-    sys.path.append(str(PYTHON_PACKAGES))
 
 
 def _fetch_ttyd() -> None:
