@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -116,7 +117,19 @@ async def _serve(settings: Settings) -> None:
                 token, _ = await services.tokens.create("cli", principal=ADMIN)
             write_cli_file(settings.data, url, token)
             server = make_server(create_app(services), on_started=lambda: _greet(url, services.first_login_code))
+            _keep_pauses_short()
             await server.serve(sockets=[listener])
+
+
+def _keep_pauses_short() -> None:
+    """Let neither the garbage collector nor another thread hold up a keystroke for long.
+
+    A full collection of what was loaded so far takes 70 ms, and none of it is ever garbage. A thread that runs Python
+    keeps the event loop waiting for a switch interval, by default 5 ms.
+    """
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(0.0005)
 
 
 def _listen(settings: Settings) -> socket.socket:
