@@ -47,7 +47,15 @@ def asked(web: Web, method: str, path: str, body: object = None) -> httpx2.Respo
 def made(web: Web, workspace: str, command: str = RAW_CAT, **wanted: object) -> str:
     answer = asked(web, "POST", f"{workspace}/terminals", {"command": command, **wanted})
     assert answer.status_code == 201, answer.text
-    return str(answer.json()["terminal"]["id"])
+    terminal = str(answer.json()["terminal"]["id"])
+    if command == RAW_CAT:  # before that, the terminal itself would echo what is typed
+        until("it is ready", lambda: listed(web, workspace)[terminal]["end"] >= len("ready\n"))
+    return terminal
+
+
+def listed(web: Web, workspace: str) -> dict[str, dict[str, Any]]:
+    """Return the workspace's terminals by id."""
+    return {one["id"]: one for one in asked(web, "GET", f"{workspace}/terminals").json()["terminals"]}
 
 
 def test_the_specified_session(web: Web, workspace: str) -> None:
@@ -85,8 +93,7 @@ def test_access_is_told_as_specified(web: Web, workspace: str) -> None:
 
 def test_terminals_are_opened_listed_named_and_closed(web: Web, workspace: str) -> None:
     terminal = made(web, workspace, cols=93, rows=19, name="one", cwd="/tmp")
-    listed = {one["id"]: one for one in asked(web, "GET", f"{workspace}/terminals").json()["terminals"]}
-    shown = listed[terminal]
+    shown = listed(web, workspace)[terminal]
     assert (shown["name"], shown["cols"], shown["rows"], shown["command"]) == ("one", 93, 19, RAW_CAT)
     assert (shown["exit_status"], shown["cwd"]) == (None, "/tmp")
     renamed = asked(web, "PATCH", f"{workspace}/terminals/{terminal}", {"name": "zw\u00f6lf"})
