@@ -17,9 +17,12 @@ from benchmarks.terminal import software
 def main() -> None:
     """Fetch what is measured, then measure."""
     software.prepare()
-    from benchmarks.terminal.program import main as measure
+    from benchmarks.terminal import flooder, program
 
-    measure(__doc__ or "")
+    if sys.argv[1:] == ["--flood"]:
+        flooder.main()
+    else:
+        program.main(__doc__ or "")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ class Client(ABC):
         self._tail = b""
         self._found: asyncio.Future[float] | None = None
         self._echo: asyncio.Future[float] | None = None
+        self._total = 0
+        self._whole: asyncio.Future[float] | None = None
         self._reads_until = 0.0
         self._is_held = False
 
@@ -62,6 +64,9 @@ class Client(ABC):
         if self._echo is not None:
             self._echo.set_result(now())
             self._echo = None
+        if self._whole is not None and self.received >= self._total:
+            self._whole.set_result(now())
+            self._whole = None
         if self._found is not None:
             seen = self._tail + data
             if self._sought in seen:
@@ -78,11 +83,28 @@ class Client(ABC):
         self._found = asyncio.get_running_loop().create_future()
         return self._found
 
+    def has_received(self, total: int) -> asyncio.Future[float]:
+        """Return what becomes the time at which so many bytes had come since the client was opened."""
+        self._total = total
+        whole: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        if self.received >= total:
+            whole.set_result(now())
+        else:
+            self._whole = whole
+        return whole
+
     async def run(self, command: str, sought: bytes = PROMPT) -> float:
         """Type a line and return when ``sought`` came."""
         found = self.expect(sought)
         self.send(command.encode() + b"\r")
         return await asyncio.wait_for(found, ANSWER_SECONDS)
+
+    async def interrupt(self) -> float:
+        """Return the seconds from Ctrl-C to the prompt."""
+        prompt = self.expect(PROMPT)
+        started = now()
+        self.send(b"\x03")
+        return await asyncio.wait_for(prompt, ANSWER_SECONDS) - started
 
     async def keystroke(self, key: bytes) -> float:
         """Return the seconds from typing ``key`` to the first output."""
@@ -166,7 +188,7 @@ class _Listener(picows.WSListener):  # type: ignore[misc]  # untyped: it is in t
         self._parts: list[bytes] = []
 
     def on_ws_connected(self, transport: Any) -> None:
-        self._client.transport = transport
+        self._client.connected(transport)
 
     def on_ws_frame(self, _transport: Any, frame: Any) -> None:
         match frame.msg_type:
@@ -191,6 +213,7 @@ class WebSocketClient(Client):
     def __init__(self) -> None:
         super().__init__()
         self.transport: Any = None
+        self.reads = True
 
     async def connect(self, url: str, headers: dict[str, str] | None = None) -> None:
         """Open the WebSocket and say what the protocol wants to be said first."""
@@ -208,9 +231,15 @@ class WebSocketClient(Client):
     def message(self, payload: bytes) -> None:
         """Take one whole message."""
 
+    def connected(self, transport: Any) -> None:
+        """Take the connection."""
+        self.transport = transport
+        if not self.reads:
+            self.pause()
+
     def closed(self, code: int, why: object) -> None:
         """Let nobody wait for an answer that will not come."""
-        for waiting in (self._found, self._echo):
+        for waiting in (self._found, self._echo, self._whole):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(ConnectionError(f"the server closed the terminal: {code} {why!r}"))
 

@@ -16,7 +16,7 @@ from system.service import Service, running_service
 
 COLOURS = "colours.txt"
 """A file of colours and several alphabets in the workspace's home directory."""
-COLOURED_LINES = 6000
+COLOURS_BYTES = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -132,11 +132,13 @@ def _furnish(far_end: FarEnd) -> None:
     """Give every login shell the prompt that clients wait for, and a file of colours and many alphabets to print."""
     _put(far_end, ".bash_profile", f"PS1='{PROMPT.decode()}'\nPROMPT_COMMAND=\n".encode())
     chance = random.Random(2)
-    lines = (
-        "".join(f"\x1b[38;5;{chance.randrange(256)}m{chance.randrange(10**6):06d} ünï 漢字 \x1b[0m" for _ in range(8))
-        for _ in range(COLOURED_LINES)
-    )
-    _put(far_end, COLOURS, "\n".join(lines).encode())
+
+    def line() -> str:
+        numbers = ((chance.randrange(100, 256), chance.randrange(10**6)) for _ in range(8))
+        return "".join(f"\x1b[38;5;{colour}m{number:06d} ünï 漢字 \x1b[0m" for colour, number in numbers) + "\n"
+
+    lines = COLOURS_BYTES // len(line().encode())
+    _put(far_end, COLOURS, "".join(line() for _ in range(lines)).encode())
 
 
 def _put(far_end: FarEnd, name: str, content: bytes) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import TypeVar
 
 from typing_extensions import override
 
+T = TypeVar("T")
 Figures = dict[str, float]
 
 
@@ -82,6 +85,13 @@ def latencies(seconds: Sequence[float], *, unit: str = "us") -> Figures:
     return {f"p50 {unit}": statistics.median(ordered) * scale, f"p99 {unit}": tail * scale}
 
 
-def medians(rounds: Mapping[str, Sequence[float]]) -> Figures:
-    """Return the median of every figure's rounds."""
-    return {name: statistics.median(values) for name, values in rounds.items()}
+def middle(values: Sequence[float]) -> float:
+    """Return the median of some rounds."""
+    return statistics.median(values)
+
+
+def shuffled(of: Iterable[T]) -> list[T]:
+    """Return them in an order drawn anew."""
+    order = list(of)
+    random.shuffle(order)
+    return order

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 
-from benchmarks.terminal.clients import Client
-from benchmarks.terminal.figures import Result, latencies
+from benchmarks.terminal.clients import Client, now
+from benchmarks.terminal.figures import Result, latencies, middle, shuffled
+from benchmarks.terminal.flooder import flooder
 from benchmarks.terminal.peers import OURS, PLAIN
 from benchmarks.terminal.setting import Setting
 
@@ -15,14 +18,11 @@ WARM_UP_KEYS = 100
 
 async def echo(setting: Setting) -> Result:
     """One key at a time through ``stty raw -echo; cat``; for every key the order of the peers is drawn anew."""
-    clients = {peer: await setting.ways.open(peer) for peer in setting.peers}
-    try:
+    async with setting.opened(setting.peers) as clients:
         for client in clients.values():
             await client.echo_by_program()
         await _type_in_turn(clients, WARM_UP_KEYS)
         waits = await _type_in_turn(clients, setting.keys)
-    finally:
-        await setting.close(clients.values())
     result = Result({peer: latencies(seconds) for peer, seconds in waits.items()})
     if setting.has_both:
         result.claim("echo p50 / ssh", result.ratio(OURS, "p50 us", PLAIN), 1.6)
@@ -30,12 +30,82 @@ async def echo(setting: Setting) -> Result:
     return result
 
 
-async def _type_in_turn(clients: dict[str, Client], keys: int) -> dict[str, list[float]]:
+async def _type_in_turn(clients: Mapping[str, Client], keys: int) -> dict[str, list[float]]:
     waits: dict[str, list[float]] = {peer: [] for peer in clients}
-    order = list(clients)
-    for number in range(keys):
-        random.shuffle(order)
-        for peer in order:
-            waits[peer].append(await clients[peer].keystroke(b"%c" % (97 + number % 26)))
-            await asyncio.sleep(random.uniform(0.0005, 0.002))
+    for _ in range(keys):
+        for peer in shuffled(clients):
+            waits[peer] += await _type(clients[peer], 1)
     return waits
+
+
+async def _type(client: Client, keys: int) -> list[float]:
+    waits = []
+    for _ in range(keys):
+        waits.append(await client.keystroke(b"%c" % random.randrange(97, 123)))
+        await asyncio.sleep(random.uniform(0.0005, 0.002))
+    return waits
+
+
+async def neighbour(setting: Setting) -> Result:
+    """The same in a quiet terminal while another one of the same peer floods; half the keys, one peer at a time."""
+    keys = setting.keys // 2 // setting.rounds
+    waits: dict[str, list[float]] = {peer: [] for peer in setting.peers}
+    speeds: dict[str, list[float]] = {peer: [] for peer in setting.peers}
+    async with setting.opened(setting.peers) as clients, AsyncExitStack() as stack:
+        neighbours = {peer: await stack.enter_async_context(flooder(setting.ways, peer)) for peer in setting.peers}
+        for client in clients.values():
+            await client.echo_by_program()
+        for _ in range(setting.rounds):
+            for peer in shuffled(clients):
+                await neighbours[peer].tell()
+                waits[peer] += await _type(clients[peer], keys)
+                speeds[peer].append(await neighbours[peer].tell())
+    result = Result({peer: latencies(waits[peer]) | {"flood MB/s": middle(speeds[peer])} for peer in setting.peers})
+    if setting.has_both:
+        result.claim("echo p99 beside a flood / ssh", result.ratio(OURS, "p99 us", PLAIN), 1.5)
+    return result
+
+
+async def typists(setting: Setting) -> Result:
+    """Many terminals open of each kind; in turn the ones and the others type at 5 keys a second each."""
+    peers = tuple(peer for peer in (PLAIN, OURS) if peer in setting.peers)
+    names = {f"{peer} {number}": peer for peer in peers for number in range(setting.typists)}
+    waits: dict[str, list[float]] = {peer: [] for peer in peers}
+    async with setting.opened(names) as clients:
+        for client in clients.values():
+            await client.echo_by_program()
+        for _ in range(setting.rounds):
+            for peer in shuffled(peers):
+                own = [clients[name] for name, its in names.items() if its == peer]
+                for typed in await asyncio.gather(*(_type_slowly(client, setting.seconds) for client in own)):
+                    waits[peer] += typed
+    result = Result({peer: latencies(waits[peer]) | {"typists": setting.typists} for peer in peers})
+    if setting.has_both:
+        result.claim(f"{setting.typists} typists p99 / ssh", result.ratio(OURS, "p99 us", PLAIN), 1.5)
+    return result
+
+
+async def _type_slowly(client: Client, seconds: float) -> list[float]:
+    waits = []
+    end = now() + seconds
+    await asyncio.sleep(random.uniform(0, 0.2))
+    while (begun := now()) < end:
+        waits.append(await client.keystroke(b"k"))
+        await asyncio.sleep(max(0, begun + random.uniform(0.15, 0.25) - now()))
+    return waits
+
+
+async def prompt(setting: Setting) -> Result:
+    """From opening a terminal to its first prompt: ours with a warm connection, the others as always."""
+    waits: dict[str, list[float]] = {peer: [] for peer in setting.peers}
+    async with setting.opened(setting.ours):
+        for _ in range(4 * setting.rounds):
+            for peer in shuffled(setting.peers):
+                started = now()
+                client = await setting.ways.open(peer)
+                waits[peer].append(now() - started)
+                await client.close()
+    result = Result({peer: latencies(seconds, unit="ms") for peer, seconds in waits.items()})
+    if setting.has_both:
+        result.claim("first prompt / a new ssh", result.ratio(OURS, "p50 ms", PLAIN), 0.1)
+    return result

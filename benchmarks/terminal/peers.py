@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
@@ -133,15 +135,35 @@ class Ways:
     far_end: FarEnd
     ports: dict[str, int]
 
-    async def open(self, peer: str, *, until_prompt: bool = True) -> Client:
+    def as_json(self) -> dict[str, object]:
+        """Return what another process needs to go the same ways; it holds a secret."""
+        far_end = {name: str(value) for name, value in asdict(self.far_end).items()}
+        return {"far_end": far_end, "ports": self.ports}
+
+    @staticmethod
+    def from_json(content: dict[str, Any]) -> Ways:
+        """Return what ``as_json`` wrote."""
+        far_end = content["far_end"]
+        typed = {"ssh_config": Path(far_end["ssh_config"]), "ssh_port": int(far_end["ssh_port"])}
+        return Ways(FarEnd(**(far_end | typed)), content["ports"])
+
+    async def attach(self, peer: str, session: str, offset: int, *, reads: bool = True) -> OurClient:
+        """Attach to a terminal of ours after byte ``offset`` of its output; without ``reads`` nothing is ever read."""
+        client = _CLIENTS[peer]()
+        assert isinstance(client, OurClient)
+        client.reads = reads
+        url = f"{self.far_end.socket_url}?session={session}&offset={offset}&cols={COLS}&rows={ROWS}"
+        await client.connect(url, self.far_end.headers)
+        return client
+
+    async def open(self, peer: str) -> Client:
         """Open a terminal of 120 by 40; returns once its prompt is there."""
         client = self._client(peer)
         prompt = client.expect(PROMPT)
         try:
             if isinstance(client, WebSocketClient):
                 await client.connect(await self._url(peer), self.far_end.headers if peer.startswith(OURS) else None)
-            if until_prompt:
-                await asyncio.wait_for(prompt, _START_SECONDS)
+            await asyncio.wait_for(prompt, _START_SECONDS)
         except (OSError, TimeoutError) as error:
             message = f"{peer}: no prompt: {error!r}"
             raise ConnectionError(message) from error
@@ -154,7 +176,8 @@ class Ways:
 
     async def _url(self, peer: str) -> str:
         if peer.startswith(OURS):
-            return f"{self.far_end.socket_url}?cols={COLS}&rows={ROWS}"
+            # As the browser client does: a number of its own, with which typed input is counted.
+            return f"{self.far_end.socket_url}?cols={COLS}&rows={ROWS}&client={random.randrange(1, 1 << 48)}"
         base = f"ws://127.0.0.1:{self.ports[peer]}"
         match peer:
             case "wetty":

@@ -10,13 +10,23 @@ import signal
 from pathlib import Path
 
 import uvloop
-from benchmarks.terminal import latency, software
+from benchmarks.terminal import bulk, latency, memory, software
 from benchmarks.terminal.far_end import workspace
 from benchmarks.terminal.peers import PEERS, PLAIN, running
 from benchmarks.terminal.setting import Setting
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "terminal.json"
-MEASURES = {"echo": latency.echo}
+MEASURES = {
+    "echo": latency.echo,
+    "neighbour": latency.neighbour,
+    "flood": bulk.flood,
+    "interrupt": bulk.interrupt,
+    "stalled": memory.stalled,
+    "crowd": memory.crowd,
+    "typists": latency.typists,
+    "prompt": latency.prompt,
+    "replay": bulk.replay,
+}
 
 
 def machine() -> dict[str, object]:
