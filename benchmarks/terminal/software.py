@@ -28,6 +28,11 @@ def versions() -> dict[str, str]:
     return found | {"openssh": asked.stderr.split(",")[0].removeprefix("OpenSSH_")}
 
 
+def missing() -> frozenset[str]:
+    """Return the peers that could not be fetched on this machine."""
+    return frozenset(name for name, path in (("ttyd", TTYD), ("wetty", WETTY)) if not path.exists())
+
+
 def prepare() -> None:
     """Fetch what is missing; the client library can be imported from now on."""
     fetch()
