@@ -6,7 +6,7 @@ The far end is one workspace of the real service that may use every core of the 
 over pipes to the workspace's sshd. The four browser terminals run on the host and reach the same sshd as the same
 user: ttyd, wetty and terminado by running that very ssh, webssh by its own library. ``nixws`` is this product as its
 browser client speaks it (binary frames, every consumed frame acknowledged, a client's number by which typed input is
-counted), through ``nixws serve``, sshd and the terminal holder; ``nixws-json`` is the same in JSON. Only it keeps
+counted), through ``nixws serve``, sshd and the terminal holder; ``nixws-json`` is the same in JSON. Only these two keep
 terminals that outlive their connection; that costs a process more on the way.
 
 All clients are fed by the same event loop, in one process, with one WebSocket library; plain ssh's client process is

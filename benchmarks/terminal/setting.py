@@ -51,7 +51,7 @@ class Setting:
 
         try:
             await asyncio.gather(*(open_one(name, peer) for name, peer in peers.items()))
-            yield clients
+            yield {name: clients[name] for name in peers}
         finally:
             await asyncio.gather(*(client.close() for client in clients.values()))
             await asyncio.to_thread(self.place.end_terminals)
