@@ -22,12 +22,20 @@ EXTENSION = "nixws.direct"
 """The key of a connection's ``DirectProtocol`` among the extensions of its ASGI scope."""
 MESSAGE_SECONDS = 60.0
 """Time from the first to the last byte of a message."""
+ANSWER_SECONDS = 3.0
+"""Time that a client has to answer our closing frame."""
 TOO_SLOW = 4408
 """Close code for who takes longer."""
+ODD_FRAMES_PER_SECOND = 500.0
+ODD_FRAMES_AT_ONCE = 5000.0
+"""Control frames and fragments that a client may send: the application, which counts messages, does not see them."""
+TOO_MANY = 4429
+"""Close code for who sends more."""
 
 _FINAL = 0x80
 _TEXT = _FINAL | Opcode.TEXT
 _BINARY = _FINAL | Opcode.BINARY
+_CLOSE = _FINAL | Opcode.CLOSE
 _MASKED = 0x80
 _TWO_BYTES, _EIGHT_BYTES = 126, 127
 """A length of this value tells that the true one follows in so many bytes."""
@@ -55,11 +63,13 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.close_timeout = ANSWER_SECONDS
         self._user: MessageUser | None = None
         self._rest = bytearray()
         """Received and not looked at yet: the beginning of a frame, or what came while reading is held."""
         self._is_held = False
         self._deadline: asyncio.TimerHandle | None = None
+        self._allowance, self._counted_at = ODD_FRAMES_AT_ONCE, self.loop.time()
 
     # ---- for the application, between accepting and closing
 
@@ -96,6 +106,10 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         else:
             header = struct.pack("!BBQ", kind, _EIGHT_BYTES, size)
         self.transport.write(b"".join((header, *parts)))
+
+    def drop(self) -> None:
+        """End the connection without a word, and forget what the client has not read."""
+        self.transport.abort()
 
     def hold_reading(self) -> None:
         """Deliver no message until ``release_reading``; the client's own sending comes to a stop."""
@@ -177,12 +191,35 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def _take_frame(self, data: bytes, at: int, end: int) -> None:
         kind = data[at]
-        if self._user is None or self.frames or self.close_sent or kind not in (_TEXT, _BINARY):
-            super().data_received(data[at:end])
+        if self.close_sent and kind != _CLOSE:
+            return  # only the client's own closing frame is still of interest
+        if self._user is None or self.frames or kind not in (_TEXT, _BINARY):
+            if self._may_be_odd(kind):
+                super().data_received(data[at:end])
+            else:
+                self._fail(TOO_MANY, "too many control frames and fragments")
             return
         mask_at = at + {_TWO_BYTES: 4, _EIGHT_BYTES: 10}.get(data[at + 1] & ~_MASKED, 2)
         content = apply_mask(data[mask_at + 4 : end], data[mask_at : mask_at + 4])
         self._deliver(content, text=kind == _TEXT)
+
+    def _may_be_odd(self, kind: int) -> bool:
+        """Count a control frame or fragment; whole messages are for the application to count."""
+        if kind in (_TEXT, _BINARY):
+            return True
+        now = self.loop.time()
+        earned = (now - self._counted_at) * ODD_FRAMES_PER_SECOND
+        self._allowance = min(ODD_FRAMES_AT_ONCE, self._allowance + earned) - 1
+        self._counted_at = now
+        return self._allowance >= 0
+
+    @override
+    def handle_ping(self) -> None:
+        """Answer, unless the client leaves unread what it was sent: its pings must not fill our memory."""
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
 
     @override
     def send_receive_event_to_app(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
@@ -92,7 +93,25 @@ def _object(text: str) -> tuple[str, dict[str, Any]]:
         raise _malformed(f"A message's type is one of {', '.join(sorted(_FIELDS))}.", "type")
     if message.keys() != _FIELDS[kind]:
         raise _malformed(f"A message of type {kind} has the fields {', '.join(sorted(_FIELDS[kind]))}.")
+    if not _is_plain(text, message):
+        try:
+            json.loads(text, object_pairs_hook=_once)
+        except RecursionError as deep:
+            raise _malformed("The message is nested too deeply.") from deep
     return kind, message
+
+
+def _is_plain(received: str, message: dict[str, Any]) -> bool:
+    """Tell whether a message is as short as it can be said: then no field stands in it twice."""
+    try:
+        return received.isascii() and len(orjson.dumps(message)) == len(received)
+    except orjson.JSONEncodeError:
+        return False
+
+
+def _once(pairs: list[tuple[str, object]]) -> None:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise _malformed("A field is given more than once.")
 
 
 def _number(message: Mapping[str, Any], field: str, least: int, most: int) -> int:

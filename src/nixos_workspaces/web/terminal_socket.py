@@ -7,7 +7,6 @@ client types beyond the session's window is not read from its socket.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 from typing import assert_never
@@ -126,9 +125,13 @@ class TerminalSocket:
         self._line.release_reading()  # the client's own closing frame has to be read
         if self._closing is None or self._is_gone:
             return
-        with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+        try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._socket.close(*self._closing)
+        except TimeoutError:
+            self._line.drop()
+        except (WebSocketDisconnect, RuntimeError):
+            return
 
     # ---- from the connection
 

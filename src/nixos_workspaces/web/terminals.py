@@ -36,6 +36,7 @@ can set no header. A handshake without a valid credential is refused with 401, f
 Close codes:
 
     1000  the program has ended
+    1002  what is no frame of a WebSocket
     1007, 1009  text that is not UTF-8; a message larger than 1 MiB
     1012  the service stops or restarts: connect again
     4400  a message or a query parameter that no client may send
@@ -44,7 +45,8 @@ Close codes:
     4404  there is no such workspace or terminal
     4408  a message took more than a minute to arrive
     4409  the workspace's state does not allow it, or the offset is not reached yet
-    4429  too many sockets or terminals, too many messages, or the client does not read
+    4429  too many sockets (512 of one principal) or terminals, too many messages (2000 a second) or frames that are no
+          messages (500 a second), or the client does not read for 30 s
     4502  the workspace is not the machine that it should be, or speaks another protocol
     4503  the workspace does not answer: try again
 """
