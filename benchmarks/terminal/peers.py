@@ -165,7 +165,7 @@ class Ways:
                 await client.connect(await self._url(peer), self.far_end.headers if peer.startswith(OURS) else None)
             await asyncio.wait_for(prompt, _START_SECONDS)
         except (OSError, TimeoutError) as error:
-            message = f"{peer}: no prompt: {error!r}"
+            message = f"{peer}: no prompt after {client.received} bytes: {error!r}"
             raise ConnectionError(message) from error
         return client
 
