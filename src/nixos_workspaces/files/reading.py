@@ -15,7 +15,7 @@ from nixos_workspaces.files.entries import SMALL_BYTES, Entry, Kind, entry, etag
 from nixos_workspaces.files.paths import shown
 from nixos_workspaces.files.sessions import Session
 
-DEPTH = 4
+DEPTH = 6
 """Blocks of one transfer that are on their way at the same time."""
 MAX_NAMES = 100_000
 """Names of one directory that are listed."""
@@ -206,18 +206,11 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
         yield content
 
 
-async def _ask(file: asyncssh.SFTPClientFile, size: int, start: int) -> bytes:
-    """Make one read request; the answer may be shorter."""
-    data = await file.read(size, start)
-    assert isinstance(data, bytes)
-    return data
-
-
 async def _read(session: Session, file: asyncssh.SFTPClientFile, path: bytes, start: int, size: int) -> bytes:
     """Return ``size`` bytes; fewer only where the file ends."""
-    data = await session.do_patiently(_ask(file, size, start), path) if size else b""
+    data = await session.do_patiently(session.bulk.read(file, size, start), path) if size else b""
     while data and len(data) < size:
-        more = await session.do_patiently(_ask(file, size - len(data), start + len(data)), path)
+        more = await session.do_patiently(session.bulk.read(file, size - len(data), start + len(data)), path)
         if not more:
             break
         data += more
@@ -228,14 +221,14 @@ async def _blocks(
     session: Session, file: asyncssh.SFTPClientFile, found: Entry, start: int, end: int, *, whole: bool
 ) -> AsyncIterator[bytes]:
     """Yield a range with ``DEPTH`` requests on their way; the last block only when nothing was changed."""
-    pending: deque[tuple[int, asyncio.Task[bytes]]] = deque()
+    pending: deque[tuple[int, asyncio.Future[bytes]]] = deque()
     position = start
     done = start
     try:
         while done < end:
             while position < end and len(pending) < DEPTH:
                 size = min(session.block_bytes, end - position)
-                pending.append((size, asyncio.ensure_future(_ask(file, size, position))))
+                pending.append((size, session.bulk.read(file, size, position)))
                 position += size
             size, answer = pending[0]
             data = await session.do_patiently(answer, found.path)

@@ -25,6 +25,7 @@ from nixos_workspaces.errors import (
     Unavailable,
     WorkspacesError,
 )
+from nixos_workspaces.files.bulk import Bulk
 from nixos_workspaces.files.paths import shown
 
 OpenSftp = Callable[[str], AbstractAsyncContextManager[asyncssh.SFTPClient]]
@@ -39,7 +40,6 @@ PATIENCE_SECONDS = 120.0
 IDLE_SECONDS = 30.0
 """How long a session is kept that nobody uses."""
 CLOSE_SECONDS = 5.0
-_TOGETHER_BYTES = 16 * 1024
 
 
 class Lane(StrEnum):
@@ -49,53 +49,6 @@ class Lane(StrEnum):
     TRANSFER = "transfer"
 
 
-class _Together:
-    """Stands in for the writer of an SFTP channel: requests made in one turn of the event loop leave as one piece.
-
-    asyncssh sends two packets, with a system call each, for every request; for thousands of small files that is most
-    of the time. Large requests pass as they are.
-    """
-
-    def __init__(self, writer: asyncssh.SSHWriter[bytes]) -> None:
-        self._writer = writer
-        self._parts: list[bytes] = []
-
-    @property
-    def channel(self) -> object:
-        """The channel, which asyncssh asks whether it is closing."""
-        return self._writer.channel
-
-    def write(self, data: bytes) -> None:
-        """Send soon, in order."""
-        if not self._parts:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._parts.append(data)
-        if len(data) > _TOGETHER_BYTES:
-            self._flush()
-
-    def write_eof(self) -> None:
-        """Send what is left, then the end."""
-        self._flush()
-        self._writer.write_eof()
-
-    def close(self) -> None:
-        """Close without sending what is left."""
-        self._parts.clear()
-        self._writer.close()
-
-    def _flush(self) -> None:
-        if self._parts:
-            parts, self._parts = self._parts, []
-            self._writer.write(b"".join(parts) if len(parts) > 1 else parts[0])
-
-
-def _send_together(sftp: asyncssh.SFTPClient) -> None:
-    """Put ``_Together`` between a client and its channel; asyncssh has no door for that."""
-    handler = sftp._handler  # noqa: SLF001 - see the docstring
-    if handler._writer is not None:  # noqa: SLF001 - as above
-        handler._writer = _Together(handler._writer)  # type: ignore[assignment]  # noqa: SLF001 - as above
-
-
 class Session:
     """One SFTP channel, used by one caller at a time.
 
@@ -103,8 +56,8 @@ class Session:
     """
 
     def __init__(self, sftp: asyncssh.SFTPClient, stack: AsyncExitStack, alive: Callable[[], Awaitable[None]]) -> None:
-        _send_together(sftp)
         self.sftp = sftp
+        self.bulk = Bulk(sftp)
         self.spoiled = False
         self.block_bytes = min(sftp.limits.max_read_len, sftp.limits.max_write_len, 255 * 1024)
         self._stack = stack
@@ -137,7 +90,7 @@ class Session:
         answer = asyncio.ensure_future(request)
         waited = 0.0
         try:
-            while not (await asyncio.wait({answer}, timeout=DEADLINE_SECONDS / 2))[0]:
+            while not answer.done() and not (await asyncio.wait({answer}, timeout=DEADLINE_SECONDS / 2))[0]:
                 waited += DEADLINE_SECONDS / 2
                 if waited > PATIENCE_SECONDS:
                     raise stuck()

@@ -128,17 +128,18 @@ class Staged:
         self._file = file
         self._position = offset
         self._synced = offset
-        self._waiting: deque[tuple[int, asyncio.Task[int]]] = deque()
-        self._gathered = bytearray()
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._gathered: list[bytes | memoryview] = []
+        self._gathered_bytes = 0
         self._digest = hashlib.sha256() if offset == 0 else None
 
     async def write(self, data: bytes) -> None:
         """Take more bytes; returns when all but a bounded number of them are written."""
-        self._gathered += data
+        self._gathered.append(data)
+        self._gathered_bytes += len(data)
         block = self._session.block_bytes
-        while len(self._gathered) >= block:
-            self._send(bytes(memoryview(self._gathered)[:block]))
-            del self._gathered[:block]
+        while self._gathered_bytes >= block:
+            self._send(block)
             while len(self._waiting) >= DEPTH:
                 await self._acknowledge()
         if self.acknowledged - self._synced >= SYNC_BYTES:
@@ -147,9 +148,8 @@ class Staged:
 
     async def flush(self) -> None:
         """Return when everything is written and on disk."""
-        if self._gathered:
-            self._send(bytes(self._gathered))
-            self._gathered.clear()
+        while self._gathered_bytes:
+            self._send(min(self._session.block_bytes, self._gathered_bytes))
         while self._waiting:
             await self._acknowledge()
         await self.sync()
@@ -203,11 +203,19 @@ class Staged:
         for _, answer in self._waiting:
             answer.cancel()
 
-    def _send(self, block: bytes) -> None:
+    def _send(self, size: int) -> None:
+        """Write the first ``size`` bytes of what is gathered."""
+        over = self._gathered_bytes - size
+        parts, self._gathered, self._gathered_bytes = self._gathered, [], over
+        if over:
+            last = memoryview(parts[-1])
+            parts[-1] = last[: len(last) - over]
+            self._gathered.append(last[len(last) - over :])
         if self._digest is not None and self._position <= SMALL_BYTES:
-            self._digest.update(block)
-        self._waiting.append((len(block), asyncio.ensure_future(self._file.write(block, self._position))))
-        self._position += len(block)
+            for part in parts:
+                self._digest.update(part)
+        self._waiting.append((size, self._session.bulk.write(self._file, parts, self._position)))
+        self._position += size
 
     async def _acknowledge(self) -> None:
         size, answer = self._waiting[0]

@@ -3,8 +3,9 @@
 asyncssh sends an ignored packet before every packet (of use with CBC ciphers only), builds a cipher object per packet
 and copies the receive buffer twice per packet: together a quarter of a keystroke's round trip. Here, under AES-GCM and
 outside of key exchanges, channel data and window adjustments are sent as one packet each, and received channel data is
-decrypted with one cipher object and an index into the buffer. At most ``TURN_BYTES`` are handled per turn of the event
-loop, so that one flood does not hold up the other terminals.
+decrypted with one cipher object and an index into the buffer; ``send_data`` sends the packets of much data with one
+system call. At most ``TURN_BYTES`` are handled per turn of the event loop, so that one flood does not hold up the other
+terminals.
 
 This reaches into asyncssh's private parts: the version is pinned, and the tests drive re-keying in both directions.
 """
@@ -44,11 +45,14 @@ class FastClientConnection(SSHClientConnection):
         self._receiving: tuple[object, AESGCM] | None = None
         self._sending: tuple[object, AESGCM] | None = None
         self._rest_is_due = False
+        self._rest_at = 0
+        """Where the rest begins in the receive buffer."""
         self._is_paused = False
 
     @override
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
         """Take bytes from the socket."""
+        self._drop_handled()
         self._inpbuf = self._inpbuf + data if self._inpbuf else bytes(data)
         if not self._rest_is_due:
             self._recv_data()
@@ -59,6 +63,12 @@ class FastClientConnection(SSHClientConnection):
         if self._transport and self._inpbuf:
             self._recv_data()
         self._read_on()
+
+    def _drop_handled(self) -> None:
+        """Let the receive buffer begin with what is not handled yet, as asyncssh expects it."""
+        if self._rest_at:
+            self._inpbuf = self._inpbuf[self._rest_at :]
+            self._rest_at = 0
 
     def _read_on(self) -> None:
         """Read from the socket only when the buffer is used up: else it grows, and is copied again every turn."""
@@ -77,6 +87,7 @@ class FastClientConnection(SSHClientConnection):
             encryption = self._recv_encryption
             at_packet = self._recv_handler == self._recv_pkthdr
             if not (self._auth_complete and at_packet and type(encryption) is GCMEncryption and not self._decompressor):
+                self._drop_handled()
                 super()._recv_data()
                 return
             if self._receiving is None or self._receiving[0] is not encryption:
@@ -106,13 +117,14 @@ class FastClientConnection(SSHClientConnection):
         Returns true when another kind of packet is next, false when nothing more is to be done now.
         """
         prefix, count = cipher._iv[:4], int.from_bytes(cipher._iv[4:], "big")
-        buffer, at, sequence = self._inpbuf, 0, self._recv_seq
-        size = len(buffer)
-        self._inpbuf = b""
+        buffer, at, sequence = self._inpbuf, self._rest_at, self._recv_seq
+        view = memoryview(buffer)
+        size, turn_ends = len(buffer), at + TURN_BYTES
+        self._inpbuf, self._rest_at = b"", 0
         other = False
         try:
             while size - at >= _BLOCK_BYTES:
-                if at > TURN_BYTES:
+                if at > turn_ends:
                     self._rest_is_due = True
                     self._loop.call_soon(self._receive_rest)
                     break
@@ -124,8 +136,8 @@ class FastClientConnection(SSHClientConnection):
                 if end > size:
                     break
                 try:
-                    body = buffer[at + _LENGTH_BYTES : end]
-                    packet = aead.decrypt(prefix + count.to_bytes(8, "big"), body, buffer[at : at + _LENGTH_BYTES])
+                    body, length_bytes = view[at + _LENGTH_BYTES : end], view[at : at + _LENGTH_BYTES]
+                    packet = aead.decrypt(prefix + count.to_bytes(8, "big"), body, length_bytes)
                 except InvalidTag:
                     packet = b""
                 if not self._deliver(packet):
@@ -135,7 +147,10 @@ class FastClientConnection(SSHClientConnection):
         finally:
             cipher._iv = prefix + count.to_bytes(8, "big")
             self._recv_seq = sequence
-            self._inpbuf = buffer[at:] + self._inpbuf
+            if self._rest_is_due and not self._inpbuf:
+                self._inpbuf, self._rest_at = buffer, at
+            else:
+                self._inpbuf = buffer[at:] + self._inpbuf
         return other
 
     def _deliver(self, packet: bytes) -> bool:
@@ -169,32 +184,55 @@ class FastClientConnection(SSHClientConnection):
     @override
     def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
         """Send one packet, channel data the short way."""
-        encryption = self._send_encryption
-        if (
-            pkttype in (_CHANNEL_DATA, _WINDOW_ADJUST)
-            and self._auth_complete
-            and self._kex_complete
-            and type(encryption) is GCMEncryption
-            and not self._compressor
-            and self._rekey_bytes_sent < self._rekey_bytes
-            and (not self._rekey_seconds or time.monotonic() < self._rekey_time)
-        ):
-            self._send_sealed(encryption, bytes((pkttype,)) + b"".join(args))
+        if pkttype in (_CHANNEL_DATA, _WINDOW_ADJUST) and self._short_way_is_open():
+            self._send(b"".join(self._sealed(bytes((pkttype,)), *args)))
         else:
             super().send_packet(pkttype, *args, handler=handler)
 
-    def _send_sealed(self, encryption: GCMEncryption, payload: bytes) -> None:
+    def send_data(self, channel: Any, data: bytes) -> None:
+        """Do what ``channel.write`` does: send data in order, as far as the window goes, and keep the rest.
+
+        Packets leave with one system call, and are cut without a copy.
+        """
+        view, sealed = memoryview(data), list[bytes]()
+        if channel._send_state == "open" and not channel._send_buf:
+            while view and channel._send_window and self._short_way_is_open():
+                piece = view[: min(channel._send_window, channel._send_pktsize)]
+                view = view[len(piece) :]
+                channel._send_window -= len(piece)
+                head = b"\x5e" + channel._send_chan.to_bytes(4, "big") + len(piece).to_bytes(4, "big")
+                sealed += self._sealed(head, piece)
+        if sealed and self._transport is not None:
+            self._transport.writelines(sealed)
+        if view:
+            channel.write(bytes(view))
+
+    def _short_way_is_open(self) -> bool:
+        return (
+            self._auth_complete
+            and self._kex_complete
+            and type(self._send_encryption) is GCMEncryption
+            and not self._compressor
+            and self._rekey_bytes_sent < self._rekey_bytes
+            and (not self._rekey_seconds or time.monotonic() < self._rekey_time)
+        )
+
+    def _sealed(self, *payload: bytes | memoryview) -> tuple[bytes, bytes]:
+        """Return one packet, its length and the rest; it has to be sent at once."""
+        encryption: Any = self._send_encryption
         cipher: Any = encryption._cipher
         if self._sending is None or self._sending[0] is not encryption:
             self._sending = (encryption, AESGCM(cipher._key))
-        padding = -(1 + len(payload)) % _BLOCK_BYTES
+        size = sum(map(len, payload))
+        padding = -(1 + size) % _BLOCK_BYTES
         if padding < _LEAST_PADDING:
             padding += _BLOCK_BYTES
-        length = 1 + len(payload) + padding
+        length = 1 + size + padding
         header = length.to_bytes(_LENGTH_BYTES, "big")
         nonce = cipher._iv
-        sealed = self._sending[1].encrypt(nonce, bytes((padding,)) + payload + os.urandom(padding), header)
-        self._send(header + sealed)
+        packet = b"".join((bytes((padding,)), *payload, os.urandom(padding)))
+        sealed = self._sending[1].encrypt(nonce, packet, header)
         cipher._iv = nonce[:4] + ((int.from_bytes(nonce[4:], "big") + 1) & _COUNTER_MASK).to_bytes(8, "big")
         self._send_seq = (self._send_seq + 1) & _SEQUENCE_MASK
         self._rekey_bytes_sent += length
+        return header, sealed
