@@ -46,7 +46,8 @@ async def stalled(setting: Setting) -> Result:
 
 
 async def crowd(setting: Setting) -> Result:
-    """Many idle terminals of one user at once: each answers, and what each costs ``serve``."""
+    """Many idle terminals of one user at once: each answers, and what each costs a ``serve`` that had one before."""
+    await asyncio.to_thread(setting.place.start_anew)
     serve = setting.place.serve_pid()
     async with setting.opened((OURS,)):
         before = resident_kib(serve)
