@@ -16,7 +16,7 @@ CREDIT_BYTES = 1 << 17
 """Output that the holder may send ahead of what was handed to the client: a replay takes the more round trips, and a
 flood the more acknowledgements, the less it is. The holder grants it: its rings are at least twice as large."""
 SHARED_CREDIT_BYTES = 1 << 15
-"""The same while other sessions use the connection: a quiet terminal waits behind that much of a flooding one's."""
+"""The same while others get bytes over the connection: a quiet terminal waits behind that much of a flooding one's."""
 CLIENT_BYTES = 1 << 17
 """Output that a client which acknowledges may have unacknowledged."""
 FRAME_BYTES = 1 << 15
