@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import fcntl
 import json
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
+import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -19,12 +23,23 @@ from system.service import JSON, NIXWS, Service, until
 from terminal_web import Viewer, viewer
 
 COUNT = "i=0; while :; do i=$((i+1)); echo n$i.; sleep 0.02; done"
+BUILD = "cd ~/project && exec nice make --no-builtin-rules"
+"""A long one: a hundred thousand compilations, each tells its number when it is done."""
+MAKEFILE = """\
+all: $(addsuffix .o,$(shell seq 100000))
+%.o: part.c
+\t@gcc -O1 -DPART=$* -c -o $@ part.c && rm $@ && echo n$*.
+"""
+PART = "int part(int n) { int sum = PART; while (n--) sum = sum * 31 + n; return sum; }\n"
 
 
 @pytest.fixture(scope="module")
 def workspace(service: Service) -> Iterator[JSON]:
     """One workspace that these tests share."""
-    made = service.create("terminals", cpu=1, memory=1, storage=0.5, packages=["vim"])
+    made = service.create("terminals", cpu=1, memory=1, storage=0.5, packages=["vim", "gcc", "gnumake"])
+    for name, content in (("Makefile", MAKEFILE), ("part.c", PART)):
+        write = f"mkdir -p project && base64 -d > project/{name}"
+        service.ssh(made, f"echo {base64.b64encode(content.encode()).decode()} | ({write})")
     yield made
     service.delete(made["id"])
 
@@ -125,10 +140,11 @@ def pause_and_resume(service: Service, workspace: JSON) -> None:
 
 @pytest.mark.parametrize("blow", [kill_serve, restart_service, restart_sshd, upgrade_holder, pause_and_resume])
 def test_twenty_terminals_survive(service: Service, workspace: JSON, blow: Callable[[Service, JSON], None]) -> None:
-    """An editor, work that prints and work that waits: all go on, and who comes back gets exactly what was missed."""
-    commands = ["vim -u NONE -N /tmp/edited", COUNT, "echo asleep; exec sleep 100000", ""] * 5
+    """An editor, a build, work that waits: all go on, and who comes back gets exactly what was missed."""
+    commands = ["vim -u NONE -N /tmp/edited", COUNT, "echo asleep; exec sleep 100000", ""] * 4
+    commands += ["vim -u NONE -N /tmp/edited", BUILD, "exec sleep 100000", ""]
     terminals = [made(service, workspace, command=command) for command in commands]
-    counting = [one for one, command in zip(terminals, commands, strict=True) if command == COUNT]
+    counting = [one for one, command in zip(terminals, commands, strict=True) if command in {COUNT, BUILD}]
     seen: dict[str, Viewer] = {}
     with ExitStack() as open_clients:
         for terminal in counting:
@@ -201,11 +217,14 @@ class LocalTerminal:
     def __init__(self, service: Service, *words: str) -> None:
         self._master, slave = pty.openpty()
         self.shown = b""
-        command = [str(NIXWS), "terminal", "attach", *words]
-        self._process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, env=service.environment(), start_new_session=True
-        )
+        self.resize(80, 24)
+        # setsid makes the PTY the program's own: only then it hears that the window has another size
+        command = ["setsid", "--ctty", "--wait", str(NIXWS), "terminal", "attach", *words]
+        self._process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=service.environment())
         os.close(slave)
+
+    def resize(self, cols: int, rows: int) -> None:
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
 
     def type(self, data: bytes) -> None:
         os.write(self._master, data)
@@ -224,21 +243,31 @@ class LocalTerminal:
         return code
 
 
+def sized(service: Service, workspace: JSON, cols: int, rows: int) -> list[str]:
+    """Return the terminals of a size."""
+    return [key for key, one in listed(service, workspace).items() if (one["cols"], one["rows"]) == (cols, rows)]
+
+
 def test_the_command_line_attaches_detaches_and_kills(service: Service, workspace: JSON) -> None:
+    before = listed(service, workspace).keys()
     one = LocalTerminal(service, workspace["name"])
     one.until(b"$ ")
     one.type(b"echo $((20+3)) here\n")
     one.until(b"23 here")
+    one.resize(111, 33)
+    [terminal] = until("the window's size is the terminal's", lambda: sized(service, workspace, 111, 33))
+    one.type(b"stty size\n")
+    one.until(b"33 111")
     one.type(b"\x1dd")
     one.until(b"detached")
     assert one.end() == 0
-    [terminal] = listed(service, workspace)
-    assert json.loads(service.nixws("--json", "terminal", "list", workspace["name"]))[0]["id"] == terminal
+    assert listed(service, workspace).keys() - before == {terminal}
+    assert json.loads(service.nixws("--json", "terminal", "list", workspace["name"]))[-1]["id"] == terminal
     again = LocalTerminal(service, workspace["name"], terminal[:6])
     again.until(b"23 here")
     again.type(b"exit 9\n")
     again.until(b"logout")
-    assert again.end() == 9
+    assert again.end() == 9, again.shown
     sleeping = made(service, workspace, command="exec sleep 100000", name="sleeping")
     service.nixws("terminal", "kill", workspace["name"], "sleeping")
     until(

@@ -145,7 +145,8 @@ class Attachment:
         if isinstance(message, bytes):
             self._offset = int.from_bytes(message[:_OFFSET_BYTES], "big")
             await asyncio.to_thread(_write, message[_OFFSET_BYTES:])
-            await socket.send('{"type":"ack","frames":1}')
+            with contextlib.suppress(ConnectionClosed):  # what came before the end is still to be read
+                await socket.send('{"type":"ack","frames":1}')
             return
         said = orjson.loads(message)
         match said["type"]:
