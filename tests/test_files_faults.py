@@ -128,6 +128,8 @@ def test_a_killed_service_leaves_the_old_file_and_its_remains_are_swept(server: 
         child.communicate()
         assert (server.home / "victim").read_bytes() == b"old"
         assert staged(server)
+        # What was on its way is written until sshd notices that nobody is there.
+        wait_for(lambda: server.processes() == [server.pid])
         for path, _ in parts(server):
             old = time.time() - 60
             os.utime(path, (old, old))
