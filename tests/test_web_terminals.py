@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 import websockets.exceptions
-from terminal_web import BINARY, Viewer, terminal_web, viewer
+from terminal_web import BINARY, Viewer, raw_viewer, terminal_web, viewer
 from web_service import Web, until
 from websockets.sync.client import connect
 
@@ -79,6 +79,16 @@ def test_the_specified_session(web: Web, workspace: str) -> None:
         client.type("exit 7\n")
         assert client.until_said("exit")["code"] == 7
         assert client.close_code() == 1000
+
+
+def test_the_specification_word_for_word(web: Web, workspace: str) -> None:
+    """What `wscat -H "Authorization: Bearer …" -c ws://…` does: no subprotocol, no query, the messages as printed."""
+    with raw_viewer(web, workspace, {}) as client:
+        assert client.socket.subprotocol is None
+        client.socket.send('{"type": "resize", "cols": 80, "rows": 24}')
+        client.socket.send('{"type": "input", "data": "ls -la\\n"}')
+        client.until_output("total ")
+        assert all(said.keys() == {"type", "data", "offset"} for said in client.said if said["type"] == "output")
 
 
 def test_access_is_told_as_specified(web: Web, workspace: str) -> None:
@@ -210,6 +220,36 @@ def test_who_shares_a_terminal_sees_the_same(web: Web, workspace: str) -> None:
             client.until_output("last")
             assert client.output == b"ready\nfrom one;from two;last"
         assert not any(said.get("cols") == 10 for said in one.said)
+
+
+def test_the_size_is_that_of_the_client_which_was_active_last(web: Web, workspace: str) -> None:
+    """Attaching, resizing and typing count; watching does not; who leaves hands over to the one before."""
+    terminal = made(web, workspace)
+
+    def is_size(cols: int, rows: int) -> bool:
+        found = listed(web, workspace)[terminal]
+        return (found["cols"], found["rows"]) == (cols, rows)
+
+    with opened(web, workspace, session=terminal, cols=50, rows=20) as one:
+        with opened(web, workspace, session=terminal, cols=60, rows=30) as two:
+            assert is_size(60, 30)
+            one.type("x")
+            until("who typed last has its size", lambda: is_size(50, 20))
+            two.say(type="resize", cols=61, rows=31)
+            until("who resized last has its size", lambda: is_size(61, 31))
+            with opened(web, workspace, session=terminal, readonly=1, cols=9, rows=9) as watching:
+                watching.say(type="resize", cols=8, rows=8)
+                watching.say(type="ping")
+                watching.until_said("pong")
+                assert is_size(61, 31)
+            assert is_size(61, 31)
+        until("who was active before has its size again", lambda: is_size(50, 20))
+        sizes = [(said["cols"], said["rows"]) for said in one.said if said["type"] == "resized"]
+        while sizes[-2:] != [(61, 31), (50, 20)]:
+            said = one.until_said("resized")
+            sizes.append((said["cols"], said["rows"]))
+        assert (8, 8) not in sizes
+        assert (9, 9) not in sizes
 
 
 MALFORMED: list[str | bytes] = [

@@ -5,7 +5,9 @@ on after byte N of its output; ``readonly=1`` only watches. A client that gives 
 the same whenever it connects again) neither loses nor doubles input: it keeps what it typed until that is said to be
 received, and repeats what follows ``input_received`` after a lost connection. A terminal lives until its program ends,
 it is closed or the workspace stops, attached or not. Its size is that of the client which attached, resized or typed
-last.
+last, and when that one leaves, of the one active before it; who only watches neither types nor has a say in the size.
+All clients of a terminal get the same bytes. The fastest of those that may type sets its pace: a slow one falls behind
+by up to what is kept (4 MiB), and then is told of a gap.
 
 Messages are JSON objects in text frames. From the client:
 
