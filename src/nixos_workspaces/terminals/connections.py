@@ -41,7 +41,7 @@ class Pooled:
     """One live connection and how many sessions use it."""
 
     workspace_id: str
-    ssh: asyncssh.SSHClientConnection
+    ssh: FastClientConnection
     uses: int = 0
     idle: asyncio.TimerHandle | None = None
     heard: object = None
@@ -57,7 +57,7 @@ class _Pool:
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-async def _handshake(sock: socket.socket, credentials: Credentials) -> asyncssh.SSHClientConnection:
+async def _handshake(sock: socket.socket, credentials: Credentials) -> FastClientConnection:
     loop = asyncio.get_running_loop()
     ssh: FastClientConnection | None = None
     try:
@@ -99,7 +99,7 @@ async def _wake_up_nodelay(ssh: asyncssh.SSHClientConnection) -> None:
 
 async def open_ssh(
     sock: socket.socket, credentials: Credentials, within: float = ANSWER_SECONDS
-) -> asyncssh.SSHClientConnection:
+) -> FastClientConnection:
     """Log in over a connected socket, which the connection then owns.
 
     Raises ``RuntimeFailed`` with code ``host_key_mismatch`` before anything of ours is sent when the other side has

@@ -47,7 +47,7 @@ class Link(asyncssh.SSHUNIXSession[bytes]):
     def write(self, data: bytes) -> None:
         """Send frames; after the link was lost this does nothing."""
         if self._channel is not None:
-            self._channel.write(data)
+            self._pooled.ssh.send_data(self._channel, data)
 
     def is_shared(self) -> bool:
         """Tell whether others got bytes over the same connection lately, and so wait behind what comes over this."""

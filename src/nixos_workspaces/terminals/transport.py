@@ -33,6 +33,8 @@ _TAG_BYTES = 16
 _LENGTH_BYTES = 4
 _BLOCK_BYTES = 16
 _LEAST_PADDING = 4
+_PACKET_PARTS = 2
+"""What ``_sealed`` returns: one packet, and so the data of one keystroke, is joined rather than written in parts."""
 _COUNTER_MASK = (1 << 64) - 1
 _SEQUENCE_MASK = (1 << 32) - 1
 
@@ -202,7 +204,9 @@ class FastClientConnection(SSHClientConnection):
                 channel._send_window -= len(piece)
                 head = b"\x5e" + channel._send_chan.to_bytes(4, "big") + len(piece).to_bytes(4, "big")
                 sealed += self._sealed(head, piece)
-        if sealed and self._transport is not None:
+        if len(sealed) == _PACKET_PARTS:
+            self._send(b"".join(sealed))
+        elif sealed and self._transport is not None:
             self._transport.writelines(sealed)
         if view:
             channel.write(bytes(view))
