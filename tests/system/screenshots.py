@@ -43,6 +43,7 @@ def parts(workspace: str) -> dict[str, str]:
 
 
 def search_packages(page: Page) -> None:
+    page.keyboard.press("c")
     page.get_by_role("textbox", name="Name").fill("Not a name")
     page.get_by_role("combobox", name="Packages").fill("python")
     page.get_by_role("option").first.wait_for()
@@ -51,6 +52,7 @@ def search_packages(page: Page) -> None:
 def show_paste(page: Page) -> None:
     page.evaluate("navigator.clipboard.writeText('cd /tmp\\nls\\n')")
     page.locator(".xterm-screen").last.click()
+    page.keyboard.press("Control+c")
     page.keyboard.type("bind 'set enable-bracketed-paste off'; clear; cat\n")
     page.locator(".xterm-rows").last.get_by_text("bind").wait_for(state="detached")
     page.keyboard.press("Control+Shift+v")
@@ -58,7 +60,7 @@ def show_paste(page: Page) -> None:
 
 OVERLAYS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "create": ("list", lambda page: page.keyboard.press("c")),
-    "packages-found": ("list", lambda page: (page.keyboard.press("c"), search_packages(page))[0]),
+    "packages-found": ("list", search_packages),
     "palette": ("overview", lambda page: page.keyboard.press("Control+k")),
     "keys": ("overview", lambda page: page.keyboard.press("?")),
     "tasks": ("overview", lambda page: page.get_by_role("button", name="Tasks").click()),
@@ -91,8 +93,9 @@ def all_pictures(opened: Tab, out: Path, token: str, workspace: str, only: set[s
         opened.page.wait_for_timeout(600)
         if name == "terminal":
             opened.page.locator(".xterm-screen").last.click()
+            opened.page.keyboard.press("Control+c")
             opened.page.keyboard.type("clear; git --version; ls -la --color /etc | head -20\n")
-            opened.page.locator(".xterm-rows").last.get_by_text("git version").last.wait_for()
+            opened.page.locator(".xterm-rows").last.get_by_text("services").last.wait_for()
         take(opened, out, name)
     for name, (view, show) in OVERLAYS.items():
         if only and name not in only:

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link, Outlet, useNavigate, useParams } from "@tanstack/react-router";
+import { Link, Outlet, useLocation, useNavigate, useParams } from "@tanstack/react-router";
 import { ArrowLeft, PanelLeftClose, PanelLeftOpen, Pause, Play, RotateCw, Square } from "lucide-react";
-import { createContext, use } from "react";
+import { createContext, use, useEffect, useRef } from "react";
 import { ApiError } from "../api/client";
 import { reasonOf, useVerb } from "../api/mutations";
 import { workspaceQuery } from "../api/queries";
@@ -68,6 +68,14 @@ function Head({ detail }: { detail: WorkspaceDetail }) {
   // The address may hold a name in the id's place; links keep what it holds.
   const { workspaceId } = useParams({ from: "/app/workspaces/$workspaceId" });
   useTitle(detail.name);
+  const tabs = useRef<HTMLElement>(null);
+  const { pathname } = useLocation();
+  // On a narrow screen the tabs scroll: the chosen one is to be in sight.
+  useEffect(() => {
+    tabs.current
+      ?.querySelector("[aria-current=page]")
+      ?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [pathname]);
   const Panel = hidden ? PanelLeftOpen : PanelLeftClose;
   const verbs = VERBS[detail.status].filter(
     (one): one is Exclude<WorkspaceVerb, "delete"> => one !== "delete",
@@ -120,7 +128,7 @@ function Head({ detail }: { detail: WorkspaceDetail }) {
           </button>
         </div>
       </div>
-      <nav className="detail-tabs" aria-label={t("detail.tabs")}>
+      <nav ref={tabs} className="detail-tabs" aria-label={t("detail.tabs")}>
         {TABS.map((tab) => (
           <Link
             key={tab}
