@@ -131,6 +131,9 @@ in
       Restart = "always";
       RestartSec = "200ms";
       OOMPolicy = "continue";
+      # The kernel hangs the terminals up when the holder ends. Waiting for their shells as well takes the whole time
+      # to stop: without cgroup v2, systemd in a container is not told that a cgroup has become empty.
+      KillMode = "process";
       TasksMax = "infinity";
       LimitNOFILE = 8192;
     };

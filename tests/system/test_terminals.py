@@ -175,6 +175,18 @@ def test_twenty_terminals_survive(service: Service, workspace: JSON, blow: Calla
     end_all(service, workspace)
 
 
+def test_stopping_the_holder_waits_for_no_shell(service: Service, workspace: JSON) -> None:
+    """Whoever stops a workspace with open shells would wait as long as a unit has to stop."""
+    for _ in range(4):
+        for _ in range(3):
+            made(service, workspace)
+        service.ssh(workspace, "sudo systemctl stop nixws-terminals")
+        assert service.ssh(workspace, "systemctl show -p Result --value nixws-terminals") == "success"
+        service.ssh(workspace, "sudo systemctl start nixws-terminals")
+        until("there is a holder again", lambda: _opens(service, workspace))
+    end_all(service, workspace)
+
+
 def test_a_crash_of_the_holder_ends_its_terminals_and_it_comes_back(service: Service, workspace: JSON) -> None:
     with opened(service, workspace) as client:
         service.ssh(workspace, "sudo systemctl kill -s KILL nixws-terminals")
