@@ -17,6 +17,8 @@ from nixos_workspaces.files.sessions import Session
 
 DEPTH = 6
 """Blocks of one transfer that are on their way at the same time."""
+_READ_DEPTH = 8
+"""The same for reading: the requests are small, and half of them are sent with one system call."""
 MAX_NAMES = 100_000
 """Names of one directory that are listed."""
 _READLINKS = 32
@@ -220,13 +222,14 @@ async def _read(session: Session, file: asyncssh.SFTPClientFile, path: bytes, st
 async def _blocks(
     session: Session, file: asyncssh.SFTPClientFile, found: Entry, start: int, end: int, *, whole: bool
 ) -> AsyncIterator[bytes]:
-    """Yield a range with ``DEPTH`` requests on their way; the last block only when nothing was changed."""
+    """Yield a range with up to ``_READ_DEPTH`` requests on their way; the last block only when nothing was changed."""
     pending: deque[tuple[int, asyncio.Future[bytes]]] = deque()
     position = start
     done = start
     try:
         while done < end:
-            while position < end and len(pending) < DEPTH:
+            few = len(pending) <= _READ_DEPTH // 2
+            while few and position < end and len(pending) < _READ_DEPTH:
                 size = min(session.block_bytes, end - position)
                 pending.append((size, session.bulk.read(file, size, position)))
                 position += size
