@@ -310,11 +310,13 @@ async def test_pasting_into_a_program_that_echoes_does_not_lock_up(bridge: SSHBr
     pieces_seen = 0
     for at in range(0, len(data), 1 << 17):
         await bridge.handle_terminal_input(session.id, data[at : at + (1 << 17)])
-        session.acknowledge(len(screen.pieces) - pieces_seen)
-        pieces_seen = len(screen.pieces)
+        shown = len(screen.pieces)  # acknowledging shows more: that is acknowledged the next time
+        session.acknowledge(shown - pieces_seen)
+        pieces_seen = shown
     while len(screen.output) < len(data) + 6:
-        session.acknowledge(len(screen.pieces) - pieces_seen)
-        pieces_seen = len(screen.pieces)
+        shown = len(screen.pieces)  # acknowledging shows more: that is acknowledged the next time
+        session.acknowledge(shown - pieces_seen)
+        pieces_seen = shown
         await asyncio.sleep(0.002)
     assert bytes(screen.output) == b"ready\n" + data
 
