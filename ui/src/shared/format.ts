@@ -9,10 +9,34 @@ const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["minute", 60],
 ];
 
+/** Formatters by what they are made of: making one costs more than using it. */
+function cached<Options, Format>(make: (locale: string, options: Options) => Format) {
+  const made = new Map<string, Format>();
+  return (locale: string, options: Options): Format => {
+    const key = `${locale} ${JSON.stringify(options)}`;
+    let found = made.get(key);
+    if (!found) {
+      found = make(locale, options);
+      made.set(key, found);
+    }
+    return found;
+  };
+}
+
+const numberFormat = cached(
+  (locale, options: Intl.NumberFormatOptions) => new Intl.NumberFormat(locale, options),
+);
+const dateFormat = cached(
+  (locale, options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(locale, options),
+);
+const relativeFormat = cached(
+  (locale, options: Intl.RelativeTimeFormatOptions) => new Intl.RelativeTimeFormat(locale, options),
+);
+
 /** "5 minutes ago"; within a minute "now". */
 export function relativeTime(iso: string, now: number, locale: string): string {
   const seconds = (Date.parse(iso) - now) / 1000;
-  const format = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+  const format = relativeFormat(locale, { numeric: "auto" });
   for (const [unit, size] of STEPS) {
     if (Math.abs(seconds) >= size) return format.format(Math.trunc(seconds / size), unit);
   }
@@ -20,11 +44,11 @@ export function relativeTime(iso: string, now: number, locale: string): string {
 }
 
 export function dateTime(iso: string, locale: string): string {
-  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));
+  return dateFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));
 }
 
 export function number(value: number, locale: string, digits = 2): string {
-  return new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value);
+  return numberFormat(locale, { maximumFractionDigits: digits }).format(value);
 }
 
 /** GB as the API counts them (2^30 bytes); below one in MB. */
@@ -45,9 +69,7 @@ export function bytes(value: number, locale: string): string {
 }
 
 export function percent(value: number, locale: string, digits = 0): string {
-  return new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: digits }).format(
-    value / 100,
-  );
+  return numberFormat(locale, { style: "percent", maximumFractionDigits: digits }).format(value / 100);
 }
 
 /** Unix mode bits as `ls` writes them, without the type. */

@@ -1,10 +1,10 @@
 import { Ellipsis, Folder, Pause, Play, RotateCw, Square, SquareTerminal } from "lucide-react";
 import { lazy, Suspense, useState, type MouseEvent, type ReactNode } from "react";
-import { type Status, type Workspace, type WorkspaceAction, VERBS } from "../api/types";
+import { type Metrics, type Status, type Workspace, type WorkspaceAction, VERBS } from "../api/types";
 import { useT } from "../i18n/messages";
 import { useNow } from "../shared/clock";
 import { gigabytes, relativeTime } from "../shared/format";
-import { useFigures } from "./figures";
+import { type Sample, useFigures, useLastFigures, useSettled } from "./figures";
 import { Meter } from "./Meter";
 import { ProgressLine } from "./ProgressLine";
 import { Sparkline } from "./Sparkline";
@@ -118,9 +118,29 @@ function MoreButton({ name, status, onAction }: MoreButtonProps) {
   );
 }
 
+/** Asks for figures once the row has stayed for a moment; what passes by shows what is known. */
 function Usage({ workspace }: { workspace: Workspace }) {
-  const t = useT();
+  return useSettled() ? <LiveUsage workspace={workspace} /> : <LastUsage workspace={workspace} />;
+}
+
+function LiveUsage({ workspace }: { workspace: Workspace }) {
   const { now, past } = useFigures(workspace.id, workspace.status, FIGURES_MS);
+  return <UsageMeters workspace={workspace} now={now} past={past} />;
+}
+
+function LastUsage({ workspace }: { workspace: Workspace }) {
+  const past = useLastFigures(workspace.id);
+  return <UsageMeters workspace={workspace} now={past.at(-1)?.metrics ?? null} past={past} />;
+}
+
+interface UsageMetersProps {
+  workspace: Workspace;
+  now: Metrics | null;
+  past: readonly Sample[];
+}
+
+function UsageMeters({ workspace, now, past }: UsageMetersProps) {
+  const t = useT();
   return (
     <div className="workspace-item-usage">
       <Meter

@@ -21,7 +21,7 @@ export interface WorkspaceListProps {
   onWorkspaceAction: (action: WorkspaceAction, workspace: Workspace) => void;
 }
 
-const ROW_HEIGHT = 136;
+const ROW_HEIGHT = 211;
 const OVERSCAN = 4;
 
 /** Every workspace, filtered and sorted by what the address says; only the rows in sight are made. */

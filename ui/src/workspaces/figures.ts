@@ -40,8 +40,11 @@ export function withPast(samples: readonly Sample[], history: MetricsHistory): r
 
 const SETTLED_MS = 300;
 
+/** The last figures that are known of a workspace, without asking for any. */
+export const useLastFigures = (id: string): readonly Sample[] => useStore(samplesOf(id));
+
 /** Whether the caller has been shown for a moment: what passes by while somebody scrolls or types asks for nothing. */
-function useSettled(): boolean {
+export function useSettled(): boolean {
   const [isSettled, setIsSettled] = useState(false);
   useEffect(() => {
     const timer = setTimeout(() => setIsSettled(true), SETTLED_MS);
@@ -57,13 +60,12 @@ export function useFigures(
   period: number,
 ): { now: Metrics | null; past: readonly Sample[] } {
   const running = status === "running";
-  const isSettled = useSettled();
-  const { data, dataUpdatedAt } = useQuery({ ...workspaceQuery(id, period), enabled: running && isSettled });
+  const { data, dataUpdatedAt } = useQuery({ ...workspaceQuery(id, period), enabled: running });
   const store = samplesOf(id);
   const isNew = useStore(store).length === 0;
   const { data: before } = useQuery({
     ...historyQuery(id, "5m"),
-    enabled: running && isSettled && isNew,
+    enabled: running && isNew,
     refetchInterval: false,
   });
   const metrics = running ? (data?.metrics ?? null) : null;
