@@ -14,10 +14,13 @@ from benchmarks.terminal.peers import OURS, PLAIN
 from benchmarks.terminal.setting import Setting
 
 WARM_UP_KEYS = 100
+WORD_KEYS = 20
+"""Keys in one terminal before it is the next one's turn: people type words, and seven servers that take turns at single
+keys would measure each other's claims on the processor's caches."""
 
 
 async def echo(setting: Setting) -> Result:
-    """One key at a time through ``stty raw -echo; cat``; for every key the order of the peers is drawn anew."""
+    """Keys through ``stty raw -echo; cat``, a word in one terminal, then in the next; their order is drawn anew."""
     async with setting.opened(setting.peers) as clients:
         for client in clients.values():
             await client.echo_by_program()
@@ -32,9 +35,9 @@ async def echo(setting: Setting) -> Result:
 
 async def _type_in_turn(clients: Mapping[str, Client], keys: int) -> dict[str, list[float]]:
     waits: dict[str, list[float]] = {peer: [] for peer in clients}
-    for _ in range(keys):
+    for _ in range(keys // WORD_KEYS):
         for peer in shuffled(clients):
-            waits[peer] += await _type(clients[peer], 1)
+            waits[peer] += await _type(clients[peer], WORD_KEYS)
     return waits
 
 
