@@ -24,7 +24,7 @@ from nixos_workspaces.files.reading import DEPTH, content_of, find
 from nixos_workspaces.files.sessions import Session
 
 NEW_FILE_MODE = 0o644
-SYNC_BYTES = 64 << 20
+SYNC_BYTES = 256 << 20
 """After so many bytes what was written is forced to disk, so that the last sync of a large file is short."""
 SPARE_BYTES = 1 << 20
 """Fewer free bytes than this count as "no space left": SFTP does not tell why a write failed."""

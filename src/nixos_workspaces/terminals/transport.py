@@ -35,6 +35,7 @@ _BLOCK_BYTES = 16
 _LEAST_PADDING = 4
 _PACKET_PARTS = 2
 """What ``_sealed`` returns: one packet, and so the data of one keystroke, is joined rather than written in parts."""
+_NOISE_BYTES = 1024
 _COUNTER_MASK = (1 << 64) - 1
 _SEQUENCE_MASK = (1 << 32) - 1
 
@@ -50,6 +51,8 @@ class FastClientConnection(SSHClientConnection):
         self._rest_at = 0
         """Where the rest begins in the receive buffer."""
         self._is_paused = False
+        self._noise = b""
+        """Random bytes for padding, drawn ahead."""
 
     @override
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
@@ -156,7 +159,9 @@ class FastClientConnection(SSHClientConnection):
         return other
 
     def _deliver(self, packet: bytes) -> bool:
-        """Hand one packet's data to its channel; false when asyncssh is to look at it instead."""
+        """Hand one packet's data, or more room, to its channel; false when asyncssh is to look at it instead."""
+        if packet[1:2] == b"\x5d":
+            return self._adjust(packet)
         if packet[1:2] != b"\x5e":
             return False
         channel: Any = self._channels.get(int.from_bytes(packet[2:6], "big"))
@@ -181,6 +186,16 @@ class FastClientConnection(SSHClientConnection):
             channel.send_packet(_WINDOW_ADJUST, (channel._init_recv_window - channel._recv_window).to_bytes(4, "big"))
             channel._recv_window = channel._init_recv_window
         channel._session.data_received(data, None)
+        return True
+
+    def _adjust(self, packet: bytes) -> bool:
+        """Widen a channel's window, of which sshd tells with every few packets it takes."""
+        channel: Any = self._channels.get(int.from_bytes(packet[2:6], "big"))
+        if channel is None or len(packet) != 10 + packet[0] or channel._recv_state != "open":
+            return False
+        channel._send_window += int.from_bytes(packet[6:10], "big")
+        if channel._send_buf:
+            channel._flush_send_buf()
         return True
 
     @override
@@ -234,7 +249,10 @@ class FastClientConnection(SSHClientConnection):
         length = 1 + size + padding
         header = length.to_bytes(_LENGTH_BYTES, "big")
         nonce = cipher._iv
-        packet = b"".join((bytes((padding,)), *payload, os.urandom(padding)))
+        if len(self._noise) < padding:
+            self._noise = os.urandom(_NOISE_BYTES)
+        noise, self._noise = self._noise[:padding], self._noise[padding:]
+        packet = b"".join((bytes((padding,)), *payload, noise))
         sealed = self._sending[1].encrypt(nonce, packet, header)
         cipher._iv = nonce[:4] + ((int.from_bytes(nonce[4:], "big") + 1) & _COUNTER_MASK).to_bytes(8, "big")
         self._send_seq = (self._send_seq + 1) & _SEQUENCE_MASK
