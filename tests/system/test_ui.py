@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from system.browser import Tab, chromium, tab
 from system.service import JSON, Service
 
@@ -230,6 +230,118 @@ def test_the_keyboard_alone_is_enough(ui: Tab, workspace: JSON) -> None:
     page.get_by_role("link", name="Settings").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/settings*")
+
+
+def goes_to(page: Page, target: Locator, key: str = "Tab") -> None:
+    """Press a key until something has the focus."""
+    for _ in range(120):
+        if target.count() == 1 and target.evaluate("element => element === document.activeElement"):
+            return
+        page.keyboard.press(key)
+    message = f"{key} does not lead to {target}"
+    raise AssertionError(message)
+
+
+def signs_in_by_keys(page: Page, url: str, token: str) -> None:
+    page.goto(f"{url}/sign-in")
+    goes_to(page, page.get_by_label("Login code or API token"))
+    page.keyboard.type(token)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/workspaces")
+    page.get_by_role("heading", name="Workspaces").wait_for()
+
+
+def creates_by_keys(page: Page, name: str) -> None:
+    page.keyboard.press("c")
+    form = page.get_by_role("dialog", name="New workspace")
+    expect(form.get_by_role("textbox", name="Name")).to_be_focused()
+    page.keyboard.type(name)
+    goes_to(page, form.locator("input[value=development]"))
+    page.keyboard.press("ArrowDown")
+    expect(form.locator("input[value=minimal]")).to_be_checked()
+    for label, value in (("CPU cores", "1"), ("Memory (GB)", "0.5"), ("Storage (GB)", "0.5")):
+        goes_to(page, form.get_by_label(label))
+        page.keyboard.press("Control+a")
+        page.keyboard.type(value)
+    goes_to(page, form.get_by_role("combobox", name="Packages"))
+    page.keyboard.type("tree")
+    expect(form.get_by_role("option", name="tree").first).to_contain_text("MB")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    goes_to(page, form.get_by_role("button", name="Create workspace"))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/workspaces/ws-*")
+
+
+def uses_a_terminal_by_keys(page: Page) -> None:
+    goes_to(page, page.get_by_role("navigation").get_by_role("link", name="Terminal"))
+    page.keyboard.press("Enter")
+    rows = page.locator(".xterm-rows")
+    expect(rows).to_contain_text("$", timeout=30_000)
+    expect(page.locator(".xterm-helper-textarea")).to_be_focused()
+    page.keyboard.type("tree --version\n")
+    expect(rows).to_contain_text("Steve Baker")
+    page.keyboard.press("Control+F6")
+    expect(page.get_by_role("button", name="New terminal")).to_be_focused()
+
+
+def makes_a_folder_by_keys(page: Page) -> None:
+    goes_to(page, page.get_by_role("navigation").get_by_role("link", name="Files"), "Shift+Tab")
+    page.keyboard.press("Enter")
+    goes_to(page, page.get_by_role("button", name="New folder"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog").get_by_label("Name")).to_be_focused()
+    page.keyboard.type("made")
+    page.keyboard.press("Enter")
+    expect(page.locator(".files-main").get_by_role("button", name="made", exact=True)).to_be_visible()
+
+
+def test_the_whole_way_by_keyboard_alone(browser: Browser, service: Service) -> None:
+    """Log in, create, watch, use a terminal and leave it, files, stop, delete: the pointer is never touched."""
+    with tab(browser, service.url) as opened:
+        page = opened.page
+        signs_in_by_keys(page, service.url, service.token)
+        creates_by_keys(page, "by-keyboard")
+        expect(page.locator(".detail-head .status-running")).to_be_visible(timeout=180_000)
+        uses_a_terminal_by_keys(page)
+        makes_a_folder_by_keys(page)
+        goes_to(page, page.locator(".detail-head").get_by_role("button", name="Stop"), "Shift+Tab")
+        page.keyboard.press("Enter")
+        expect(page.locator(".detail-head .status-stopped")).to_be_visible(timeout=30_000)
+        goes_to(page, page.get_by_role("navigation").get_by_role("link", name="Settings"))
+        page.keyboard.press("Enter")
+        goes_to(page, page.locator("#delete").get_by_role("button", name="Delete"))
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog").get_by_role("textbox")).to_be_focused()
+        page.keyboard.type("by-keyboard")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("This workspace does not exist (any more).")).to_be_visible(timeout=30_000)
+
+
+def test_a_creation_can_be_cancelled(ui: Tab, service: Service) -> None:
+    """While it builds something that was never built before."""
+    page = ui.page
+    page.get_by_role("heading", name="Workspaces").wait_for()
+    made = service.create("not-wanted", wait=False, template="python", packages=["ripgrep", "fd", "bc"])
+    page.get_by_role("article", name="not-wanted").get_by_role("link").click()
+    page.get_by_role("button", name="Cancel the creation").click()
+    page.wait_for_url("**/workspaces")
+    expect(page.get_by_role("article", name="not-wanted")).to_have_count(0, timeout=30_000)
+    assert service.http.get(f"{service.url}/api/nixos/workspaces/{made['id']}").status_code == 404
+
+
+def test_what_was_used_is_shown_as_curves_and_as_a_table(ui: Tab, workspace: JSON) -> None:
+    page = ui.page
+    ui.open(f"/workspaces/{workspace['id']}/metrics")
+    page.get_by_role("button", name="5 minutes").click()
+    page.wait_for_url("**/metrics?span=5m")
+    expect(page.get_by_role("img", name="CPU over time").locator(".chart-curve")).to_have_attribute(
+        "d", re.compile("^M"), timeout=30_000
+    )
+    page.get_by_text("Figures as a table").click()
+    expect(page.get_by_role("table").get_by_role("row")).not_to_have_count(1)
+    page.reload()
+    expect(page.get_by_role("button", name="5 minutes")).to_have_attribute("aria-pressed", "true")
 
 
 def test_german_and_the_dark_theme_stay_chosen(ui: Tab) -> None:

@@ -87,6 +87,26 @@ def test_dropped_edited_downloaded_renamed_and_deleted(ui: Tab, service: Service
     expect(page.get_by_role("link", name="other.nix")).to_have_count(0)
 
 
+def test_a_dropped_folder_goes_up_whole(ui: Tab, service: Service, workspace: JSON, tmp_path: Path) -> None:
+    """A folder out of the system's file manager: what the browser is told when something is let go over the page."""
+    (tmp_path / "tree" / "deep").mkdir(parents=True)
+    (tmp_path / "tree" / "one.txt").write_text("one")
+    (tmp_path / "tree" / "deep" / "two.txt").write_text("two")
+    page = ui.page
+    box = page.locator(".files-main").bounding_box()
+    assert box is not None
+    dropped = {"items": [], "files": [str(tmp_path / "tree")], "dragOperationsMask": 1}
+    browser_side = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        browser_side.send(
+            "Input.dispatchDragEvent",
+            {"type": kind, "x": box["x"] + 50, "y": box["y"] + 20, "data": dropped},
+        )
+    expect(page.locator(".files-main").get_by_role("button", name="tree", exact=True)).to_be_visible()
+    expect(page.locator(".upload[data-state=done]")).to_have_count(2)
+    assert service.ssh(workspace, "cat tree/one.txt tree/deep/two.txt; rm -r tree") == "onetwo"
+
+
 def test_the_same_bytes_come_back(ui: Tab, tmp_path: Path) -> None:
     """Beyond the size of one request, so that it goes up in pieces."""
     content = os.urandom(9 << 20)
@@ -122,12 +142,18 @@ def test_a_change_on_disk_is_noticed_before_it_is_overwritten(ui: Tab, service: 
     page.keyboard.press("Control+Home")
     page.keyboard.type("typed ")
     service.ssh(workspace, "echo theirs > shared.txt")
+    expect(page.get_by_text("shared.txt has changed on disk.")).to_be_visible()
+    page.get_by_role("button", name="Keep this one").click()
+    page.locator(".cm-content").click()
     page.keyboard.press("Control+s")
     expect(page.get_by_text("changed on disk since it was opened")).to_be_visible()
     assert service.ssh(workspace, "cat shared.txt") == "theirs"
     page.get_by_role("button", name="Overwrite").click()
     expect(page.get_by_text("shared.txt is saved.")).to_be_visible()
     assert service.ssh(workspace, "cat shared.txt") == "typed mine"
+    service.ssh(workspace, "echo again > shared.txt")
+    page.get_by_role("button", name="Reload").click()
+    expect(page.get_by_role("textbox", name="Contents of shared.txt")).to_contain_text("again")
 
 
 def test_hostile_names_and_contents_are_only_text(ui: Tab, service: Service, workspace: JSON) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 
@@ -174,6 +175,36 @@ def test_several_pasted_lines_are_asked_about(ui: Tab) -> None:
     dialog.get_by_role("button", name="Paste").click()
     sees(page, "second\nfirst\nsecond" if "second\nfirst" in screen(page) else "second")
     page.keyboard.press("Control+c")
+
+
+def test_what_is_typed_while_disconnected_arrives_once(ui: Tab, service: Service, workspace: JSON) -> None:
+    """Keys under way when the service is killed, and keys of the time without it: none is lost, none is doubled."""
+    page = ui.page
+    types(page, "cat > kept")
+    page.keyboard.type("under way, ")
+    os.kill(service.pid_of("serve"), signal.SIGKILL)
+    page.keyboard.type("at the very moment, ")
+    expect(page.get_by_text("what you type is kept and sent then")).to_be_visible()
+    types(page, "while it was away")
+    expect(page.locator(".terminal-banner")).to_contain_text(re.compile("Typed since|Connecting"))
+    expect(page.locator(".terminal-banner")).to_have_count(0, timeout=60_000)
+    page.keyboard.press("Control+d")
+    types(page, "echo wri''tten")
+    sees(page, "written\n")
+    assert service.ssh(workspace, "cat kept; rm kept") == "under way, at the very moment, while it was away"
+
+
+def test_a_touch_screen_has_the_keys_that_its_keyboard_lacks(browser: Browser, service: Service, ui: Tab) -> None:
+    types(ui.page, "sleep 1000")
+    with tab(browser, service.url, width=390, height=844) as small:
+        small.sign_in(service.token)
+        small.open(ui.page.url.removeprefix(service.url))
+        small.page.get_by_role("button", name="Ctrl").click()
+        small.page.locator(".xterm-screen").click()
+        small.page.keyboard.type("c")
+        sees(small.page, "^C")
+        small.page.get_by_role("button", name="Up", exact=True).click()
+        until("the last line is back", lambda: screen(small.page).count("sleep 1000") == 2)
 
 
 def test_hostile_output_runs_nothing(ui: Tab) -> None:

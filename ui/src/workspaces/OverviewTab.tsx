@@ -40,8 +40,8 @@ export function OverviewTab() {
           <SshPanel detail={detail} />
         </div>
         <FactsPanel detail={detail} />
-        <GenerationsPanel detail={detail} />
       </div>
+      <GenerationsPanel detail={detail} />
     </>
   );
 }
@@ -227,7 +227,7 @@ function GenerationsPanel({ detail }: { detail: WorkspaceDetail }) {
   const { data: generations = [] } = useQuery(generationsQuery(detail.id));
   const rebuild = useRebuild(detail);
   return (
-    <section className="panel panel-wide">
+    <section className="panel">
       <h3>{t("detail.generations")}</h3>
       {generations.length === 0 && <p className="muted">{t("detail.generationsNone")}</p>}
       {generations.length > 0 && (

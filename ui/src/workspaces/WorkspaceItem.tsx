@@ -8,6 +8,7 @@ import { type Sample, useFigures, useLastFigures, useSettled } from "./figures";
 import { Meter } from "./Meter";
 import { ProgressLine } from "./ProgressLine";
 import { Sparkline } from "./Sparkline";
+import { usePassing } from "./scrolling";
 import { StatusWord } from "./StatusWord";
 
 const MoreActions = lazy(() => import("./MoreActions"));
@@ -24,6 +25,7 @@ export interface WorkspaceItemProps {
 export function WorkspaceItem({ workspace, onSelect, onAction }: WorkspaceItemProps) {
   const t = useT();
   const now = useNow();
+  const isPassing = usePassing();
   const { name, status } = workspace;
   const verbs = VERBS[status];
   const follow = (event: MouseEvent) => {
@@ -43,6 +45,13 @@ export function WorkspaceItem({ workspace, onSelect, onAction }: WorkspaceItemPr
       {icon}
     </button>
   );
+  if (isPassing) {
+    return (
+      <article className="workspace-item workspace-item-passing" data-status={status} aria-label={name}>
+        <span className="workspace-item-name">{name}</span>
+      </article>
+    );
+  }
   return (
     <article className="workspace-item" aria-label={name}>
       <div className="workspace-item-head">

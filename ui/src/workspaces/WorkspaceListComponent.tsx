@@ -10,6 +10,7 @@ import { CapacityBar } from "./CapacityBar";
 import { filtered, filterOf, isFiltering } from "./filter";
 import { ListFilters } from "./ListFilters";
 import { ListStateContext } from "./listState";
+import { noteScroll } from "./scrolling";
 import { useSelection } from "./useSelection";
 import { useFilterText } from "./useFilterText";
 import { ListPlaceholder } from "./ListPlaceholder";
@@ -83,7 +84,7 @@ export function WorkspaceListComponent({
         isFiltered={isFiltering(filter)}
         selection={selection}
       />
-      <div className="workspace-list-rows" ref={scroller} tabIndex={-1}>
+      <div className="workspace-list-rows" ref={scroller} tabIndex={-1} onScroll={noteScroll}>
         <ListPlaceholder loading={loading} error={error} total={workspaces.length} shown={shown.length} />
         <ul style={{ blockSize: rows.getTotalSize() }}>
           {rows.getVirtualItems().map((row) => {
