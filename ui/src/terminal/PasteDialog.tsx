@@ -12,7 +12,7 @@ interface PasteDialogProps {
 /** Shows what several pasted lines would do before a shell runs them. */
 export default function PasteDialog({ text, onPaste, onClose }: PasteDialogProps) {
   const t = useT();
-  const count = text.split(/\r\n|\r|\n/).length;
+  const count = text.trimEnd().split(/\r\n|\r|\n/).length;
   return (
     <Modal
       isOpen

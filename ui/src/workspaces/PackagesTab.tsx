@@ -75,6 +75,7 @@ export function PackagesTab() {
       </section>
       <section className="panel">
         <h3>{t("packages.template", { name: base?.title ?? template })}</h3>
+        {base?.packages.length === 0 && <p className="muted">{t("detail.none")}</p>}
         <ul className="chips">
           {base?.packages.map((name) => (
             <li key={name} className="chip chip-plain">
