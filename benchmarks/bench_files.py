@@ -1,9 +1,12 @@
 """Files through the API against OpenSSH's own sftp, on the same file, in the same run, over the same sshd.
 
-    .venv/bin/python benchmarks/bench_files.py [--mib 1024] [--files 5000] [--at-once 10] [--rounds 3]
+    .venv/bin/python benchmarks/bench_files.py [--mib 1024] [--at-once 10] [--at-once-mib 512] [--rounds 5]
 
-Prints throughput and its ratio to sftp, the growth of the service's memory, and many small files by one form against
-one request each. The workspace is an sshd on loopback; the service runs in a process of its own.
+Prints throughput and its ratio to sftp (one at a time, and ten of ours against ten of theirs), the growth of the
+service's memory, and many small files by one form against one request each; keeps it all in ``results/files.json``
+(``--only`` renews a part of it). The workspace
+is an sshd on loopback; the service runs in a process of its own, as do the clients of both sides where there are many.
+Uploads write new files and end with an fsync on both sides.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import argparse
 import concurrent.futures
 import http.client
 import json
+import multiprocessing
 import os
 import statistics
 import subprocess
@@ -28,6 +32,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 MIB = 1 << 20
+RESULTS = Path(__file__).parent / "results"
 
 
 def serve() -> None:
@@ -37,9 +42,11 @@ def serve() -> None:
     import uvloop
     from files_web import files_web
 
+    from nixos_workspaces.reconciler import Timing
+
     # As the service itself runs.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    with tempfile.TemporaryDirectory() as data, files_web(Path(data)) as running:
+    with tempfile.TemporaryDirectory() as data, files_web(Path(data), timing=Timing()) as running:
         server = running.server
         told = {
             "host": running.web.address[0],
@@ -102,6 +109,13 @@ class Service:
             stdout=subprocess.DEVNULL,
         )
 
+    def remove(self, name: str) -> None:
+        """Remove a file of the workspace, so that the next upload writes a new one on both sides.
+
+        Replacing would compare two things: sftp overwrites in place, ours keeps the old file until the new is whole.
+        """
+        (Path(self.told["home"]) / name).unlink(missing_ok=True)
+
     def rss(self) -> int:
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS"):
@@ -142,42 +156,86 @@ def timed(work: Any, *arguments: Any) -> float:
     return time.monotonic() - started
 
 
-def bulk(running: Service, mib: int, rounds: int, at_once: int, scratch: Path) -> None:
+def fill(path: Path, mib: int) -> bytes:
+    """Write random bytes; return the last of them."""
+    with path.open("wb") as file:
+        for _ in range(mib):
+            block = os.urandom(MIB)
+            file.write(block)
+    return block
+
+
+def one_at_a_time(running: Service, mib: int, rounds: int, scratch: Path) -> dict[str, Any]:
     """Compare up and down, alternating, so that both meet the same machine."""
     source, target = scratch / "source", scratch / "target"
-    with source.open("wb") as file:
-        block = os.urandom(MIB)
-        for _ in range(mib):
-            file.write(block)
-    running.upload(source, "warm")
-    figures: dict[str, list[float]] = {"up": [], "down": [], "sftp up": [], "sftp down": []}
+    last = fill(source, mib)
+    running.upload(source, "ours")
+    running.sftp(f"put -f {source} theirs\n")
+    seconds: dict[str, list[float]] = {"up": [], "down": [], "sftp up": [], "sftp down": []}
     with running.growth() as grown:
-        for _ in range(rounds):
-            figures["sftp up"].append(timed(running.sftp, f"put -f {source} theirs\n"))
-            figures["up"].append(timed(running.upload, source, "ours"))
-            figures["sftp down"].append(timed(running.sftp, f"get theirs {target}\n"))
-            figures["down"].append(timed(running.download, "ours", target))
-    assert target.read_bytes()[-MIB:] == block
+        for number in range(rounds):
+            turns: list[tuple[str, Any, tuple[Any, ...]]] = [
+                ("sftp up", running.sftp, (f"put -f {source} theirs\n",)),
+                ("up", running.upload, (source, "ours")),
+                ("sftp down", running.sftp, (f"get theirs {target}\n",)),
+                ("down", running.download, ("ours", target)),
+            ]
+            for name, work, arguments in turns if number % 2 else [*turns[1::-1], *turns[:1:-1]]:
+                if name.endswith("up"):
+                    running.remove("theirs" if name.startswith("sftp") else "ours")
+                seconds[name].append(timed(work, *arguments))
+    running.download("ours", target)
+    assert target.read_bytes()[-MIB:] == last
+    source.unlink()
+    target.unlink()
+    return compared(seconds, mib) | {"memory growth, MiB": round(grown[0] / MIB, 1)}
+
+
+def compared(seconds: dict[str, list[float]], mib: int) -> dict[str, Any]:
+    """Return throughputs and the ratios of each round."""
+    found: dict[str, Any] = {}
     for way in ("up", "down"):
-        ours, theirs = (mib / statistics.median(figures[name]) for name in (way, f"sftp {way}"))
-        ratios = [theirs_s / ours_s for ours_s, theirs_s in zip(figures[way], figures[f"sftp {way}"], strict=True)]
-        print(f"{mib} MiB {way}: {ours:.0f} MiB/s, sftp {theirs:.0f} MiB/s, ratio {statistics.median(ratios):.2f}")
-    print(f"memory growth, one at a time: {grown[0] / MIB:.1f} MiB")
-    small = scratch / "small"
-    os.link(source, small)
-    os.truncate(small, max(mib // 8, 1) * MIB)
-    with running.growth() as grown, concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-        seconds = timed(
-            lambda: list(pool.map(lambda number: running.upload(small, f"at-once-{number}"), range(at_once)))
-        )
-    print(f"{at_once} uploads at once: {at_once * (mib // 8) / seconds:.0f} MiB/s, growth {grown[0] / MIB:.1f} MiB")
-    targets = [(f"at-once-{number}", scratch / f"got-{number}") for number in range(at_once)]
-    with running.growth() as grown, concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-        seconds = timed(lambda: list(pool.map(lambda pair: running.download(*pair), targets)))
-    print(f"{at_once} downloads at once: {at_once * (mib // 8) / seconds:.0f} MiB/s, growth {grown[0] / MIB:.1f} MiB")
+        ratios = [theirs / ours for ours, theirs in zip(seconds[way], seconds[f"sftp {way}"], strict=True)]
+        found[way] = {
+            "MiB/s": round(mib / statistics.median(seconds[way])),
+            "sftp MiB/s": round(mib / statistics.median(seconds[f"sftp {way}"])),
+            "ratio to sftp": round(statistics.median(ratios), 2),
+            "ratios": [round(ratio, 2) for ratio in ratios],
+        }
+    return found
 
 
-def small_files(running: Service, count: int) -> None:
+def at_once(running: Service, mib: int, count: int, rounds: int, scratch: Path) -> dict[str, Any]:
+    """Compare that many clients of ours with that many sftp."""
+    source = scratch / "source"
+    fill(source, mib)
+    places = [scratch / f"got-{number}" for number in range(count)]
+    seconds: dict[str, list[float]] = {"up": [], "down": [], "sftp up": [], "sftp down": []}
+    forked = multiprocessing.get_context("fork")
+    with concurrent.futures.ProcessPoolExecutor(count, forked) as pool:
+        list(pool.map(time.sleep, [0.2] * count))
+
+        def all_of(work: Any, *arguments: Any) -> float:
+            return timed(lambda: list(pool.map(work, *arguments)))
+
+        ours = [f"ours-{number}" for number in range(count)]
+        with running.growth() as grown:
+            for _ in range(rounds):
+                for number in range(count):
+                    running.remove(f"ours-{number}")
+                    running.remove(f"theirs-{number}")
+                puts = [f"put -f {source} theirs-{number}\n" for number in range(count)]
+                seconds["sftp up"].append(all_of(running.sftp, puts))
+                seconds["up"].append(all_of(running.upload, [source] * count, ours))
+                gets = [f"get theirs-{number} {place}\n" for number, place in enumerate(places)]
+                seconds["sftp down"].append(all_of(running.sftp, gets))
+                seconds["down"].append(all_of(running.download, ours, places))
+    for place in places:
+        place.unlink()
+    return compared(seconds, mib * count) | {"memory growth, MiB": round(grown[0] / MIB, 1)}
+
+
+def small_files(running: Service, count: int) -> dict[str, Any]:
     """Compare many small files by one form with one request each."""
     root, home = running.told["root"], running.told["home"]
     content = b"x" * 500
@@ -199,26 +257,53 @@ def small_files(running: Service, count: int) -> None:
     together = time.monotonic() - started
     assert len(results) == count
     assert not any(one["error"] for one in results)
-    print(
-        f"{count} small files: one request each {each * 1000:.1f} ms, {each * count:.1f} s in all; "
-        f"one form {together:.2f} s; {each * count / together:.1f} times faster"
-    )
+    return {
+        "one request each, ms": round(each * 1000, 1),
+        "one request each, s in all": round(each * count, 1),
+        "one form, s": round(together, 2),
+        "times faster": round(each * count / together, 1),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures were measured on."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+    told = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=True).stderr.partition(",")[0]
+    return {"kernel": os.uname().release, "cores": os.cpu_count(), "memory_mib": memory, "ssh": told}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mib", type=int, default=1024)
-    parser.add_argument("--files", type=int, default=5000)
     parser.add_argument("--at-once", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--at-once-mib", type=int, default=512)
+    parser.add_argument("--at-once-rounds", type=int, default=2)
+    parser.add_argument("--files", type=int, default=5000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=["small", "one", "many"])
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.serve:
         serve()
         return
-    with service() as running, tempfile.TemporaryDirectory() as scratch:
-        small_files(running, chosen.files)
-        bulk(running, chosen.mib, chosen.rounds, chosen.at_once, Path(scratch))
+    figures: dict[str, Any] = {}
+    # The local side lies in memory where it can: what is measured is the transfer, and the workspace's file system.
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with service() as running, tempfile.TemporaryDirectory(dir=memory) as scratch:
+        place = Path(scratch)
+        if chosen.only in {None, "small"}:
+            figures[f"{chosen.files} small files"] = small_files(running, chosen.files)
+        if chosen.only in {None, "one"}:
+            figures[f"{chosen.mib} MiB, one at a time"] = one_at_a_time(running, chosen.mib, chosen.rounds, place)
+        if chosen.only in {None, "many"}:
+            figures[f"{chosen.at_once} times {chosen.at_once_mib} MiB at once"] = at_once(
+                running, chosen.at_once_mib, chosen.at_once, chosen.at_once_rounds, place
+            )
+    print(json.dumps(figures, indent=1))
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / "files.json"
+    before = json.loads(path.read_text())["figures"] if path.exists() else {}
+    path.write_text(json.dumps({"machine": machine(), "figures": before | figures}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

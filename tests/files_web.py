@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from fakes import fake_services
+from fakes import FAST, fake_services
 from sshd_fixture import LocalSshd, local_sshd
 from web_service import Web, running_web
 
 from nixos_workspaces.files import Files
+from nixos_workspaces.reconciler import Timing
 from nixos_workspaces.services import Services
 
 
@@ -26,7 +27,7 @@ class FilesWeb:
 
 
 @contextmanager
-def files_web(data: Path, *, max_upload_gb: float = 64.0) -> Iterator[FilesWeb]:
+def files_web(data: Path, *, max_upload_gb: float = 64.0, timing: Timing = FAST) -> Iterator[FilesWeb]:
     """Run all of it."""
     with local_sshd(external=True) as server:
 
@@ -34,7 +35,7 @@ def files_web(data: Path, *, max_upload_gb: float = 64.0) -> Iterator[FilesWeb]:
         async def services_over_sshd(path: Path) -> AsyncIterator[Services]:
             bridge = server.bridge()
             files = Files(bridge.open_sftp)
-            async with fake_services(path) as services:
+            async with fake_services(path, timing=timing) as services:
                 settings = dataclasses.replace(services.settings, max_upload_gb=max_upload_gb)
                 yield dataclasses.replace(services, files=files, settings=settings)
             await files.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import shutil
@@ -52,8 +53,7 @@ def picture(root: Path) -> dict[bytes, tuple[int, bytes]]:
             found[os.fsencode(path.relative_to(root))] = (stat.S_IFLNK, os.fsencode(os.readlink(path)))  # noqa: PTH115 - Path would tidy it up
         else:
             content = path.read_bytes() if stat.S_ISREG(mode) else b""
-            kept = mode if stat.S_ISREG(mode) else stat.S_IFDIR
-            found[os.fsencode(path.relative_to(root))] = (kept, content)
+            found[os.fsencode(path.relative_to(root))] = (mode, content)
     return found
 
 
@@ -80,6 +80,7 @@ def make_tree(root: Path) -> None:
     (root / "run").write_bytes(b"#!/bin/sh\n")
     (root / "run").chmod(0o755)
     (root / "link").symlink_to("d/e/f1")
+    (root / "d/e").chmod(0o700)
     Path(os.fsdecode(os.fsencode(root) + b"/\xff%22\n\xfe")).write_bytes(b"odd")
 
 
@@ -206,6 +207,7 @@ trees = st.recursive(
 
 def build(root: bytes, tree: dict[bytes, object]) -> None:
     Path(os.fsdecode(root)).mkdir()
+    Path(os.fsdecode(root)).chmod((0o755, 0o700, 0o750)[len(tree) % 3])
     for name, what in tree.items():
         path = root + b"/" + name
         if isinstance(what, dict):
@@ -233,6 +235,37 @@ def test_random_trees_make_the_round_trip(service: FilesWeb, tree: dict[bytes, o
             assert unpack(answer, Path(scratch) / "back") == []
         assert picture(Path(scratch) / "back") == picture(Path(scratch) / "tree")
         calls.remove(there, recursive=True)
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(tree=trees)
+def test_random_trees_make_the_round_trip_by_the_command_line(service: FilesWeb, tree: dict[bytes, object]) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        there = f"files:{service.server.home}/cli-round"
+        build(os.fsencode(scratch) + b"/tree", tree)
+        sent = nixws(service, "cp", "-r", f"{scratch}/tree", there)
+        assert sent.returncode == 0, sent.stderr
+        back = nixws(service, "cp", "-r", there, f"{scratch}/back")
+        assert back.returncode == 0, back.stderr
+        assert picture(Path(scratch) / "back") == picture(Path(scratch) / "tree")
+        assert nixws(service, "rm", "-r", there).returncode == 0
+
+
+def test_a_sparse_file_of_four_gib_goes_there_and_back(service: FilesWeb, home: Path, tmp_path: Path) -> None:
+    """Sizes and offsets beyond 32 bits; compared a piece at a time, the holes too."""
+    marks = {0: b"first", (1 << 32) - 3: b"across the border", (1 << 31) + 7: b"middle"}
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate((4 << 30) + 100)
+        for place, mark in marks.items():
+            file.seek(place)
+            file.write(mark)
+    sent = nixws(service, "cp", tmp_path / "sparse", f"files:{home}/sparse")
+    assert sent.returncode == 0, sent.stderr
+    got = nixws(service, "cp", f"files:{home}/sparse", tmp_path / "back")
+    assert got.returncode == 0, got.stderr
+    (home / "sparse").unlink()
+    assert filecmp.cmp(tmp_path / "sparse", tmp_path / "back", shallow=False)
+    (tmp_path / "back").unlink()
 
 
 def test_a_sparse_file_of_four_gib_is_downloaded_in_parts(service: FilesWeb, home: Path) -> None:

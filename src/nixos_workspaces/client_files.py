@@ -125,10 +125,15 @@ class FileCalls:
                 batch, size = [], 0
         return failed + (self._send_form(batch, directory, progress) if batch else [])
 
-    def make_directory(self, path: bytes) -> None:
-        """Make a directory and those above it; content if it exists."""
+    def make_directory(self, path: bytes) -> bool:
+        """Make a directory and those above it; return whether it did not exist."""
         body = {"path_encoded": encoded(path), "parents": True}
-        self._client.call("POST", f"{self._root}/files/mkdir", body=body)
+        return bool(self._client.call("POST", f"{self._root}/files/mkdir", body=body)["created"])
+
+    def set_mode(self, path: bytes, mode: int) -> None:
+        """Set the permission bits."""
+        with self._sent("PATCH", path, json={"mode": f"{mode & 0o777:03o}"}) as answer:
+            answer.read()
 
     def make_link(self, path: bytes, target: bytes) -> None:
         """Make a symbolic link."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from system.files_race import race
 from system.service import JSON, Service
 
 
@@ -81,3 +82,9 @@ def test_nothing_outside_of_the_workspace_is_reached(service: Service, workspace
         assert (full.status_code, full.json()["error"]["code"]) == (507, "no_space")
         assert http.get(f"{root}/home/nixos/old").content == b"old"
     assert service.ssh(workspace, "ls .cache/nixws/uploads | grep -v json | wc -l").strip() == "0"
+
+
+def test_links_swapped_all_the_time_lead_nowhere(service: Service, workspace: JSON, tmp_path: Path) -> None:
+    """A few thousand requests of the race that ``benchmarks/race_files.py`` plays for long."""
+    seen = race(service, workspace, tmp_path / "canary", 3000)
+    assert {"read 200", "read 404", "list 200", "write 200"} <= set(seen)

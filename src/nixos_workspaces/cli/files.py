@@ -30,6 +30,7 @@ from nixos_workspaces.file_schemas import FileAnswer, UploadResult
 from nixos_workspaces.files.paths import decoded
 
 HOME = b"/home/nixos"
+NEW_DIRECTORY_MODE = 0o755
 
 Where = Annotated[str, typer.Argument(help="NAME:PATH in a workspace.", show_default=False)]
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Directories with everything in them.")]
@@ -180,14 +181,19 @@ def send_tree(
     calls: FileCalls, found: list[Local], target: bytes, moved: Callable[[int], object]
 ) -> list[UploadResult]:
     """Send files, directories and links below a directory of a workspace; return what was not written."""
+    modes: list[tuple[bytes, int]] = []
     for local in found:
         place = target.rstrip(b"/") + b"/" + local.name
         if stat.S_ISDIR(local.status.st_mode):
-            calls.make_directory(place)
+            if not calls.make_directory(place) or stat.S_IMODE(local.status.st_mode) != NEW_DIRECTORY_MODE:
+                modes.append((place, local.status.st_mode))
         elif stat.S_ISLNK(local.status.st_mode):
             _send_link(calls, local, place)
     files = (local for local in found if stat.S_ISREG(local.status.st_mode))
-    return calls.upload_many(files, target, moved)
+    problems = calls.upload_many(files, target, moved)
+    for place, mode in reversed(modes):
+        calls.set_mode(place, mode)
+    return problems
 
 
 def _send_link(calls: FileCalls, local: Local, place: bytes) -> None:
@@ -237,6 +243,7 @@ def _send(client: Client, source: Path, there: Remote, *, recursive: bool, moved
         raise InvalidInput(f"{source} is a directory: use --recursive.", field="source")
     calls.make_directory(there.path)
     problems = send_tree(calls, list(walk(source)), there.path, moved)
+    calls.set_mode(there.path, source.stat().st_mode)
     for problem in problems:
         warn_not_written(problem)
     if problems:
