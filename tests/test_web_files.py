@@ -161,6 +161,12 @@ def test_conditions(service: FilesWeb, http: httpx2.Client, home: Path) -> None:
         ("/nowhere/at/all", 404),
         ("/..%2f..%2f..%2fetc", 409),
         ("/%2e%2e/%2e%2e/etc", 409),
+        ("/%252e%252e/%252e%252e/etc", 404),
+        ("/%c0%ae%c0%ae/%c0%ae%c0%ae/etc", 404),
+        ("/..%c0%af..%c0%afetc", 404),
+        ("/..%5c..%5cetc", 404),
+        ("/....//....//etc", 404),
+        ("//etc", 409),
     ],
 )
 def test_bad_paths_are_clear_errors(
