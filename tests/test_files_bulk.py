@@ -148,6 +148,7 @@ LIES: dict[str, Lie] = {
     "an unknown status": lambda number, _size: status(number, 77),
     "nothing where something is": lambda number, _size: packet(103, number, text(b"")),
     "to nobody": lambda _number, size: honest(b"\xee\xee\xee\xee", size),
+    "a flood to nobody": lambda _number, size: honest(b"\xee\xee\xee\xee", size) * 40,
     "twice": lambda number, size: honest(number, size) * 2,
     "a packet without end": lambda _number, _size: b"\xff\xff\xff\xff",
     "a packet of nothing": lambda _number, _size: bytes(4),

@@ -119,6 +119,7 @@ class Bulk:
             return answer
         number = handler._next_pktid
         handler._next_pktid = (number + 1) & 0xFFFFFFFF
+        answer.add_done_callback(_noticed)
         handler._requests[number] = answer
         self._asked[number] = size if kind == _READ else _WRITTEN
         rest = b"".join((number.to_bytes(4, "big"), len(handle).to_bytes(4, "big"), handle, where))
@@ -128,6 +129,8 @@ class Bulk:
 
     def _data_received(self, data: bytes, _datatype: object) -> None:
         """Be the session's method of this name."""
+        if self._ending is not None:
+            return
         self._parts.append(data)
         self._have += len(data)
         if self._have < self._wanted:
@@ -145,6 +148,8 @@ class Bulk:
                 self._wanted = _LENGTH_BYTES + length
                 break
             self._packet(buffer, at + _LENGTH_BYTES, end)
+            if self._ending is not None:
+                return
             at = end
         self._have = size - at
         self._parts = [buffer[at:]] if self._have else []
@@ -179,8 +184,15 @@ class Bulk:
             waiter.set_exception(asyncssh.SFTPBadMessage("The answer does not fit what was asked"))
 
     def _end(self, why: str) -> None:
-        """End the channel: what comes cannot be trusted any more."""
+        """End the channel: what comes cannot be trusted any more, and is dropped."""
+        self._parts.clear()
         self._ending = self._loop.create_task(self._handler._cleanup(asyncssh.SFTPBadMessage(why)))
+
+
+def _noticed(answer: asyncio.Future[Any]) -> None:
+    """Take notice of an error that nobody may wait for any more, so that asyncio does not report it."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 def _problem(status: bytes) -> asyncssh.SFTPError:
