@@ -115,6 +115,27 @@ in
     '';
   };
 
+  # The service's own door to sshd, without TCP: half of a keystroke's way through the kernel. The limits are sshd's own.
+  systemd.sockets.nixws-sshd = {
+    description = "SSH of the service";
+    wantedBy = [ "sockets.target" ];
+    socketConfig = {
+      ListenStream = "@nixws-sshd";
+      Accept = true;
+      MaxConnections = 1024;
+      TriggerLimitIntervalSec = 0;
+    };
+  };
+  systemd.services."nixws-sshd@" = {
+    description = "SSH connection of the service";
+    unitConfig.CollectMode = "inactive-or-failed";
+    serviceConfig = {
+      ExecStart = "-${pkgs.openssh}/bin/sshd -i -f /etc/ssh/sshd_config";
+      StandardInput = "socket";
+      KillMode = "process";
+    };
+  };
+
   # Its children are the users' shells and all they start: what is killed for want of memory is one of them, not all.
   systemd.services.nixws-terminals = {
     description = "Terminals";

@@ -110,6 +110,24 @@ def test_the_holder_is_a_service_that_does_not_slow_the_boot(service: Service, w
     ]
 
 
+def test_the_service_has_a_door_of_its_own_to_sshd_and_does_without_it(service: Service, workspace: JSON) -> None:
+    listed = "systemctl list-units --no-legend --plain --state=running 'nixws-sshd@*' | wc -l"
+    with opened(service, workspace) as client:
+        client.type("echo $((6*7)) with\n")
+        client.until_output("42 with")
+        assert int(service.ssh(workspace, listed)) >= 1
+        service.ssh(workspace, "sudo systemctl stop nixws-sshd.socket 'nixws-sshd@*'")
+        client.type("echo $((6*7)) without\n")
+        client.until_output("42 without")
+        assert service.ssh(workspace, listed) == "0"
+    service.ssh(workspace, "sudo systemctl start nixws-sshd.socket; sudo pkill -KILL -f '[s]shd: nixos'", check=False)
+    with opened(service, workspace) as client:
+        client.type("echo $((6*7)) again\n")
+        client.until_output("42 again")
+        assert int(service.ssh(workspace, listed)) >= 1
+    end_all(service, workspace)
+
+
 def kill_serve(service: Service, _workspace: JSON) -> None:
     os.kill(service.pid_of("serve"), signal.SIGKILL)
     until("the service answers again", service.answers)

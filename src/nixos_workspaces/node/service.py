@@ -16,7 +16,7 @@ from nixos_workspaces.node import observing, protocol, volumes
 from nixos_workspaces.node.fleet import Fleet
 from nixos_workspaces.node.machines import NOT_RUNNING, Equipment, Machine
 from nixos_workspaces.node.rpc import Answer
-from nixos_workspaces.node.runs import Run
+from nixos_workspaces.node.runs import SSH_PORT, Run, connect_sshd
 
 _CONNECT_SECONDS = 5.0
 _LONGEST_GRACE = 600.0
@@ -166,6 +166,9 @@ class Service:
             raise Conflict("The workspace is paused; resume it first.", code="paused")
         if run is None or state not in {MachineState.RUNNING, MachineState.BOOTING}:
             raise Conflict(NOT_RUNNING, code="not_running")
+        connection = connect_sshd(run) if port == SSH_PORT else None
+        if connection is not None:
+            return Answer(handed_over=connection)
         connection = run.socket()
         try:
             loop = asyncio.get_running_loop()

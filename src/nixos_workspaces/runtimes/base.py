@@ -118,8 +118,9 @@ class Runtime(Protocol):
         """Return the present figures; raises ``Conflict`` when the machine is not running or paused."""
 
     async def connect(self, workspace_id: str, port: int) -> socket.socket:
-        """Return a connected, non-blocking TCP socket to ``127.0.0.1:port`` *inside* the machine.
+        """Return a connected, non-blocking stream socket to ``127.0.0.1:port`` *inside* the machine.
 
+        Port 22 may be reached by another way than TCP, and so the socket be of another family.
         Works whatever the machine's network policy is. Raises ``Conflict`` when it is not running, ``Unavailable``
         when nothing listens there.
         """

@@ -79,7 +79,8 @@ async def _handshake(sock: socket.socket, credentials: Credentials) -> FastClien
             keepalive_count_max=4,
         )
         options.waiter = loop.create_future()
-        _, ssh = await loop.create_connection(lambda: FastClientConnection(loop, options, wait="auth"), sock=sock)
+        connect = loop.create_unix_connection if sock.family == socket.AF_UNIX else loop.create_connection
+        _, ssh = await connect(lambda: FastClientConnection(loop, options, wait="auth"), sock=sock)
         await options.waiter
         await _wake_up_nodelay(ssh)
     except BaseException:
