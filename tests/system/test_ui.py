@@ -185,6 +185,12 @@ def test_axe_finds_nothing(browser: Browser, service: Service, workspace: JSON, 
             found[name] = opened.violations()
             opened.page.keyboard.press("Escape")
             expect(opened.page.get_by_role("dialog")).to_have_count(0)
+        for view, name in (("/settings", "Delete"), ("/terminal", "Terminal settings"), ("", "Tasks")):
+            opened.open(f"/workspaces/{workspace['id']}{view}")
+            opened.page.get_by_role("button", name=name).last.click()
+            opened.page.get_by_role("dialog").wait_for()
+            found[name] = opened.violations()
+            opened.page.keyboard.press("Escape")
         opened.page.get_by_role("button", name="Menu").click()
         opened.page.get_by_role("menu").wait_for()
         found["menu"] = opened.violations()
