@@ -7,9 +7,10 @@ Three parts, each alone on the machine:
   own event to the end of the frame that shows it is taken in the page.
 - ``first``: the same service, warm; a browser without any cache opens the list. Ends when the first workspace is on the
   screen, the frame is painted, and the page is idle enough to run a callback.
-- ``output``: a real workspace and ttyd (as it comes, and with its renderer set to DOM like ours) print the same file of
-  10 MB. From the Enter key to the frame that shows the line after it. Every byte that reached the page is hashed, and
-  ours has to have been acknowledged by the page, which it does when xterm has taken it in.
+- ``output``: a real workspace and ttyd print the same file of 10 MB; ttyd with xterm's DOM renderer, as our page has it
+  without a graphics card (with WebGL on a software renderer ttyd's page had not shown the end after a minute). From the
+  Enter key to the frame that shows the line after it. Every byte that reached the page is hashed, and ours has to have
+  been acknowledged by the page, which it does when xterm has taken it in.
 
 Writes ``results/ui.json``. A part of it: ``--only list``.
 """
@@ -35,13 +36,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import httpx2
+from benchmarks.terminal.software import TTYD, fetch
 from fakes import fake_services
 from playwright.sync_api import Browser, Page
 from system.browser import chromium
 from system.service import Service, free_port, running_service, until
 from web_service import running_web
 
-from benchmarks.terminal.software import TTYD, fetch
 from nixos_workspaces.reconciler import Timing
 from nixos_workspaces.services import Services
 
@@ -49,6 +50,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 WORKSPACES = 1000
 SIZE = 10_000_000
 LINE = 100
+PATIENCE_MS = 60_000
 TEMPLATES = ("minimal", "development", "python", "nodejs")
 Figures = dict[str, Any]
 
@@ -115,7 +117,7 @@ PRINTED = """
     const now = performance.now();
     worst = Math.max(worst, now - last);
     last = now;
-    if (shows()) resolve({ms: now - start, worstFrame: worst});
+    if (shows() || now - start > 60_000) resolve({ms: now - start, worstFrame: worst});
     else requestAnimationFrame(look);
   };
   requestAnimationFrame(look);
@@ -268,6 +270,8 @@ def print_it(page: Page, file: str, skip: int, expected: str) -> Figures:
     shown.dispose()
     page.keyboard.press("Enter")
     figures: Figures = page.evaluate("window.printed")
+    if figures["ms"] > PATIENCE_MS:
+        raise RuntimeError("the line after the output was never shown")
     page.wait_for_timeout(500)
     received = page.evaluate(RECEIVED, skip)
     if (received["bytes"], received["sha256"]) != (SIZE + SIZE // LINE, expected):
@@ -334,11 +338,10 @@ def measure_output(browser: Browser, rounds: int) -> Figures:
         made = service.create("printing", cpu=2, memory=1, storage=0.5)
         place = f"{service.url}/api/nixos/workspaces/{made['id']}/files/home/nixos/output"
         service.http.put(place, content=content).raise_for_status()
-        with ttyd() as as_it_comes, ttyd("-t", "rendererType=dom") as with_dom:
+        with ttyd("-t", "rendererType=dom") as url:
             runs: dict[str, Callable[[], Figures]] = {
                 "ours": lambda: ours(browser, service, made["id"], expected),
-                "ttyd": lambda: theirs(browser, as_it_comes, file, expected),
-                "ttyd, DOM renderer": lambda: theirs(browser, with_dom, file, expected),
+                "ttyd": lambda: theirs(browser, url, file, expected),
             }
             found: dict[str, list[Figures]] = {name: [] for name in runs}
             for _ in range(rounds):

@@ -49,11 +49,12 @@ describe("UploadQueue", () => {
   });
 
   it("makes the directories of a dropped folder once, before its files", async () => {
-    const { queue, made, sendings } = makeQueue();
+    const { queue, made, sendings, changed } = makeQueue();
     queue.add("/home", [file("tree/a"), file("tree/b"), file("tree/deep/c")]);
     await settle();
     expect(made).toEqual(["/home/tree", "/home/tree/deep"]);
     expect(sendings).toHaveLength(3);
+    expect(changed).toEqual(["/home", "/home"]);
   });
 
   it("pauses and goes on with what had arrived, and starts anew after a cancel", async () => {

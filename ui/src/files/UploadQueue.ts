@@ -58,7 +58,7 @@ export class UploadQueue {
     const queued = files.map(({ name, file }): Upload => {
       this.#lastId += 1;
       const path = joined(directory, name);
-      if (name.includes("/")) this.#prepare(parentOf(path));
+      if (name.includes("/")) this.#prepare(parentOf(path), directory);
       return { id: this.#lastId, path, file, sent: 0, state: "waiting", reason: "", replaces: false };
     });
     this.state.set((all) => [...all.filter((one) => one.state !== "done"), ...queued]);
@@ -123,13 +123,16 @@ export class UploadQueue {
     this.state.set((all) => all.map((one) => (one.id === id ? { ...one, ...change } : one)));
   }
 
-  /** Makes a directory with those above it; each is asked for once. */
-  #prepare(directory: string): void {
+  /** Makes a directory with those above it, which shows in `base`; each is asked for once. */
+  #prepare(directory: string, base: string): void {
     if (this.#made.has(directory)) return;
-    const made = this.#makeDirectory(directory).catch((failure: unknown) => {
-      // What is wrong with the directory shows when a file is written into it.
-      if (!(failure instanceof ApiError)) throw failure;
-    });
+    const made = this.#makeDirectory(directory).then(
+      () => this.#onChanged(base),
+      (failure: unknown) => {
+        // What is wrong with the directory shows when a file is written into it.
+        if (!(failure instanceof ApiError)) throw failure;
+      },
+    );
     this.#made.set(directory, made);
   }
 
