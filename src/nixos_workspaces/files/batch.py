@@ -88,8 +88,6 @@ class Batch:
         self._queue: asyncio.Queue[_Small] = asyncio.Queue(maxsize=48)
         self._directories: dict[bytes, asyncio.Task[_Directory]] = {}
         self._workers: list[asyncio.Task[None]] = []
-        self._broken = asyncio.Event()
-        """Set when a worker has ended: they end only when the workspace fails as a whole."""
         self._used: list[Session] = []
         self._stack = AsyncExitStack()
         self._temporary = b""
@@ -139,8 +137,13 @@ class Batch:
 
     async def finish(self) -> list[Outcome]:
         """Return what became of each file, in the order they came in."""
-        await self._unless_broken(self._queue.join())
-        return self._outcomes
+        joined = asyncio.create_task(self._queue.join())
+        try:
+            await asyncio.wait({joined, *self._workers}, return_when=asyncio.FIRST_COMPLETED)
+            self._raise_failure()
+            return self._outcomes
+        finally:
+            joined.cancel()
 
     def _place(self, name: bytes) -> bytes:
         """Return the path for a name; refuse names that lead out, come twice, or are too many."""
@@ -167,24 +170,17 @@ class Batch:
         if self._queue.full() and len(self._used) < SESSIONS:
             with suppress(LimitExceeded):
                 self._work(await self._join())
-        if self._queue.full() or self._broken.is_set():
-            await self._unless_broken(self._queue.put(small))
-        else:
-            self._queue.put_nowait(small)
+        putting = asyncio.create_task(self._queue.put(small))
+        await asyncio.wait({putting, *self._workers}, return_when=asyncio.FIRST_COMPLETED)
+        if not putting.done():
+            putting.cancel()
+        self._raise_failure()
 
-    async def _unless_broken(self, work: Coroutine[Any, Any, None]) -> None:
-        """Return when ``work`` is done; raise what ended a worker."""
-        working = asyncio.create_task(work)
-        broken = asyncio.create_task(self._broken.wait())
-        try:
-            await asyncio.wait({working, broken}, return_when=asyncio.FIRST_COMPLETED)
-            if self._broken.is_set():
-                for worker in self._workers:
-                    if worker.done():
-                        worker.result()
-        finally:
-            working.cancel()
-            broken.cancel()
+    def _raise_failure(self) -> None:
+        """Raise what ended a worker: they end only when the workspace fails as a whole."""
+        for worker in self._workers:
+            if worker.done():
+                worker.result()
 
     async def _join(self) -> Session:
         session = await self._stack.enter_async_context(self._sessions.lease(self._workspace_id, Lane.TRANSFER))
@@ -192,10 +188,7 @@ class Batch:
         return session
 
     def _work(self, session: Session) -> None:
-        workers = [asyncio.create_task(self._worker(session)) for _ in range(WRITERS_PER_SESSION)]
-        for worker in workers:
-            worker.add_done_callback(lambda _worker: self._broken.set())
-        self._workers += workers
+        self._workers += [asyncio.create_task(self._worker(session)) for _ in range(WRITERS_PER_SESSION)]
 
     async def _worker(self, session: Session) -> None:
         while True:

@@ -10,8 +10,9 @@ import contextlib
 import hashlib
 import posixpath
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import asyncssh
 from asyncssh import FXF_CREAT, FXF_EXCL, FXF_WRITE
@@ -155,7 +156,7 @@ class Staged:
 
     async def write_small(self, content: bytes, mode: int | None) -> None:
         """Write the whole of a small file, set its mode where that is given, and have it on disk, all at once."""
-        requests: list[Awaitable[object]] = [self._session.bulk.write(self._file, (content,), 0)] if content else []
+        requests: list[Coroutine[Any, Any, object]] = [self._file.write(content, 0)] if content else []
         if mode is not None:
             requests.append(self._file.chmod(mode & PERMISSION_BITS))
         # One after the other at the workspace's end: the sync comes last.
