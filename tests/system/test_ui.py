@@ -328,7 +328,8 @@ def test_a_creation_can_be_cancelled(ui: Tab, service: Service) -> None:
     """While it builds something that was never built before."""
     page = ui.page
     page.get_by_role("heading", name="Workspaces").wait_for()
-    made = service.create("not-wanted", wait=False, template="python", packages=["ripgrep", "fd", "bc"])
+    port = 20_000 + os.getpid() % 40_000
+    made = service.create("not-wanted", wait=False, template="python", packages=["ripgrep"], ports=[port])
     page.get_by_role("article", name="not-wanted").get_by_role("link").click()
     page.get_by_role("button", name="Cancel the creation").click()
     page.wait_for_url("**/workspaces")
