@@ -324,19 +324,6 @@ def test_the_whole_way_by_keyboard_alone(browser: Browser, service: Service) -> 
         expect(page.get_by_text("This workspace does not exist (any more).")).to_be_visible(timeout=30_000)
 
 
-def test_a_creation_can_be_cancelled(ui: Tab, service: Service) -> None:
-    """While it builds something that was never built before."""
-    page = ui.page
-    page.get_by_role("heading", name="Workspaces").wait_for()
-    port = 20_000 + os.getpid() % 40_000
-    made = service.create("not-wanted", wait=False, template="python", packages=["ripgrep"], ports=[port])
-    page.get_by_role("article", name="not-wanted").get_by_role("link").click()
-    page.get_by_role("button", name="Cancel the creation").click()
-    page.wait_for_url("**/workspaces")
-    expect(page.get_by_role("article", name="not-wanted")).to_have_count(0, timeout=30_000)
-    assert service.http.get(f"{service.url}/api/nixos/workspaces/{made['id']}").status_code == 404
-
-
 def test_what_was_used_is_shown_as_curves_and_as_a_table(ui: Tab, workspace: JSON) -> None:
     page = ui.page
     ui.open(f"/workspaces/{workspace['id']}/metrics")
