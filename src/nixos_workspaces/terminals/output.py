@@ -12,9 +12,10 @@ from nixos_workspaces.errors import WorkspacesError
 from nixos_workspaces.terminals import protocol
 from nixos_workspaces.terminals.text import whole_characters
 
-CREDIT_BYTES = 1 << 17
+CREDIT_BYTES = 3 << 15
 """Output that the holder may send ahead of what was handed to the client: a replay takes the more round trips, and a
-flood the more acknowledgements, the less it is. The holder grants it: its rings are at least twice as large."""
+flood the more acknowledgements, the less it is; a slow reader waits the longer for what follows a Ctrl-C, the more it
+is. The holder grants it: its rings are at least twice as large."""
 SHARED_CREDIT_BYTES = 1 << 15
 """The same while others get bytes over the connection: a quiet terminal waits behind that much of a flooding one's."""
 CLIENT_BYTES = 1 << 17
