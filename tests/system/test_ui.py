@@ -133,6 +133,30 @@ def test_a_workspace_is_made_watched_stopped_started_resized_and_deleted(ui: Tab
     expect(page.get_by_role("article", name="made-in-the-ui")).to_have_count(0)
 
 
+def test_wrong_sizes_and_ports_are_named_and_change_nothing(ui: Tab, service: Service, workspace: JSON) -> None:
+    page = ui.page
+    ui.open(f"/workspaces/{workspace['id']}/settings")
+    before = service.show(workspace["id"])["config"]
+    for label in ("CPU cores", "Memory (GB)", "Storage (GB)"):
+        field = page.get_by_label(label)
+        size = field.input_value()
+        for wrong in ("0", "-1", "much", "1e9", ""):
+            field.fill(wrong)
+            expect(field).to_have_attribute("aria-invalid", "true")
+            field.press("Enter")
+        field.fill(size)
+        expect(field).to_have_attribute("aria-invalid", "false")
+    storage = page.get_by_label("Storage (GB)")
+    storage.fill("0.1")  # less than there is
+    expect(storage).to_have_attribute("aria-invalid", "true")
+    ports = page.get_by_label("Open ports")
+    for wrong in ("0", "65536", "eighty", "80;81", "8080-8090"):
+        ports.fill(wrong)
+        expect(page.get_by_text("Numbers from 1 to 65535")).to_be_visible()
+        ports.press("Enter")
+    assert service.show(workspace["id"])["config"] == before
+
+
 def test_filter_and_sorting_live_in_the_address(ui: Tab, workspace: JSON) -> None:
     page = ui.page
     page.get_by_role("searchbox", name="Filter workspaces").fill("no such name")

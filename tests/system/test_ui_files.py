@@ -87,6 +87,29 @@ def test_dropped_edited_downloaded_renamed_and_deleted(ui: Tab, service: Service
     expect(page.get_by_role("link", name="other.nix")).to_have_count(0)
 
 
+def test_a_name_that_cannot_be_is_refused_in_its_dialog(ui: Tab, service: Service, workspace: JSON) -> None:
+    page = ui.page
+    drop(page, "taken.txt", "kept")
+    page.get_by_role("button", name="New folder").click()
+    dialog = page.get_by_role("dialog")
+    save, name = dialog.get_by_role("button", name="Save"), dialog.get_by_label("Name")
+    expect(save).to_be_disabled()
+    for wrong in ("taken.txt", "n" * 300):
+        name.fill(wrong)
+        save.click()
+        expect(dialog.locator(".field-problem")).not_to_be_empty()
+        expect(save).to_be_enabled()
+    name.fill("made here")
+    save.click()
+    expect(page.locator(".files-main").get_by_role("button", name="made here", exact=True)).to_be_visible()
+    menu_of(page, "taken.txt", "Rename")
+    name.fill("made here")
+    save.click()
+    expect(dialog.locator(".field-problem")).not_to_be_empty()
+    dialog.get_by_role("button", name="Cancel").click()
+    assert service.ssh(workspace, "cat taken.txt; rm taken.txt; rmdir 'made here'") == "kept"
+
+
 def test_a_folder_goes_up_whole(ui: Tab, service: Service, workspace: JSON, tmp_path: Path) -> None:
     (tmp_path / "tree" / "deep").mkdir(parents=True)
     (tmp_path / "tree" / "one.txt").write_text("one")
