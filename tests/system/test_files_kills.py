@@ -223,17 +223,16 @@ def reachable(uploads: Uploads) -> bool:
 
 def test_a_stuck_sshd_is_told_and_holds_up_nobody_else(service: Service, workspace: JSON) -> None:
     other = service.create("beside")
-    service.ssh(workspace, "echo x > file")
+    # The service's own door would start an sshd that is not frozen.
+    service.ssh(workspace, "echo x > file; sudo systemctl stop nixws-sshd.socket")
     stuck = f"/api/nixos/workspaces/{workspace['id']}/files"
-    frozen = [
-        number for number, name, _ in processes(workspace["id"]) if name in {"sshd", "sftp-server", "sshd-session"}
-    ]
-    assert frozen
     with httpx2.Client(base_url=service.url, headers=service.http.headers, trust_env=False, timeout=30) as http:
         assert http.get(f"{stuck}/home/nixos/file").status_code == 200
+        servers = {"sshd", "sftp-server", "sshd-session"}
+        frozen = [number for number, name, _ in processes(workspace["id"]) if name in servers]
+        assert frozen
         try:
-            for number in frozen:
-                os.kill(number, signal.SIGSTOP)
+            signal_all(frozen, signal.SIGSTOP)
             asked: list[tuple[str, str, bytes | None]] = [
                 ("GET", f"{stuck}?path=/home/nixos", None),
                 ("GET", f"{stuck}/home/nixos/file", None),
@@ -254,10 +253,17 @@ def test_a_stuck_sshd_is_told_and_holds_up_nobody_else(service: Service, workspa
                 assert (answer.status_code, error["code"]) in {(503, "workspace_not_answering"), (503, "no_answer")}
                 assert seconds < 10
         finally:
-            for number in frozen:
-                os.kill(number, signal.SIGCONT)
+            signal_all(frozen, signal.SIGCONT)
         until("files can be reached again", lambda: http.get(f"{stuck}/home/nixos/file").is_success)
+    service.ssh(workspace, "sudo systemctl start nixws-sshd.socket")
     service.delete(other["id"])
+
+
+def signal_all(numbers: list[int], sign: signal.Signals) -> None:
+    """Send a signal to those that are still there: the sshd of a command may end meanwhile."""
+    for number in numbers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, sign)
 
 
 def timed_answer(http: httpx2.Client, method: str, url: str, body: bytes | None) -> tuple[httpx2.Response, float]:
