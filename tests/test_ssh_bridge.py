@@ -254,7 +254,7 @@ async def test_a_workspace_without_a_holder_says_so(place: Inside) -> None:
 async def test_few_sessions_share_a_connection(place: Inside, bridge: SSHBridge) -> None:
     screens = [Screen() for _ in range(20)]
     sessions = await asyncio.gather(*(open_cat(bridge, each) for each in screens))
-    assert len(place.connected) == max(connections.SPREAD, -(-20 // connections.SESSIONS_PER_CONNECTION))
+    assert len(place.connected) == -(-20 // connections.SESSIONS_PER_CONNECTION)
     for number, (session, screen) in enumerate(zip(sessions, screens, strict=True)):
         session.write(b"number %d." % number)
         await screen.until_output(b"number %d." % number)
@@ -333,21 +333,6 @@ async def test_a_client_that_fell_behind_the_ring_is_told_the_gap(program: Path)
         gap = next(each for each in late.controls if isinstance(each, Gap))
         assert gap.start == 10
         assert bytes(late.output) == bytes(screen.output)[gap.end :]
-
-
-async def test_the_first_terminals_have_connections_of_their_own(place: Inside, bridge: SSHBridge) -> None:
-    """The next one's is opened before it is asked for; beyond the fourth they share, and what is short opens none."""
-    screens = [Screen() for _ in range(connections.SPREAD + 2)]
-    before = len(place.connected)
-    pools = bridge._connections._pools
-    for number, screen in enumerate(screens, 1):
-        await open_cat(bridge, screen)
-        await screen.until(lambda: pools[WORKSPACE].preparing is None)
-        await bridge.list_terminals(WORKSPACE)
-        assert len(place.connected) - before == min(number + 1, connections.SPREAD)
-    await bridge.close(WORKSPACE)
-    await bridge.list_terminals(WORKSPACE)
-    assert len(place.connected) - before == connections.SPREAD + 1
 
 
 async def test_characters_are_never_split(bridge: SSHBridge) -> None:

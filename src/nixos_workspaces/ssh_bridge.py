@@ -172,9 +172,7 @@ class SSHBridge:
         self, workspace_id: str, client: TerminalClient, *, text: bool, flow_control: bool, token: int
     ) -> SSHSession:
         async def link(owner: LinkOwner, first: bytes) -> Link:
-            return await open_link(
-                self._connections, workspace_id, owner, holder=self._holder_socket, first=first, for_long=True
-            )
+            return await open_link(self._connections, workspace_id, owner, holder=self._holder_socket, first=first)
 
         session_id = f"{workspace_id}.{next(self._numbers)}"
         return SSHSession(

@@ -10,15 +10,12 @@ from dataclasses import dataclass, field
 
 import asyncssh
 
-from nixos_workspaces.errors import RuntimeFailed, Unavailable, WorkspacesError
+from nixos_workspaces.errors import RuntimeFailed, Unavailable
 from nixos_workspaces.terminals.transport import FastClientConnection
 
 SSH_PORT = 22
 SESSIONS_PER_CONNECTION = 8
 """More would let one flood hold up too many others on one TCP stream."""
-SPREAD = 4
-"""Connections that a workspace's terminals are spread over before they share: on one of its own, a quiet terminal does
-not wait behind a flooding one."""
 ANSWER_SECONDS = 10.0
 IDLE_SECONDS = 300.0
 """How long a connection without a session is kept warm."""
@@ -58,17 +55,6 @@ class _Pool:
 
     connections: list[Pooled] = field(default_factory=list)
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
-    preparing: asyncio.Task[None] | None = None
-    """Opens a connection before somebody has to wait for it."""
-
-    def least_used(self) -> Pooled | None:
-        """Return the connection with most room, if any has room."""
-        pooled = min(self.connections, key=lambda each: each.uses, default=None)
-        return pooled if pooled is not None and pooled.uses < SESSIONS_PER_CONNECTION else None
-
-    def lacks_a_spare(self) -> bool:
-        """Tell whether the next terminal would have to share although there may be more connections."""
-        return len(self.connections) < SPREAD and all(each.uses for each in self.connections)
 
 
 async def _handshake(sock: socket.socket, credentials: Credentials) -> FastClientConnection:
@@ -154,49 +140,37 @@ class Connections:
         self._pools: dict[str, _Pool] = {}
         self._closed = False
 
-    async def take(self, workspace_id: str, *, for_long: bool = False) -> Pooled:
+    async def take(self, workspace_id: str) -> Pooled:
         """Return a live connection with room for a session; give it back with ``give_back``.
 
-        ``for_long``: the session stays, as a terminal does; the next one is to find a connection of its own.
         Raises what ``connect`` and ``open_ssh`` raise.
         """
         pool = self._pools.setdefault(workspace_id, _Pool())
-        pooled = pool.least_used()
-        if pooled is None:
-            async with pool.opening:
-                pooled = pool.least_used()
-                if pooled is None:
-                    pooled = await self._open(workspace_id)
-                    pool.connections.append(pooled)
-        pooled.uses += 1
-        if pooled.idle is not None:
-            pooled.idle.cancel()
-            pooled.idle = None
-        if for_long and pool.preparing is None and pool.lacks_a_spare():
-            pool.preparing = asyncio.get_running_loop().create_task(self._prepare(workspace_id, pool))
-        return pooled
+        async with pool.opening:
+            pooled = min(pool.connections, key=lambda each: each.uses, default=None)
+            if pooled is None or pooled.uses >= SESSIONS_PER_CONNECTION:
+                pooled = await self._open(workspace_id)
+                pool.connections.append(pooled)
+            pooled.uses += 1
+            if pooled.idle is not None:
+                pooled.idle.cancel()
+                pooled.idle = None
+            return pooled
 
     def give_back(self, pooled: Pooled) -> None:
         """End a session's use of a connection."""
         pooled.uses -= 1
         if pooled.uses == 0 and not self._closed:
-            self._wait_for_use(pooled)
+            pooled.idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._let_go, pooled)
 
     def forget(self, workspace_id: str) -> None:
         """Close a workspace's connections, as when it is stopped or deleted."""
-        pool = self._pools.get(workspace_id, _Pool())
-        if pool.preparing is not None:
-            pool.preparing.cancel()
-        for pooled in list(pool.connections):
+        for pooled in list(self._pools.get(workspace_id, _Pool()).connections):
             self._let_go(pooled)
 
     async def close(self) -> None:
         """Close every connection."""
         self._closed = True
-        preparing = [pool.preparing for pool in self._pools.values() if pool.preparing is not None]
-        for task in preparing:
-            task.cancel()
-        await asyncio.gather(*preparing, return_exceptions=True)
         live = [pooled for pool in self._pools.values() for pooled in pool.connections]
         for pooled in live:
             self._let_go(pooled)
@@ -215,30 +189,6 @@ class Connections:
         asyncssh_closed = asyncio.get_running_loop().create_task(pooled.ssh.wait_closed())
         asyncssh_closed.add_done_callback(lambda _: self._drop(pooled))
         return pooled
-
-    async def _prepare(self, workspace_id: str, pool: _Pool) -> None:
-        """Open a spare connection; where that fails, whoever needs one hears why."""
-        try:
-            async with pool.opening:
-                if pool.lacks_a_spare():
-                    pooled = await self._open(workspace_id)
-                    pool.connections.append(pooled)
-                    self._wait_for_use(pooled)
-        except WorkspacesError:
-            return
-        finally:
-            pool.preparing = None
-
-    def _wait_for_use(self, pooled: Pooled) -> None:
-        pooled.idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._expire, pooled)
-
-    def _expire(self, pooled: Pooled) -> None:
-        """Let an unused connection go, unless it is the only spare one of a workspace in use."""
-        others = [each for each in self._pools[pooled.workspace_id].connections if each is not pooled]
-        if len(others) < SPREAD and others and all(each.uses for each in others):
-            self._wait_for_use(pooled)
-        else:
-            self._let_go(pooled)
 
     def _let_go(self, pooled: Pooled) -> None:
         self._drop(pooled)

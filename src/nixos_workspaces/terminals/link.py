@@ -103,20 +103,13 @@ _LOST = Unavailable("The connection to the workspace was lost; attach again.", c
 
 
 async def open_link(
-    connections: Connections,
-    workspace_id: str,
-    owner: LinkOwner,
-    *,
-    holder: str = HOLDER_SOCKET,
-    first: bytes,
-    for_long: bool = False,
+    connections: Connections, workspace_id: str, owner: LinkOwner, *, holder: str = HOLDER_SOCKET, first: bytes
 ) -> Link:
     """Open a channel to the workspace's holder and send the greeting and the frames ``first`` in one go.
 
-    ``for_long``: see ``Connections.take``.
     Raises what ``Connections.take`` raises, and ``Unavailable`` (``holder_unavailable``) when no holder listens.
     """
-    pooled = await connections.take(workspace_id, for_long=for_long)
+    pooled = await connections.take(workspace_id)
     link = Link(owner, pooled, lambda: connections.give_back(pooled))
     try:
         async with asyncio.timeout(connections.answer_seconds):
