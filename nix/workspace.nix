@@ -115,7 +115,7 @@ in
     '';
   };
 
-  # The service's own door to sshd, without TCP: half of a keystroke's way through the kernel. The limits are sshd's own.
+  # The service's own door to sshd, without TCP. How many connections there are is the service's matter.
   systemd.sockets.nixws-sshd = {
     description = "SSH of the service";
     wantedBy = [ "sockets.target" ];
