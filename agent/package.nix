@@ -7,7 +7,9 @@ let
   source = builtins.path {
     path = ./.;
     name = "nixws-terminals-source";
-    filter = path: type: type == "regular" && builtins.match ".*\\.[ch]" path != null;
+    filter =
+      path: type:
+      type == "regular" && builtins.match ".*\\.[ch]" path != null && baseNameOf path != "open_at_once.c";
   };
 in
 runCommand "nixws-terminals" { } ''

@@ -38,6 +38,9 @@ let
 
   # What owns the terminals: it outlives browsers, SSH connections and the control plane.
   terminals = import ./agent/package.nix { inherit (pkgs) runCommand gcc; };
+
+  # A pipe that is put in a file's place must not hold the SFTP server, which opens it, for ever.
+  openAtOnce = "${import ./agent/open_at_once.nix { inherit (pkgs) runCommand gcc; }}/lib/open_at_once.so";
 in
 {
   imports = [ template.module ];
@@ -87,6 +90,7 @@ in
       UseDns = false;
     };
   };
+  systemd.services.sshd.environment.LD_PRELOAD = openAtOnce;
 
   networking = {
     # Empty: the container brings its name.
@@ -129,6 +133,7 @@ in
   systemd.services."nixws-sshd@" = {
     description = "SSH connection of the service";
     unitConfig.CollectMode = "inactive-or-failed";
+    environment.LD_PRELOAD = openAtOnce;
     serviceConfig = {
       ExecStart = "-${pkgs.openssh}/bin/sshd -i -f /etc/ssh/sshd_config";
       StandardInput = "socket";

@@ -18,7 +18,7 @@ WS = "ws-test"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalSshd]:
-    with local_sshd(external=True) as running:
+    with local_sshd() as running:
         yield running
 
 

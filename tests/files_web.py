@@ -29,7 +29,7 @@ class FilesWeb:
 @contextmanager
 def files_web(data: Path, *, max_upload_gb: float = 64.0, timing: Timing = FAST) -> Iterator[FilesWeb]:
     """Run all of it."""
-    with local_sshd(external=True) as server:
+    with local_sshd() as server:
 
         @asynccontextmanager
         async def services_over_sshd(path: Path) -> AsyncIterator[Services]:

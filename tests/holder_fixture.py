@@ -24,10 +24,11 @@ T = TypeVar("T")
 
 
 def build(target: str, directory: Path) -> Path:
-    """Build one program of the agent (``all``, ``sanitized``, ``fuzz`` or ``cover``) into ``directory``."""
+    """Build a part of the agent (``all``, ``preload``, ``sanitized``, ``fuzz`` or ``cover``) into ``directory``."""
     subprocess.run(["make", "-s", "-C", AGENT, f"OUT={directory}", target], check=True)
     names = {
         "all": "nixws-terminals",
+        "preload": "open_at_once.so",
         "sanitized": "nixws-terminals-sanitized",
         "fuzz": "fuzz_frames",
         "cover": "cover_frames",

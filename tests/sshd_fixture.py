@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncssh
+from holder_fixture import build
 
 from nixos_workspaces.ssh_bridge import Credentials, SSHBridge
 
@@ -41,7 +42,7 @@ StrictModes no
 MaxSessions 100
 MaxStartups 100
 LogLevel ERROR
-Subsystem sftp {sftp}
+Subsystem sftp internal-sftp
 """
 
 
@@ -92,11 +93,11 @@ class LocalSshd:
 
 
 @contextmanager
-def local_sshd(*, external: bool = False, home_bytes: int = 0) -> Iterator[LocalSshd]:
+def local_sshd(*, home_bytes: int = 0, at_once: bool = True) -> Iterator[LocalSshd]:
     """Run a server; its home is removed at the end.
 
-    ``external``: with ``sftp-server`` as a process of its own. ``home_bytes``: the home is a file system of that size,
-    which only the server sees; needs root.
+    ``home_bytes``: the home is a file system of that size, which only the server sees; needs root.
+    ``at_once``: what SFTP opens does not wait (``agent/open_at_once.c``), as in a workspace.
     """
     directory = Path(tempfile.mkdtemp(prefix="nixws-sshd-"))
     child = 0
@@ -116,8 +117,7 @@ def local_sshd(*, external: bool = False, home_bytes: int = 0) -> Iterator[Local
         (directory / "authorized_keys").write_bytes((directory / "client_key.pub").read_bytes())
         public = (directory / "host_key.pub").read_text()
         (directory / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}")
-        sftp = _sftp_server() if external else "internal-sftp"
-        (directory / "sshd_config").write_text(_CONFIG.format(port=port, directory=directory, sftp=sftp))
+        (directory / "sshd_config").write_text(_CONFIG.format(port=port, directory=directory))
         command = [shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-e", "-f", str(directory / "sshd_config")]
         if as_root:
             _make_passwd(directory, own_home)
@@ -131,6 +131,8 @@ def local_sshd(*, external: bool = False, home_bytes: int = 0) -> Iterator[Local
         log = os.open(directory / "log", os.O_WRONLY | os.O_CREAT)
         actions = [(os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
         environment = {"PATH": os.environ["PATH"]}
+        if at_once:
+            environment["LD_PRELOAD"] = str(build("preload", directory))
         child = os.posix_spawnp(command[0], command, environment, file_actions=actions)
         os.close(log)
         _wait_for(port, child, directory / "log")
@@ -145,12 +147,6 @@ def _make_passwd(directory: Path, home: Path) -> None:
     """Write a passwd file that has our user."""
     lines = Path("/etc/passwd").read_text()
     (directory / "passwd").write_text(f"{lines}{USER}:x:{UID}:{UID}::{home}:/bin/sh\n")
-
-
-def _sftp_server() -> str:
-    """Return the path of OpenSSH's ``sftp-server``."""
-    known = (Path("/usr/lib/openssh/sftp-server"), Path("/usr/libexec/openssh/sftp-server"))
-    return str(next(path for path in known if path.exists()))
 
 
 def _free_port() -> int:

@@ -240,7 +240,7 @@ async def test_a_part_of_a_growing_file_can_be_read(files: Files, server: LocalS
 
 
 async def test_a_frozen_server_is_an_error_within_ten_seconds(server: LocalSshd, home: Path) -> None:
-    with local_sshd(external=True) as other:
+    with local_sshd() as other:
         bridges = {"frozen": other.bridge(), WS: server.bridge()}
         both = Files(lambda name: bridges[name].open_sftp(name))
         give(other.home / "big", other, b"x" * 30_000_000)

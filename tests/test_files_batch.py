@@ -70,7 +70,7 @@ async def test_a_bad_file_stops_no_other(files: Files, server: LocalSshd, home: 
 
 
 async def test_a_dead_server_ends_a_batch() -> None:
-    with local_sshd(external=True) as other:
+    with local_sshd() as other:
         bridge = other.bridge()
         files = Files(bridge.open_sftp)
 

@@ -28,7 +28,7 @@ server, home, files = files_fixture.server, files_fixture.home, files_fixture.fi
 @pytest.fixture
 async def small() -> AsyncIterator[tuple[Files, bytes]]:
     """Files of a workspace with 8 MiB."""
-    with local_sshd(external=True, home_bytes=8 << 20) as tiny:
+    with local_sshd(home_bytes=8 << 20) as tiny:
         bridge = tiny.bridge()
         opened = Files(bridge.open_sftp)
         yield opened, os.fsencode(tiny.home)
@@ -204,24 +204,6 @@ async def outcome(files: Files, path: Path) -> str:
         return (await asyncio.wait_for(read(files, path), 10)).decode()
     except WorkspacesError as refused:
         return refused.code
-
-
-async def test_a_pipe_in_a_files_place_holds_up_nobody_else(files: Files, home: Path) -> None:
-    """A request that is stuck in the workspace ends by itself, and others are answered meanwhile."""
-    os.mkfifo(home / "pipe")
-    async with files.sessions.lease(WS) as session:
-        # What a swap between looking and opening comes to: the open itself, which waits for a writer.
-        stuck = asyncio.create_task(session.do(session.sftp.open(os.fsencode(home / "pipe"), "rb"), b"pipe"))
-        await asyncio.sleep(0)
-        started = time.monotonic()
-        await files.stat(WS, os.fsencode(home))
-        assert time.monotonic() - started < 2
-        with pytest.raises(WorkspacesError) as refused:
-            await stuck
-        assert refused.value.code == "workspace_not_answering"
-        assert time.monotonic() - started < 10
-    with (home / "pipe").open("wb"):
-        pass
 
 
 async def test_sweeping_follows_a_workspace_that_begins_to_run(files: Files, server: LocalSshd, home: Path) -> None:

@@ -153,7 +153,7 @@ def workspace(folder: Path, nix: Nix, *, module: str | None = None, **changes: A
     for template in (ROOT / "nix/templates").glob("*.nix"):
         (templates / template.name).write_text(template.read_text())
     (folder / "agent").mkdir(exist_ok=True)
-    for part in (*(ROOT / "agent").glob("*.[ch]"), ROOT / "agent/package.nix"):
+    for part in (*(ROOT / "agent").glob("*.[ch]"), *(ROOT / "agent").glob("*.nix")):
         (folder / "agent" / part.name).write_text(part.read_text())
     if module is not None:
         text = f'{{ title = "T"; description = "D"; icon = "i"; packages = [ ]; module = {module}; }}'

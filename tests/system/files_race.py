@@ -1,4 +1,6 @@
-"""A race: in a workspace names are swapped for links that point out, while the service works below them."""
+"""A race: in a workspace names are swapped for links that point out, pipes, sockets, devices and directories, while the
+service works below them.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,25 @@ from urllib.parse import quote
 from system.service import JSON, Service
 
 SECRET = b"only of the host"
+SLOWEST = "slowest answer, ms"
 _SWAP = """
-mkdir -p ~/race && cd ~/race || exit 1
+rm -rf ~/race ~/kinds; mkdir -p ~/race ~/kinds && cd ~/kinds || exit 1
+mkfifo pipe; eval "$(ssh-agent -a ~/kinds/socket)" >/dev/null; kill -9 $SSH_AGENT_PID
+ln -s /dev/zero device; ln -s /dev/ptmx terminal; ln -s /home/nixos/kinds/pipe 'link to a pipe'
+[ -p pipe ] && [ -S socket ] || exit 1
+kinds=(*) k=0
+cd ~/race || exit 1
 targets=(CANARY / /proc/self/root CANARY/../.. /proc/1/root .. ../race)
 while :; do
   for target in "${targets[@]}"; do
     [ -d d ] && [ ! -L d ] || rm -rf d
-    mkdir -p d/sub; echo inside > d/secret; echo inside > d/sub/secret
+    rm -f d/secret d/sub/secret; mkdir -p d/sub; echo inside > d/secret; echo inside > d/sub/secret
     [ -f f ] && [ ! -L f ] || { rm -rf f; echo inside > f; }
+    kind=${kinds[k++ % ${#kinds[@]}]}
+    ln -fPT "../kinds/$kind" other; mv -fT other f
+    ln -fPT "../kinds/$kind" other; mv -fT other d/secret 2>/dev/null
+    ln -fPT "../kinds/$kind" other; mv -fT other d/sub/secret 2>/dev/null
+    rm -f f; mkdir f; rmdir f; rm -rf f other; echo inside > f
     ln -sfn "$target/secret" link; ln -sfn "$target" links
     mv -T d away 2>/dev/null; mv -T links d 2>/dev/null; mv -fT link f 2>/dev/null
     rm -f d; mv -T away d 2>/dev/null
@@ -38,7 +51,7 @@ done
 @contextlib.contextmanager
 def swapping(service: Service, workspace: JSON, canary: Path) -> Iterator[None]:
     """Swap all the time, as the workspace's user."""
-    service.ssh(workspace, "rm -rf race; mkdir race")
+    service.ssh(workspace, "rm -rf race kinds; mkdir race")
     key = service.keys[workspace["id"]]
     where = workspace["ssh_info"]
     options = [
@@ -63,7 +76,7 @@ def swapping(service: Service, workspace: JSON, canary: Path) -> Iterator[None]:
             assert swapper.poll() is None
         finally:
             swapper.kill()
-    service.ssh(workspace, "pkill -f '[b]ash -s'; rm -rf race", check=False)
+    service.ssh(workspace, "pkill -f '[b]ash -s'; rm -rf race kinds", check=False)
 
 
 class Player:
@@ -95,9 +108,14 @@ class Player:
             ("delete a tree", "DELETE", f"{race}/d/sub?recursive=1", None),
             ("search", "GET", f"{listing}/d/sub&q={quote('secret')}", None),
             ("archive", "GET", f"{race}/d/sub?archive=tar", None),
+            ("copy", "POST", f"{self._root}/copy", b'{"path": "/home/nixos/race/d", "to": "/home/nixos/race/c"}'),
+            ("delete a tree", "DELETE", f"{race}/c?recursive=1", None),
         ]
         what, method, url, body = self._chance.choice(choices)
-        self._http.request(method, url, body, {"Authorization": f"Bearer {self._service.token}"})
+        headers = {"Authorization": f"Bearer {self._service.token}"} | (
+            {"Content-Type": "application/json"} if method == "POST" else {}
+        )
+        self._http.request(method, url, body, headers)
         answer = self._http.getresponse()
         try:
             content = answer.read()
@@ -111,7 +129,8 @@ class Player:
 
 
 def race(service: Service, workspace: JSON, canary: Path, operations: int, players: int = 5) -> dict[str, int]:
-    """Play that many requests while names are swapped; return how often each had which status.
+    """Play that many requests while names are swapped; return how often each had which status, and how long the
+    slowest took.
 
     Raises ``AssertionError`` if anything of the host was read or changed, or an answer was a 5xx.
     """
@@ -131,9 +150,12 @@ def race(service: Service, workspace: JSON, canary: Path, operations: int, playe
 
     def play_all(player: Player) -> None:
         for _ in range(operations // players):
+            began = time.monotonic()
             what, status = player.play()
+            took = round((time.monotonic() - began) * 1000)
             with lock:
                 seen[f"{what} {status}"] += 1
+                seen[SLOWEST] = max(seen[SLOWEST], took)
 
     with swapping(service, workspace, canary), ThreadPoolExecutor(players) as pool:
         started = time.monotonic()

@@ -131,7 +131,8 @@ class Download:
 async def opened(session: Session, path: bytes, now: Callable[[], float], close: contextlib.AsyncExitStack) -> Download:
     """Open a regular file; ``close`` closes it. Raises ``Conflict`` at once for what is not one.
 
-    Opening a pipe would wait for a writer: so it is looked at first, and again once it is open.
+    What it is, is looked at before, so that opening has no effect on a pipe's other end, and once it is open: another
+    thing may have been put in its place. The workspace opens without waiting (decision 11).
     """
     require_file(entry(path, await session.do(session.sftp.stat(path), path)))
     file = await session.do(session.sftp.open(path, "rb", block_size=None), path)
