@@ -1,4 +1,4 @@
-# Which names are packages of a set? Names are data: looked up attribute by attribute, never read as Nix code.
+# Which names are packages of a set? Names are data, see find.nix.
 # Answers { NAME = "package" | "missing" | "refused"; }; "refused" is a package that does not evaluate (unfree, broken, ...).
 {
   reference,
@@ -6,9 +6,7 @@
   names,
 }:
 let
-  packages = (builtins.getFlake reference).legacyPackages.${system};
-  step = set: key: if builtins.isAttrs set && set ? ${key} then set.${key} else null;
-  find = name: builtins.foldl' step packages (builtins.filter builtins.isString (builtins.split "\\." name));
+  find = import ./find.nix { inherit reference system; };
   isPackage = value: builtins.isAttrs value && (value.type or null) == "derivation";
   # What tryEval cannot catch ends the evaluation; what it can is asked for in two steps, to tell the two answers apart.
   judge =

@@ -1,4 +1,4 @@
-# How much do packages of a set take on disk, with all that they need? Names are data, as in lookup.nix.
+# How much do packages of a set take on disk, with all that they need? Names are data, see find.nix.
 # Answers { NAME = BYTES | null; }; null where the package does not say.
 {
   reference,
@@ -6,9 +6,7 @@
   names,
 }:
 let
-  packages = (builtins.getFlake reference).legacyPackages.${system};
-  step = set: key: if builtins.isAttrs set && set ? ${key} then set.${key} else null;
-  find = name: builtins.foldl' step packages (builtins.filter builtins.isString (builtins.split "\\." name));
+  find = import ./find.nix { inherit reference system; };
   size =
     name:
     let
