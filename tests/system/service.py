@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 NIXWS = Path(sys.executable).parent / "nixws"
 NETWORK = f"10.{160 + os.getpid() % 80}.0.0/16"
 """A range of this run's own: two nodes that want the same addresses refuse each other."""
+SECOND_NETWORK = f"10.{240 + os.getpid() % 15}.0.0/16"
+"""For a service beside the one that the system tests share."""
 JSON = dict[str, Any]
 T = TypeVar("T")
 
@@ -36,6 +38,16 @@ def until(what: str, probe: Callable[[], T | None], seconds: float = 60.0, pause
         time.sleep(pause)
 
 
+def processes(word: str) -> list[int]:
+    """Return the processes of this machine that have ``word`` as one of their arguments."""
+    found = []
+    for pid in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+        with contextlib.suppress(OSError):
+            if word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                found.append(pid)
+    return found
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
@@ -48,6 +60,8 @@ class Service:
     data: Path
     port: int
     options: tuple[str, ...] = ()
+    package_set: str = "debian"
+    network: str = NETWORK
     process: subprocess.Popen[bytes] | None = None
     token: str = ""
     http: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=30))
@@ -62,7 +76,7 @@ class Service:
         return self.data.parent / "service.log"
 
     def environment(self) -> dict[str, str]:
-        ours = {"NIXWS_NETWORK": NETWORK, "NIXWS_PACKAGE_SET": "debian", "NIXWS_URL": self.url}
+        ours = {"NIXWS_NETWORK": self.network, "NIXWS_PACKAGE_SET": self.package_set, "NIXWS_URL": self.url}
         return dict(os.environ) | ours | {"NIXWS_TOKEN": self.token}
 
     def start(self) -> None:
@@ -180,10 +194,10 @@ class Service:
 
 
 @contextlib.contextmanager
-def running_service(*options: str) -> Iterator[Service]:
+def running_service(*options: str, package_set: str = "debian", network: str = NETWORK) -> Iterator[Service]:
     """Yield a started service in a data directory of its own; leave the machine as it was."""
     with tempfile.TemporaryDirectory(prefix="nixws-system-", dir="/var/tmp", ignore_cleanup_errors=True) as directory:
-        service = Service(Path(directory) / "data", free_port(), options)
+        service = Service(Path(directory) / "data", free_port(), options, package_set, network)
         try:
             service.start()
             try:

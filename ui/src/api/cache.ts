@@ -1,6 +1,6 @@
 import type { QueryClient } from "@tanstack/react-query";
 import type { WorkspaceEvent } from "./EventsSocket";
-import { workspaceKey, workspacesQuery } from "./queries";
+import { capacityQuery, workspaceKey, workspacesQuery } from "./queries";
 import { summaryOf, type Workspace, type WorkspaceDetail } from "./types";
 
 /** The list with one workspace put in place of the one with its id, or first if it is new. */
@@ -50,6 +50,11 @@ export function applyEvents(client: QueryClient, events: readonly WorkspaceEvent
   const known = new Set(list?.map((workspace) => workspace.id));
   if (events.some((event) => isNews(event) && event.workspace_id && !known.has(event.workspace_id))) {
     void client.invalidateQueries({ queryKey: workspacesQuery.queryKey });
+  }
+  // What the machine has left changes with who runs on it.
+  const isGone = events.some(({ type }) => type === "workspace.deleted");
+  if (isGone || events.some(({ type }) => type === "workspace.status")) {
+    void client.invalidateQueries({ queryKey: capacityQuery.queryKey }, { cancelRefetch: isGone });
   }
   for (const event of events) {
     const id = event.workspace_id;

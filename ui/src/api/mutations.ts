@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { currentTranslate } from "../i18n/messages";
-import { amend, begin } from "../shared/tasks";
+import { amend, begin, cancelTasks } from "../shared/tasks";
 import { tell } from "../shared/toasts";
 import { putDetail } from "./cache";
 import { ApiError, request, workspacePath } from "./client";
@@ -52,6 +52,25 @@ async function act(client: QueryClient, verb: WorkspaceVerb, workspace: Pick<Wor
     amend(task, { state: "failed", message: reasonOf(failure) });
     throw failure;
   }
+}
+
+/** Cancels a creation: a workspace that never ran has nothing to lose, so it goes without a question. */
+export function useCancelCreation() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: async ({ id }: Pick<Workspace, "id" | "name">) => {
+      const undo = showStatus(client, id, EXPECTED.delete);
+      try {
+        putDetail(client, (await perform("delete", id)).workspace);
+      } catch (failure) {
+        undo();
+        throw failure;
+      }
+      cancelTasks(id);
+    },
+    onSuccess: (_, { name }) => tell("success", currentTranslate()("create.cancelled", { name })),
+    onError: (failure) => tell("error", reasonOf(failure), requestOf(failure)),
+  });
 }
 
 /** One verb for one workspace; a failure becomes a toast. */

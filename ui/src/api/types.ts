@@ -35,7 +35,7 @@ export interface WorkspaceConfig {
 export type WorkspaceVerb = "start" | "stop" | "restart" | "pause" | "resume" | "delete";
 
 /** What can be done from a list: a verb, or going to one of the workspace's views. */
-export type WorkspaceAction = WorkspaceVerb | "terminal" | "files" | "logs" | "settings";
+export type WorkspaceAction = WorkspaceVerb | "cancel" | "terminal" | "files" | "logs" | "settings";
 
 export interface Session {
   name: string;

@@ -10,6 +10,7 @@ import { Compartment, EditorState } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
+import { createPortal } from "react-dom";
 import { ApiError } from "../api/client";
 import { reasonOf } from "../api/mutations";
 import { currentTranslate, useT } from "../i18n/messages";
@@ -28,10 +29,12 @@ interface CodeEditorProps {
   text: string;
   /** The version that `text` is. */
   etag: string;
+  /** Where the button that saves stands. */
+  tools: HTMLElement | null;
 }
 
 /** A text file that can be changed and saved; a version that somebody else wrote is not overwritten unasked. */
-export default function CodeEditor({ workspaceId, path, name, text, etag }: CodeEditorProps) {
+export default function CodeEditor({ workspaceId, path, name, text, etag, tools }: CodeEditorProps) {
   const t = useT();
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView>(null);
@@ -112,19 +115,23 @@ export default function CodeEditor({ workspaceId, path, name, text, etag }: Code
 
   return (
     <>
-      <div className="editor-tools">
-        <button
-          type="button"
-          className="button button-small button-primary"
-          disabled={!isChanged || isBusy}
-          onClick={() => void save(false)}
-        >
-          {t("app.save")}
-        </button>
-        <span className="muted" role="status">
-          {isChanged ? t("files.unsaved") : ""}
-        </span>
-      </div>
+      {tools &&
+        createPortal(
+          <>
+            <span className="muted" role="status">
+              {isChanged ? t("files.unsaved") : ""}
+            </span>
+            <button
+              type="button"
+              className="button button-small button-primary"
+              disabled={!isChanged || isBusy}
+              onClick={() => void save(false)}
+            >
+              {t("app.save")}
+            </button>
+          </>,
+          tools,
+        )}
       {onDisk !== "same" && ignored !== version && !isBusy && (
         <div className="editor-notice" role="alert">
           <p>{t(onDisk === "gone" ? "files.goneOnDisk" : "files.changedOnDisk", { name })}</p>

@@ -27,6 +27,7 @@ export function FileView({ workspaceId, path }: { workspaceId: string; path: str
   const t = useT();
   const name = shown(baseName(path));
   const { data, error, isPending } = useQuery(fileQuery(workspaceId, path));
+  const [tools, setTools] = useState<HTMLElement | null>(null);
   return (
     <div className="file-view">
       <div className="files-bar">
@@ -39,6 +40,7 @@ export function FileView({ workspaceId, path }: { workspaceId: string; path: str
           <ArrowLeft aria-hidden size={18} />
         </Link>
         <h3>{name}</h3>
+        <div className="editor-tools" ref={setTools} />
         <button
           type="button"
           className="button button-small"
@@ -54,7 +56,7 @@ export function FileView({ workspaceId, path }: { workspaceId: string; path: str
         </p>
       )}
       {isPending && <p className="placeholder muted">{t("app.loading")}</p>}
-      {data && <Content workspaceId={workspaceId} path={path} content={data} name={name} />}
+      {data && <Content workspaceId={workspaceId} path={path} content={data} name={name} tools={tools} />}
     </div>
   );
 }
@@ -64,9 +66,11 @@ interface ContentProps {
   path: string;
   name: string;
   content: FileContent;
+  /** Where the editor puts what is done with the text. */
+  tools: HTMLElement | null;
 }
 
-function Content({ workspaceId, path, name, content }: ContentProps) {
+function Content({ workspaceId, path, name, content, tools }: ContentProps) {
   const t = useT();
   const picture = PICTURES[name.slice(name.lastIndexOf(".") + 1).toLowerCase()];
   const { data: text, isPending } = useQuery({
@@ -90,6 +94,7 @@ function Content({ workspaceId, path, name, content }: ContentProps) {
         name={name}
         text={text}
         etag={content.etag}
+        tools={tools}
       />
     </Suspense>
   );

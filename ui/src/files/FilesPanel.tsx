@@ -9,7 +9,7 @@ import { keptStore, useStore } from "../shared/Store";
 import { tell } from "../shared/toasts";
 import { directoryQuery, makeDirectory, refreshDirectory } from "./api";
 import { DirectoryTree } from "./DirectoryTree";
-import { chosenFiles, droppedFiles, type NamedFile } from "./dropped";
+import { chosenFiles, dropped, type NamedFile } from "./dropped";
 import { FileTable } from "./FileTable";
 import { FileView } from "./FileView";
 import { NameDialog } from "./NameDialog";
@@ -46,7 +46,10 @@ export function FilesPanel({ workspaceId }: { workspaceId: string }) {
   const drop = (event: DragEvent) => {
     event.preventDefault();
     setIsOver(false);
-    droppedFiles(event.dataTransfer).then(upload, (failure: unknown) => tell("error", reasonOf(failure)));
+    dropped(event.dataTransfer).then(
+      ({ files, emptyFolders }) => queue.add(path, files, emptyFolders),
+      (failure: unknown) => tell("error", reasonOf(failure)),
+    );
   };
   if (search.file !== undefined)
     return <FileView key={search.file} workspaceId={workspaceId} path={search.file} />;

@@ -53,8 +53,13 @@ export class UploadQueue {
     this.#makeDirectory = make;
   }
 
-  /** Queues files; each name is encoded and relative to the directory. */
-  add(directory: string, files: readonly { name: string; file: File }[]): void {
+  /** Queues files and makes folders that hold none; each name is encoded and relative to the directory. */
+  add(
+    directory: string,
+    files: readonly { name: string; file: File }[],
+    emptyFolders: readonly string[] = [],
+  ): void {
+    for (const folder of emptyFolders) this.#prepare(joined(directory, folder), directory);
     const queued = files.map(({ name, file }): Upload => {
       this.#lastId += 1;
       const path = joined(directory, name);

@@ -6,33 +6,51 @@ export interface NamedFile {
   file: File;
 }
 
-/** Everything below a dropped file or folder. */
-async function filesOf(entry: FileSystemEntry, prefix: string): Promise<NamedFile[]> {
+/** What was dropped or chosen: files, and folders that hold nothing. */
+export interface Dropped {
+  files: readonly NamedFile[];
+  /** Encoded, relative names. */
+  emptyFolders: readonly string[];
+}
+
+/** Everything below a dropped file or folder, put into `found`. */
+async function collect(
+  entry: FileSystemEntry,
+  prefix: string,
+  found: { files: NamedFile[]; emptyFolders: string[] },
+): Promise<void> {
   const name = prefix + encodeURIComponent(entry.name);
   if (entry.isFile) {
     const file = await new Promise<File>((resolve, reject) =>
       (entry as FileSystemFileEntry).file(resolve, reject),
     );
-    return [{ name, file }];
+    found.files.push({ name, file });
+    return;
   }
   const reader = (entry as FileSystemDirectoryEntry).createReader();
-  const found: NamedFile[] = [];
+  let isEmpty = true;
   for (;;) {
     // A browser gives a hundred at a time, and none when there are no more.
     const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
       reader.readEntries(resolve, reject),
     );
-    if (some.length === 0) return found;
-    for (const one of some) found.push(...(await filesOf(one, `${name}/`)));
+    if (some.length === 0) break;
+    isEmpty = false;
+    for (const one of some) await collect(one, `${name}/`, found);
   }
+  if (isEmpty) found.emptyFolders.push(name);
 }
 
-/** The files that were dropped, those of folders with their relative names. */
-export async function droppedFiles(data: DataTransfer): Promise<NamedFile[]> {
+/** What was dropped, that of folders with their relative names. */
+export async function dropped(data: DataTransfer): Promise<Dropped> {
   // The items are gone once the event has ended, so all entries are taken first.
   const entries = [...data.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
-  if (entries.length > 0) return (await Promise.all(entries.map((entry) => filesOf(entry, "")))).flat();
-  return [...data.files].map((file) => ({ name: encoded(file.name), file }));
+  if (entries.length === 0) {
+    return { files: [...data.files].map((file) => ({ name: encoded(file.name), file })), emptyFolders: [] };
+  }
+  const found = { files: [] as NamedFile[], emptyFolders: [] as string[] };
+  for (const entry of entries) await collect(entry, "", found);
+  return found;
 }
 
 /** The files that were chosen in the browser's own dialog. */

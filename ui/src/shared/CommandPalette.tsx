@@ -29,17 +29,6 @@ function useEntries(onHelp: () => void): Entry[] {
           search: (before: Record<string, unknown>) => ({ ...before, new: true as const }),
         }),
     },
-    { id: "help", text: t("help.title"), run: onHelp },
-    ...THEMES.map((theme) => ({
-      id: `theme-${theme}`,
-      text: `${t("theme.label")}: ${t(`theme.${theme}`)}`,
-      run: () => themeStore.set(theme),
-    })),
-    {
-      id: "locale",
-      text: t.locale === "en" ? "Deutsch" : "English",
-      run: () => localeStore.set(t.locale === "en" ? "de" : "en"),
-    },
   ];
   for (const workspace of workspaces) {
     const params = { workspaceId: workspace.id };
@@ -63,6 +52,19 @@ function useEntries(onHelp: () => void): Entry[] {
       });
     }
   }
+  entries.push(
+    { id: "help", text: t("help.title"), run: onHelp },
+    ...THEMES.map((theme) => ({
+      id: `theme-${theme}`,
+      text: `${t("theme.label")}: ${t(`theme.${theme}`)}`,
+      run: () => themeStore.set(theme),
+    })),
+    {
+      id: "locale",
+      text: t.locale === "en" ? "Deutsch" : "English",
+      run: () => localeStore.set(t.locale === "en" ? "de" : "en"),
+    },
+  );
   return entries;
 }
 

@@ -2,8 +2,9 @@ import { useT } from "../i18n/messages";
 import type { MessageKey } from "../i18n/en";
 import { Modal } from "./Modal";
 
+const MOD = /Mac|iP(hone|ad)/.test(navigator.platform) ? "⌘" : "Ctrl";
 const KEYS: [string, MessageKey][] = [
-  ["Ctrl K", "help.palette"],
+  [`${MOD} K`, "help.palette"],
   ["?", "help.help"],
   ["/", "help.filter"],
   ["c", "help.create"],
@@ -14,7 +15,7 @@ const KEYS: [string, MessageKey][] = [
   ["Ctrl Shift C", "help.copy"],
   ["Ctrl Shift V", "help.pasteKey"],
   ["Ctrl F6", "help.leave"],
-  ["Ctrl S", "help.save"],
+  [`${MOD} S`, "help.save"],
 ];
 
 /** Every key that does something. */
@@ -25,10 +26,12 @@ export default function KeysSheet({ onClose }: { onClose: () => void }) {
       <dl className="keys-sheet">
         {KEYS.map(([key, text]) => (
           <div key={key}>
-            <dt>
-              <kbd>{key}</kbd>
-            </dt>
-            <dd>{t(text)}</dd>
+            <dt>{t(text)}</dt>
+            <dd>
+              {key.split(" ").map((one) => (
+                <kbd key={one}>{one}</kbd>
+              ))}
+            </dd>
           </div>
         ))}
       </dl>

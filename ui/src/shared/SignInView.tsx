@@ -36,7 +36,10 @@ export function SignInView() {
   };
   return (
     <main className="lone-page sign-in">
-      <Logo />
+      <p className="brand">
+        <Logo />
+        {t("app.name")}
+      </p>
       <h1>{t("signin.title")}</h1>
       <p>{t("signin.hint")}</p>
       <form onSubmit={submit} noValidate>

@@ -9,6 +9,10 @@ const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["minute", 60],
 ];
 
+/** The browser's own variant of a language, such as en-GB: how dates are written is a matter of the region. */
+const regional = (locale: string): string =>
+  navigator.languages.find((one) => one === locale || one.startsWith(`${locale}-`)) ?? locale;
+
 /** Formatters by what they are made of: making one costs more than using it. */
 function cached<Options, Format>(make: (locale: string, options: Options) => Format) {
   const made = new Map<string, Format>();
@@ -16,7 +20,7 @@ function cached<Options, Format>(make: (locale: string, options: Options) => For
     const key = `${locale} ${JSON.stringify(options)}`;
     let found = made.get(key);
     if (!found) {
-      found = make(locale, options);
+      found = make(regional(locale), options);
       made.set(key, found);
     }
     return found;
@@ -46,6 +50,9 @@ export function relativeTime(iso: string, now: number, locale: string): string {
 export function dateTime(iso: string, locale: string): string {
   return dateFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));
 }
+
+/** Formats points in time for an axis or a table. */
+export const timeFormat = dateFormat;
 
 export function number(value: number, locale: string, digits = 2): string {
   return numberFormat(locale, { maximumFractionDigits: digits }).format(value);

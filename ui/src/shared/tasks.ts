@@ -7,7 +7,7 @@ export interface Task {
   title: string;
   /** Empty until the service has given it one. */
   workspaceId: string;
-  state: "running" | "done" | "failed";
+  state: "running" | "done" | "failed" | "cancelled";
   startedAt: string;
   message: string;
 }
@@ -33,6 +33,15 @@ export function begin(title: string, workspaceId: string): string {
 
 export function amend(id: string, change: Partial<Task>): void {
   tasks.set((all) => all.map((task) => (task.id === id ? { ...task, ...change } : task)));
+}
+
+/** Ends what is still asked of a workspace in this browser: somebody does not want it any more. */
+export function cancelTasks(workspaceId: string): void {
+  tasks.set((all) =>
+    all.map((task) =>
+      task.workspaceId === workspaceId && task.state === "running" ? { ...task, state: "cancelled" } : task,
+    ),
+  );
 }
 
 const DONE = new Set(["running", "stopped", "paused"]);

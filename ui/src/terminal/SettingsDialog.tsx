@@ -25,7 +25,7 @@ export default function SettingsDialog({ onClose }: { onClose: () => void }) {
   const settings = useStore(terminalSettings);
   return (
     <Modal isOpen onClose={onClose} title={t("terminal.settings")}>
-      <div className="sizes">
+      <div className="sizes sizes-two">
         <Field label={t("terminal.fontSize")}>
           {(field) => (
             <input

@@ -26,6 +26,7 @@ export function BulkBar({ shown, total, isFiltered, selection }: BulkBarProps) {
     if (verb === "delete") setAsked(items);
     else bulk.mutate({ verb, workspaces: items });
   };
+  if (total === 0) return null;
   return (
     <div className="bulk-bar">
       <label className="row-check">

@@ -15,12 +15,16 @@ export interface DeleteDialogProps {
 /** Asks for a workspace's name, or for the number of several, before their data is destroyed. */
 export default function DeleteDialog({ workspaces, onClose, onDeleted }: DeleteDialogProps) {
   const t = useT();
+  const [first] = workspaces;
+  const isOne = first !== undefined && workspaces.length === 1;
   return (
     <Modal
       isOpen={workspaces.length > 0}
       onClose={onClose}
-      title={t.count("bulk.deleteTitle", workspaces.length)}
-      description={workspaces.map((workspace) => workspace.name).join(", ")}
+      title={
+        isOne ? t("detail.deleteTitle", { name: first.name }) : t.count("bulk.deleteTitle", workspaces.length)
+      }
+      {...(!isOne && { description: workspaces.map((workspace) => workspace.name).join(", ") })}
     >
       <Confirmation workspaces={workspaces} onClose={onClose} onDeleted={onDeleted} />
     </Modal>

@@ -35,16 +35,7 @@ export function LogView({ id, name }: { id: string; name: string }) {
     () => (wanted ? lines.filter((line) => plainText(line.text).toLowerCase().includes(wanted)) : lines),
     [lines, wanted],
   );
-  const pane = useRef<HTMLPreElement>(null);
-  useEffect(() => {
-    if (isFollowing && pane.current) pane.current.scrollTop = pane.current.scrollHeight;
-  }, [shown, isFollowing]);
-  const onScroll = () => {
-    const element = pane.current;
-    if (!element) return;
-    const isAtEnd = element.scrollHeight - element.scrollTop - element.clientHeight < 24;
-    if (isAtEnd !== isFollowing) setIsFollowing(isAtEnd);
-  };
+  const { pane, content, onScroll } = useFollow(isFollowing, setIsFollowing);
   return (
     <div className="log-view">
       <div className="log-tools">
@@ -77,15 +68,44 @@ export function LogView({ id, name }: { id: string; name: string }) {
       {dropped > 0 && <p className="muted">{t("logs.cut", { count: lines.length })}</p>}
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scrolling region must take the focus */}
       <pre ref={pane} className="log-lines" tabIndex={0} onScroll={onScroll} aria-label={t("detail.logs")}>
-        {shown.length === 0 && <span className="muted">{t("logs.empty")}</span>}
-        {shown.map((line, index) => (
-          // A log only grows at its end: a line's number is its name.
-          // oxlint-disable-next-line react/no-array-index-key
-          <LogText key={dropped + index} text={line.text} />
-        ))}
+        <div ref={content}>
+          {shown.length === 0 && <span className="muted">{t("logs.empty")}</span>}
+          {shown.map((line, index) => (
+            // A log only grows at its end: a line's number is its name.
+            // oxlint-disable-next-line react/no-array-index-key
+            <LogText key={dropped + index} text={line.text} />
+          ))}
+        </div>
       </pre>
     </div>
   );
+}
+
+/** Keeps a pane at its end while it follows; who scrolls back stops it, who scrolls to the end starts it again. */
+function useFollow(isFollowing: boolean, setIsFollowing: (isFollowing: boolean) => void) {
+  const pane = useRef<HTMLPreElement>(null);
+  const content = useRef<HTMLDivElement>(null);
+  const before = useRef(0);
+  useEffect(() => {
+    const [outer, inner] = [pane.current, content.current];
+    if (!isFollowing || !outer || !inner) return undefined;
+    // Lines out of sight have a guessed height: the end moves when they are drawn, not only when lines come.
+    const observer = new ResizeObserver(() => {
+      outer.scrollTop = outer.scrollHeight;
+    });
+    observer.observe(inner);
+    observer.observe(outer);
+    return () => observer.disconnect();
+  }, [isFollowing]);
+  const onScroll = () => {
+    const element = pane.current;
+    if (!element) return;
+    const isAtEnd = element.scrollHeight - element.scrollTop - element.clientHeight < 24;
+    if (isAtEnd) setIsFollowing(true);
+    else if (element.scrollTop < before.current) setIsFollowing(false);
+    before.current = element.scrollTop;
+  };
+  return { pane, content, onScroll };
 }
 
 function LogText({ text }: { text: string }) {

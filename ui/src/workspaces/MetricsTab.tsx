@@ -5,7 +5,7 @@ import { reasonOf } from "../api/mutations";
 import { historyQuery } from "../api/queries";
 import { type Metrics, type MetricsHistory, type Span, SPANS } from "../api/types";
 import { useT } from "../i18n/messages";
-import { percent } from "../shared/format";
+import { percent, timeFormat } from "../shared/format";
 import type { Frame } from "./chartPath";
 import { useFigures } from "./figures";
 import { HistoryChart } from "./HistoryChart";
@@ -19,9 +19,10 @@ const SERIES: { key: keyof Metrics; label: "meter.cpu" | "meter.memory" | "meter
 ];
 
 const timesOf = (span: Span, locale: string): Intl.DateTimeFormat =>
-  span === "5m" || span === "1h"
-    ? new Intl.DateTimeFormat(locale, { timeStyle: "medium" })
-    : new Intl.DateTimeFormat(locale, { dateStyle: "short", timeStyle: "short" });
+  timeFormat(
+    locale,
+    span === "5m" || span === "1h" ? { timeStyle: "medium" } : { dateStyle: "short", timeStyle: "short" },
+  );
 
 /** What the workspace uses and has used, as curves and as a table; which time is shown stands in the address. */
 export function MetricsTab() {

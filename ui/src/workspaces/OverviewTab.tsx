@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Copy, Download, Loader, CircleCheck, Circle } from "lucide-react";
 import { request, workspacePath } from "../api/client";
-import { reasonOf, useRebuild, useVerb } from "../api/mutations";
+import { reasonOf, useCancelCreation, useRebuild, useVerb } from "../api/mutations";
 import { generationsQuery } from "../api/queries";
 import type { WorkspaceDetail } from "../api/types";
 import { useT } from "../i18n/messages";
@@ -68,10 +68,11 @@ const PHASE_WORDS = { done: "phase.done", now: "phase.now", waiting: "phase.wait
 function useCancel(detail: WorkspaceDetail): (() => void) | null {
   const navigate = useNavigate();
   const verb = useVerb();
+  const creation = useCancelCreation();
   switch (detail.status) {
     case "creating":
       return () => {
-        verb.mutate({ verb: "delete", workspace: detail });
+        creation.mutate(detail);
         void navigate({ to: "/workspaces", search: true });
       };
     case "starting":
@@ -133,10 +134,13 @@ function UsagePanel({ detail }: { detail: WorkspaceDetail }) {
         value={now?.storage_usage ?? null}
         limit={gigabytes(storage, t.locale)}
       />
-      <Sparkline
-        values={past.map((sample) => sample.metrics?.cpu_usage ?? null)}
-        label={t("meter.history")}
-      />
+      <figure className="spark-figure">
+        <figcaption className="muted">{t("meter.history")}</figcaption>
+        <Sparkline
+          values={past.map((sample) => sample.metrics?.cpu_usage ?? null)}
+          label={t("meter.history")}
+        />
+      </figure>
     </section>
   );
 }

@@ -112,8 +112,10 @@ export function PackagePicker({ chosen, onChange, problem }: PackagePickerProps)
                   >
                     <strong>{one.name}</strong>
                     <span className="muted">{one.version}</span>
-                    {one.size !== null && <span className="option-size">{bytes(one.size, t.locale)}</span>}
-                    <span className="muted">{one.description}</span>
+                    {one.size !== null && (
+                      <span className="option-size muted">{bytes(one.size, t.locale)}</span>
+                    )}
+                    <span className="option-about muted">{one.description}</span>
                   </div>
                 ))}
                 {data && found.length === 0 && <p className="muted option">{t("create.noPackage")}</p>}

@@ -32,7 +32,6 @@ export function PackagesTab() {
   return (
     <div className="panels">
       <section className="panel">
-        <h3>{t("packages.own")}</h3>
         {chosen.length === 0 && <p className="muted">{t("packages.none")}</p>}
         <PackagePicker
           chosen={chosen}

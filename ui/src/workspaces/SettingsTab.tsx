@@ -20,7 +20,7 @@ export function SettingsTab() {
   const deleting = useDeleteDialog();
   const rebuild = useRebuild(detail);
   return (
-    <div className="panels">
+    <div className="panels panels-two">
       <ResizeForm key={JSON.stringify(detail.config)} detail={detail} />
       <PortsForm key={detail.config.ports.join(" ")} detail={detail} />
       <section className="panel">

@@ -1,4 +1,4 @@
-import { Ellipsis, Folder, Pause, Play, RotateCw, Square, SquareTerminal } from "lucide-react";
+import { Ellipsis, Folder, Pause, Play, RotateCw, Square, SquareTerminal, X } from "lucide-react";
 import { lazy, Suspense, useState, type MouseEvent, type ReactNode } from "react";
 import { type Metrics, type Status, type Workspace, type WorkspaceAction, VERBS } from "../api/types";
 import { useT } from "../i18n/messages";
@@ -64,7 +64,9 @@ export function WorkspaceItem({ workspace, onSelect, onAction }: WorkspaceItemPr
         {workspace.template} · {relativeTime(workspace.last_accessed, now, t.locale)}
       </p>
       {status === "running" && <Usage workspace={workspace} />}
-      {workspace.progress && status !== "running" && <ProgressLine progress={workspace.progress} />}
+      {workspace.progress && status !== "running" && status !== "deleting" && (
+        <ProgressLine progress={workspace.progress} />
+      )}
       {status === "error" && workspace.fault && (
         <p className="workspace-item-fault">{workspace.fault.message}</p>
       )}
@@ -72,6 +74,7 @@ export function WorkspaceItem({ workspace, onSelect, onAction }: WorkspaceItemPr
         {verbs.includes("start") && quick("start", <Play aria-hidden size={16} />)}
         {verbs.includes("resume") && quick("resume", <Play aria-hidden size={16} />)}
         {verbs.includes("stop") && quick("stop", <Square aria-hidden size={16} />)}
+        {status === "creating" && quick("cancel", <X aria-hidden size={16} />)}
         {quick("terminal", <SquareTerminal aria-hidden size={16} />, status === "running")}
         {quick("files", <Folder aria-hidden size={16} />, status === "running")}
         <span className="workspace-item-size muted">

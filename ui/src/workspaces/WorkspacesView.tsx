@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Outlet, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { lazy, Suspense, useCallback, useMemo, useRef } from "react";
-import { reasonOf, useCreateWorkspace, useVerb } from "../api/mutations";
+import { reasonOf, useCancelCreation, useCreateWorkspace, useVerb } from "../api/mutations";
 import { workspacesQuery } from "../api/queries";
 import type { Workspace, WorkspaceAction, WorkspaceConfig } from "../api/types";
 import { ApiError } from "../api/client";
@@ -47,6 +47,7 @@ export function WorkspacesView() {
   const state = useWorkspaceState();
   const navigate = useNavigate();
   const { mutate: perform } = useVerb();
+  const { mutate: cancel } = useCancelCreation();
   const create = useCreateWorkspace();
   const { workspaceId } = useParams({ strict: false });
   const hidden = useStore(listHidden) && workspaceId !== undefined;
@@ -62,11 +63,12 @@ export function WorkspacesView() {
     (action: WorkspaceAction, workspace: Workspace) => {
       const params = { workspaceId: workspace.id };
       if (action === "delete") ask([workspace]);
+      else if (action === "cancel") cancel(workspace);
       else if (action === "terminal" || action === "files" || action === "logs" || action === "settings") {
         void navigate({ to: `/workspaces/$workspaceId/${action}`, params, search: true });
       } else perform({ verb: action, workspace });
     },
-    [navigate, perform, ask],
+    [navigate, perform, cancel, ask],
   );
   const closeModal = () => {
     create.reset();

@@ -1,0 +1,53 @@
+"""The package set out of Debian packages with one package more, whose build begins and never ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from system.service import processes
+
+from nixos_workspaces.settings import Settings
+
+SLEEP = "987654321"
+"""Seconds that the builder sleeps, unlike those of any other process."""
+SAYS = "held: begun"
+_FLAKE = """
+{
+  outputs =
+    { self }:
+    let
+      system = "x86_64-linux";
+      set = builtins.getFlake "REFERENCE";
+      inherit (import (set + "/default.nix") { inherit system; }) pkgs debian;
+      held = derivation {
+        name = "held-1.0";
+        inherit system;
+        builder = "/bin/sh";
+        args = [ "-c" "echo SAYS; exec ${pkgs.coreutils}/bin/sleep SLEEP" ];
+        allowSubstitutes = false;
+      };
+      more = pkgs // {
+        held = held // { version = "1.0"; meta.description = "Is never built to its end."; };
+      };
+    in
+    {
+      legacyPackages.${system} = more;
+      lib = pkgs.lib // {
+        nixosSystem = import (set + "/nixos") { pkgs = more; inherit debian; };
+      };
+    };
+}
+"""
+
+
+def write_held_set(directory: Path) -> str:
+    """Write the set and return its flake reference; the service's user must be able to read ``directory``."""
+    reference = (Settings().debian_set / "reference").read_text().strip()
+    text = _FLAKE.replace("REFERENCE", reference).replace("SAYS", SAYS).replace("SLEEP", SLEEP)
+    (directory / "flake.nix").write_text(text)
+    return f"path:{directory}"
+
+
+def builders() -> list[int]:
+    """Return the builds of the held package that run on this machine."""
+    return processes(SLEEP)
