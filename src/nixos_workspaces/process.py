@@ -79,16 +79,18 @@ async def run_async(
     argv: Sequence[str | Path],
     *,
     env: Mapping[str, str] | None = None,
-    stdin: bytes = b"",
     timeout: float = 60.0,
     check: bool = True,
 ) -> Completed:
-    """Do what ``run`` does without blocking the event loop; cancelling kills the command's process group."""
+    """Do what ``run`` does without blocking the event loop; cancelling kills the command's process group.
+
+    The command's standard input is empty.
+    """
     words = tuple(str(word) for word in argv)
-    async with _started(words, env, asyncio.subprocess.PIPE) as child:
+    async with _started(words, env) as child:
         try:
             async with asyncio.timeout(timeout):
-                out, err = await child.communicate(stdin)
+                out, err = await child.communicate()
         except TimeoutError as late:
             raise CommandFailed(Completed(words, -signal.SIGKILL, b"", b""), timed_out=True) from late
         completed = Completed(words, child.returncode or 0, out, err)
@@ -115,8 +117,7 @@ async def run_streaming(
     caller has seen it.
     """
     words = tuple(str(word) for word in argv)
-    silent = asyncio.subprocess.DEVNULL
-    async with _started(words, env, silent, limit=line_limit, grace=grace) as child:
+    async with _started(words, env, limit=line_limit, grace=grace) as child:
         assert child.stdout is not None
         assert child.stderr is not None
         stderr = child.stderr
@@ -154,13 +155,17 @@ async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 @contextlib.asynccontextmanager
 async def _started(
-    words: tuple[str, ...], env: Mapping[str, str] | None, stdin: int, limit: int = 1 << 16, grace: float = 0.0
+    words: tuple[str, ...], env: Mapping[str, str] | None, limit: int = 1 << 16, grace: float = 0.0
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Start a command in a process group of its own and make sure that the group is gone at the end."""
+    """Start a command in a process group of its own and make sure that the group is gone at the end.
+
+    Its input is no pipe: uvloop fails with ``RuntimeError`` where even nothing is written to a pipe that the command
+    has let go of by then.
+    """
     child = await asyncio.create_subprocess_exec(
         *words,
         env=env,
-        stdin=stdin,
+        stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
