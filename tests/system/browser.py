@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
@@ -71,7 +73,7 @@ class Tab:
         """Go to a view and wait until it is there with what it asks the service for."""
         self.page.goto(f"{self.url}{path}")
         self.page.locator(".workspaces-view, .lone-page").first.wait_for()
-        expect(self.page.get_by_text("Loading…")).to_have_count(0)
+        expect(self.page.get_by_text(re.compile("^(Loading|Wird geladen)…$"))).to_have_count(0)
 
     def violations(self) -> list[str]:
         """Return what axe finds wrong with the page as it is."""
@@ -79,9 +81,40 @@ class Tab:
         return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
 
 
+def drop(page: Page, *paths: Path) -> None:
+    """Drag files and folders of this machine over the files panel and let go of them, as a person does.
+
+    The browser itself makes the DataTransfer: folders are folders in it, with everything that lies below them.
+    """
+    panel = page.locator(".files-panel")
+    box = panel.bounding_box()
+    assert box is not None
+    session = page.context.new_cdp_session(page)
+
+    def send(kind: str) -> None:
+        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        session.send("Input.dispatchDragEvent", {"type": kind, "data": data} | place)
+
+    for kind in ("dragEnter", "dragOver"):
+        send(kind)
+    expect(panel).to_have_attribute("data-over", "true")
+    for kind in ("dragOver", "drop"):
+        send(kind)
+    expect(panel).to_have_attribute("data-over", "false")
+    session.detach()
+
+
 @contextmanager
 def tab(
-    browser: Browser, url: str, *, width: int = 1280, height: int = 900, theme: str = "light", for_axe: bool = False
+    browser: Browser,
+    url: str,
+    *,
+    width: int = 1280,
+    height: int = 900,
+    theme: str = "light",
+    locale: str = "en-GB",
+    for_axe: bool = False,
 ) -> Iterator[Tab]:
     """Yield a tab of a new browser profile; it must have nothing to complain about at the end.
 
@@ -90,7 +123,7 @@ def tab(
     context = browser.new_context(
         viewport={"width": width, "height": height},
         color_scheme="dark" if theme == "dark" else "light",
-        locale="en-GB",
+        locale=locale,
         reduced_motion="reduce",
         bypass_csp=for_axe,
         permissions=["clipboard-read", "clipboard-write"],

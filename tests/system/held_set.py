@@ -1,4 +1,4 @@
-"""The package set out of Debian packages with one package more, whose build begins and never ends."""
+"""The package set out of Debian packages and two packages more: one is never built to its end, one cannot be built."""
 
 from __future__ import annotations
 
@@ -26,7 +26,15 @@ _FLAKE = """
         args = [ "-c" "echo SAYS; exec ${pkgs.coreutils}/bin/sleep SLEEP" ];
         allowSubstitutes = false;
       };
+      broken = derivation {
+        name = "broken-1.0";
+        inherit system;
+        builder = "/bin/sh";
+        args = [ "-c" "echo checking for a compiler; echo 'error: no compiler was found' >&2; exit 1" ];
+        allowSubstitutes = false;
+      };
       more = pkgs // {
+        broken = broken // { version = "1.0"; meta.description = "Cannot be built."; };
         held = held // { version = "1.0"; meta.description = "Is never built to its end."; };
       };
     in

@@ -8,24 +8,13 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 from system.browser import Tab, chromium, tab
 from system.service import JSON, Service, until
+from system.terminal_page import everything, screen, sees, types
 
 pytestmark = pytest.mark.system
 
-FRAMES = """
-async () => {
-  let worst = 0, last = performance.now();
-  for (let frame = 0; frame < 90; frame++) {
-    await new Promise(requestAnimationFrame);
-    const now = performance.now();
-    worst = Math.max(worst, now - last);
-    last = now;
-  }
-  return worst;
-}
-"""
 TITLE = r"\033]0;<img src=x onerror='document.body.dataset.run=1'>\007"
 CLIPBOARD = r"\033]52;c;aGFja2Vk\007"
 TITLE_REPORT = r"\033[21t"
@@ -57,67 +46,6 @@ def ui(browser: Browser, service: Service, workspace: JSON) -> Iterator[Tab]:
         yield opened
 
 
-def screen(page: Page) -> str:
-    """Return what the terminal in front shows."""
-    return page.locator(".split-panes:not([hidden]) .xterm-rows").last.inner_text().replace("\xa0", " ")
-
-
-def sees(page: Page, text: str, seconds: float = 20) -> str:
-    def probe() -> str | None:
-        page.wait_for_timeout(20)
-        shown = screen(page) if page.locator(".split-panes:not([hidden]) .xterm-rows").count() else ""
-        return shown if text in shown else None
-
-    return until(f"the terminal shows {text!r}", probe, seconds)
-
-
-def everything(page: Page, pages: int = 200) -> list[str]:
-    """Return every line of the terminal in front, by scrolling through it from its end to its beginning."""
-    page.locator(".split-panes:not([hidden]) .xterm-screen").last.click()
-    lines: list[str] = []
-    before = ""
-    for _ in range(pages):
-        for _ in range(25):
-            shown = screen(page)
-            if shown != before:
-                break
-            page.wait_for_timeout(20)
-        else:
-            return lines
-        new = shown.splitlines()
-        # A page further up shows one line of the page before again, or more at the very top.
-        overlap = next((size for size in range(len(new), 0, -1) if lines[:size] == new[-size:]), 0)
-        lines = new[: len(new) - overlap] + lines
-        before = shown
-        page.keyboard.press("Shift+PageUp")
-    message = f"more than {pages} pages"
-    raise AssertionError(message)
-
-
-def types(page: Page, line: str) -> None:
-    page.keyboard.type(line)
-    page.keyboard.press("Enter")
-
-
-def test_two_tabs_with_what_runs_in_them_survive_a_reload(ui: Tab) -> None:
-    page = ui.page
-    types(page, "git --version; seq 200")
-    sees(page, "200\n")
-    page.get_by_role("button", name="New terminal").click()
-    expect(page.locator(".terminal-tab")).to_have_count(2)
-    sees(page, "$")
-    types(page, "vim")
-    sees(page, "VIM - Vi IMproved")
-    page.reload()
-    expect(page.locator(".terminal-tab")).to_have_count(2)
-    sees(page, "~")
-    page.keyboard.type("ihello")
-    sees(page, "hello")
-    page.locator(".terminal-tab-name").first.click()
-    sees(page, "200\n")
-    assert "git version" in "\n".join(everything(page))
-
-
 def test_a_split_and_a_name_are_kept(ui: Tab) -> None:
     page = ui.page
     page.get_by_role("button", name="Split").click()
@@ -129,17 +57,6 @@ def test_a_split_and_a_name_are_kept(ui: Tab) -> None:
     page.reload()
     expect(page.locator(".split-panes:not([hidden]) .split-pane")).to_have_count(2)
     expect(page.locator(".terminal-tab-name")).to_contain_text("<b>second</b>")
-
-
-def test_a_flood_leaves_the_page_responsive_and_ends_by_ctrl_c(ui: Tab) -> None:
-    page = ui.page
-    types(page, "yes")
-    sees(page, "y\ny\n")
-    worst = max(page.evaluate(FRAMES) for _ in range(5))
-    assert worst < 500, f"a frame took {worst:.0f} ms"
-    page.keyboard.press("Control+c")
-    page.keyboard.type("echo al''ive\n")
-    sees(page, "alive\n", 10)
 
 
 def test_nothing_is_lost_when_the_service_dies(ui: Tab, service: Service) -> None:

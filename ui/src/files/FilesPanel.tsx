@@ -59,9 +59,14 @@ export function FilesPanel({ workspaceId }: { workspaceId: string }) {
       data-over={isOver}
       onDragOver={(event) => {
         event.preventDefault();
+        event.dataTransfer.dropEffect = "copy";
         setIsOver(true);
       }}
-      onDragLeave={(event) => event.currentTarget === event.target && setIsOver(false)}
+      onDragLeave={(event) => {
+        // Also told for every part of the panel that the pointer leaves for another one.
+        const { relatedTarget } = event;
+        if (!(relatedTarget instanceof Node && event.currentTarget.contains(relatedTarget))) setIsOver(false);
+      }}
       onDrop={drop}
     >
       <div className="files-bar">

@@ -1,25 +1,51 @@
+import { memo, useMemo } from "react";
 import { useT } from "../i18n/messages";
 import { bytes } from "../shared/format";
 import { useStore } from "../shared/Store";
 import { baseName, shown } from "./paths";
 import { ConflictDialog } from "./ConflictDialog";
-import type { Upload, UploadQueue } from "./UploadQueue";
+import { OPEN, type Upload, type UploadQueue, type UploadState } from "./UploadQueue";
 
-/** How each upload does, and what to do where something of its name is there already. */
+/** What wants to be looked at comes first. */
+const ORDER: readonly UploadState[] = [
+  "conflict",
+  "failed",
+  "sending",
+  "paused",
+  "waiting",
+  "cancelled",
+  "done",
+];
+
+/** How the uploads do, all together and each; and what to do where something of its name is there already. */
 export function UploadList({ queue }: { queue: UploadQueue }) {
   const t = useT();
   const uploads = useStore(queue.state);
+  const sorted = useMemo(
+    () => uploads.toSorted((one, other) => ORDER.indexOf(one.state) - ORDER.indexOf(other.state)),
+    [uploads],
+  );
   if (uploads.length === 0) return null;
+  const size = uploads.reduce((sum, { file }) => sum + file.size, 0);
+  const sent = uploads.reduce((sum, upload) => sum + upload.sent, 0);
+  const done = uploads.filter(({ state }) => state === "done").length;
+  const isOpen = uploads.some(({ state }) => OPEN.has(state));
+  const summary = t("files.uploaded", { done, count: uploads.length });
   return (
     <section className="upload-list" aria-label={t("files.uploading")}>
+      <div className="upload-summary">
+        <strong>{t("files.uploading")}</strong>
+        <span className="muted">{summary}</span>
+        <progress value={size > 0 ? sent / size : done / uploads.length} max={1} aria-label={summary} />
+        {isOpen
+          ? button(t("files.cancelAll"), () => queue.cancelAll())
+          : button(t("app.close"), () => queue.clear())}
+      </div>
       <ul>
-        {uploads.map((upload) => (
+        {sorted.map((upload) => (
           <UploadRow key={upload.id} upload={upload} queue={queue} />
         ))}
       </ul>
-      <button type="button" className="button button-small" onClick={() => queue.clear()}>
-        {t("app.close")}
-      </button>
       <ConflictDialog queue={queue} />
     </section>
   );
@@ -31,7 +57,13 @@ const button = (text: string, onClick: () => void) => (
   </button>
 );
 
-function UploadRow({ upload, queue }: { upload: Upload; queue: UploadQueue }) {
+interface UploadRowProps {
+  upload: Upload;
+  queue: UploadQueue;
+}
+
+/** One of perhaps thousands: drawn anew only when it has changed. */
+const UploadRow = memo(function UploadRow({ upload, queue }: UploadRowProps) {
   const t = useT();
   const { id, file, sent, state } = upload;
   const name = shown(baseName(upload.path));
@@ -56,4 +88,4 @@ function UploadRow({ upload, queue }: { upload: Upload; queue: UploadQueue }) {
       {state === "cancelled" && button(t("app.retry"), () => queue.retry(id, upload.replaces))}
     </li>
   );
-}
+});

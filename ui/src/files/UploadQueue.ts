@@ -26,7 +26,7 @@ const AT_ONCE = 3;
 const PRECONDITION_FAILED = 412;
 const TRIES = 100;
 /** Of these something is still to come. */
-const OPEN: ReadonlySet<UploadState> = new Set(["waiting", "sending", "paused", "conflict"]);
+export const OPEN: ReadonlySet<UploadState> = new Set(["waiting", "sending", "paused", "conflict"]);
 
 /** The uploads of one workspace: a few at a time, each with its progress, its conflicts decided by somebody. */
 export class UploadQueue {
@@ -74,6 +74,14 @@ export class UploadQueue {
     this.#amend(id, { state: "cancelled" });
     this.#aborts.get(id)?.abort();
     this.#pump();
+  }
+
+  /** Gives up everything that is still to come. */
+  cancelAll(): void {
+    const open = this.state.get().filter(({ state }) => OPEN.has(state));
+    const ids = new Set(open.map(({ id }) => id));
+    this.state.set((all) => all.map((one) => (ids.has(one.id) ? { ...one, state: "cancelled" } : one)));
+    for (const id of ids) this.#aborts.get(id)?.abort();
   }
 
   /** Stops one for a while; what has arrived of a large file stays there. */

@@ -299,6 +299,8 @@ export const de: Catalogue = {
   "files.drop": "Loslassen, um nach {path} hochzuladen",
   "files.hidden": "Versteckte Dateien",
   "files.uploading": "Uploads",
+  "files.uploaded": "{done} von {count} fertig",
+  "files.cancelAll": "Alle abbrechen",
   "files.exists": "{name} gibt es hier schon.",
   "files.replace": "Ersetzen",
   "files.keepBoth": "Beide behalten",

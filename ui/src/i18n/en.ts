@@ -293,6 +293,8 @@ export const en = {
   "files.drop": "Drop to upload into {path}",
   "files.hidden": "Hidden files",
   "files.uploading": "Uploads",
+  "files.uploaded": "{done} of {count} done",
+  "files.cancelAll": "Cancel all",
   "files.exists": "{name} exists here already.",
   "files.replace": "Replace",
   "files.keepBoth": "Keep both",
