@@ -126,6 +126,48 @@ async def test_locked_database_is_unavailable(tmp_path: Path, monkeypatch: pytes
     await database.close()
 
 
+async def test_writers_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many at once, each longer than the busy timeout: all are stored, in the order they came."""
+    monkeypatch.setattr("nixos_workspaces.database.engine._PRAGMAS", ("PRAGMA busy_timeout=1",))
+    database = await open_database(tmp_path / "test.db")
+
+    async def write(number: int) -> None:
+        async with database.transaction() as tx:
+            await tx.audit.append(AuditEntry(NOW, "ann", "create", f"ws-{number}", "accepted"))
+            async with database.reading() as other:
+                assert len(await other.audit.entries()) == number
+
+    await asyncio.gather(*(write(number) for number in range(20)))
+    await database.close()
+
+
+async def test_who_writes_too_long_holds_up_nobody_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nixos_workspaces.database.engine.TURN_SECONDS", 0.05)
+    database = await open_database(tmp_path / "test.db")
+    async with database.transaction():
+        with pytest.raises(Unavailable) as refused:
+            async with database.transaction():
+                pass
+    assert refused.value.code == "database_unavailable"
+    async with database.transaction() as tx:
+        await tx.audit.append(AuditEntry(NOW, "ann", "create", "ws-1", "accepted"))
+    await database.close()
+
+
+async def test_a_connection_that_cannot_be_set_up_is_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLAlchemy passes this error on as SQLite's own."""
+    database = await open_database(tmp_path / "test.db")
+    async with database.reading():
+        monkeypatch.setattr("nixos_workspaces.database.engine._PRAGMAS", ("PRAGMA journal_mode=(",))
+        with pytest.raises(Unavailable) as refused:
+            async with database.reading():
+                pass
+    assert refused.value.code == "database_unavailable"
+    await database.close()
+
+
 async def test_reading_does_not_wait_for_writers(tmp_path: Path) -> None:
     """A transaction that writes and takes its time keeps nobody from reading what was before it."""
     database = await open_database(tmp_path / "test.db")

@@ -161,6 +161,28 @@ async def test_errors_and_faults_are_answers(tmp_path: Path) -> None:
         assert await runtime.list() == []
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [b"{}x", b"[]", b"{}", b'{"error": 1}', b'{"result": null}', b'{"result": [1]}', b'{"result": {"more": 1}}'],
+)
+async def test_an_answer_of_another_version_is_unavailable(tmp_path: Path, answer: bytes) -> None:
+    """A service that meets an older or a newer node says so, whatever is asked."""
+
+    async def answer_so(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(struct.pack(">I", len(answer)) + answer)
+        writer.close()
+
+    runtime = LocalRuntime(tmp_path / "s")
+    async with await asyncio.start_unix_server(answer_so, tmp_path / "s"):
+        for call in (runtime.capabilities(), runtime.list(), runtime.observe("ws-1"), runtime.usage("ws-1")):
+            with pytest.raises(errors.Unavailable) as refused:
+                await call
+            assert refused.value.code == "node_protocol"
+        with pytest.raises(errors.Unavailable):
+            await runtime.boot_log("ws-1")
+
+
 async def test_other_users_are_refused(tmp_path: Path) -> None:
     async with answering(tmp_path / "s", set()) as runtime:
         with pytest.raises(Forbidden):

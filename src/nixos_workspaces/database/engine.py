@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -32,11 +33,13 @@ from nixos_workspaces.database.workspaces import TombstoneRepository, WorkspaceR
 from nixos_workspaces.errors import Unavailable
 
 BUSY_MILLISECONDS = 5000
+TURN_SECONDS = 20.0
+"""How long a writer waits for those of this process that came before it."""
 _PRAGMAS = (
+    f"PRAGMA busy_timeout={BUSY_MILLISECONDS}",
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
-    f"PRAGMA busy_timeout={BUSY_MILLISECONDS}",
     "PRAGMA secure_delete=ON",
 )
 _READING = "nixws_reading"
@@ -64,13 +67,26 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         """Use ``engine``; call ``open_database`` instead."""
         self._engine = engine
+        self._writers = asyncio.Lock()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Write: commits at the end of the block, rolls back on any exception."""
-        with _translated():
-            async with self._engine.begin() as connection:
-                yield _transaction(connection)
+        """Write: commits at the end of the block, rolls back on any exception. Never inside another's block.
+
+        Writers take turns in the order they come: SQLite lets those that wait try again and again, and whoever is
+        unlucky for five seconds among many would be refused.
+        """
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._writers.acquire()
+        except TimeoutError as late:
+            raise _unavailable(f"others have written for {TURN_SECONDS:g} s") from late
+        try:
+            with _translated():
+                async with self._engine.begin() as connection:
+                    yield _transaction(connection)
+        finally:
+            self._writers.release()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
@@ -162,13 +178,26 @@ class _translated:  # noqa: N801  reads as a verb where it is used
         """Begin to watch."""
 
     def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
-        """Translate what is the database's fault; our mistakes in queries stay what they are."""
-        if isinstance(problem, DBAPIError | SQLAlchemyError):
-            reason = str(problem.orig) if isinstance(problem, DBAPIError) else type(problem).__name__
-            raise Unavailable(
-                f"The database cannot do it now ({reason}). Try again; if it stays so, look at the disk's free space.",
-                code="database_unavailable",
-            ) from problem
+        """Translate what is the database's fault; our mistakes in queries stay what they are.
+
+        SQLAlchemy passes on as they are the errors of what is said on a new connection.
+        """
+        match problem:
+            case DBAPIError() as failed:
+                raise _unavailable(str(failed.orig)) from problem
+            case SQLAlchemyError():
+                raise _unavailable(type(problem).__name__) from problem
+            case sqlite3.Error():
+                raise _unavailable(str(problem)) from problem
+            case _:
+                pass
+
+
+def _unavailable(reason: str) -> Unavailable:
+    return Unavailable(
+        f"The database cannot do it now ({reason}). Try again; if it stays so, look at the disk's free space.",
+        code="database_unavailable",
+    )
 
 
 def _transaction(connection: AsyncConnection) -> Transaction:

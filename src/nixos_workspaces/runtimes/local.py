@@ -6,14 +6,16 @@ import asyncio
 import base64
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from nixos_workspaces.errors import RuntimeFailed, Unavailable
+from nixos_workspaces.errors import InvalidInput, RuntimeFailed, Unavailable
 from nixos_workspaces.model import Observed, Resources
 from nixos_workspaces.node import protocol
 from nixos_workspaces.runtimes.base import Capabilities, MachineSpec, Usage
+
+T = TypeVar("T")
 
 _DESCRIPTOR = struct.Struct("=i")
 
@@ -31,7 +33,8 @@ class LocalRuntime:
 
     async def capabilities(self) -> Capabilities:
         """See ``Runtime``."""
-        return Capabilities(**await self._call("info"))
+        answer = await self._call("info")
+        return _read(lambda: Capabilities(**answer))
 
     async def create(self, spec: MachineSpec) -> None:
         """See ``Runtime``."""
@@ -39,7 +42,8 @@ class LocalRuntime:
 
     async def start(self, spec: MachineSpec) -> Observed:
         """See ``Runtime``."""
-        return protocol.observed_from_wire(await self._call("start", **_order(spec)))
+        answer = await self._call("start", **_order(spec))
+        return _read(lambda: protocol.observed_from_wire(answer))
 
     async def stop(self, workspace_id: str, grace_seconds: float = 10.0) -> None:
         """See ``Runtime``."""
@@ -51,11 +55,13 @@ class LocalRuntime:
 
     async def observe(self, workspace_id: str) -> Observed:
         """See ``Runtime``."""
-        return protocol.observed_from_wire(await self._call("observe", workspace_id=workspace_id))
+        answer = await self._call("observe", workspace_id=workspace_id)
+        return _read(lambda: protocol.observed_from_wire(answer))
 
     async def list(self) -> Sequence[Observed]:
         """See ``Runtime``."""
-        return [protocol.observed_from_wire(seen) for seen in await self._call("list")]
+        answer = await self._call("list")
+        return _read(lambda: [protocol.observed_from_wire(seen) for seen in answer])
 
     async def resize(self, workspace_id: str, resources: Resources) -> None:
         """See ``Runtime``."""
@@ -64,7 +70,8 @@ class LocalRuntime:
 
     async def usage(self, workspace_id: str) -> Usage:
         """See ``Runtime``."""
-        return Usage(**await self._call("usage", workspace_id=workspace_id))
+        answer = await self._call("usage", workspace_id=workspace_id)
+        return _read(lambda: Usage(**answer))
 
     async def connect(self, workspace_id: str, port: int) -> socket.socket:
         """See ``Runtime``."""
@@ -84,7 +91,8 @@ class LocalRuntime:
 
     async def boot_log(self, workspace_id: str, offset: int = 0) -> bytes:
         """See ``Runtime``."""
-        return base64.b64decode(await self._call("boot_log", workspace_id=workspace_id, offset=offset))
+        answer = await self._call("boot_log", workspace_id=workspace_id, offset=offset)
+        return _read(lambda: base64.b64decode(answer))
 
     async def close(self) -> None:
         """See ``Runtime``; there is nothing to let go of."""
@@ -107,12 +115,13 @@ class LocalRuntime:
             except (OSError, TimeoutError, EOFError) as silent:
                 message = "The node does not answer. Start it (nixws node), or look at its log."
                 raise Unavailable(message, code="node_unavailable") from silent
-        if "error" in answer:
-            raise protocol.error_from_wire(answer["error"])
-        return answer["result"], received
+        told = _read(lambda: protocol.decode(answer))
+        if "error" in told:
+            raise _read(lambda: protocol.error_from_wire(told["error"]))
+        return _read(lambda: told["result"]), received
 
-    async def _answer(self, connection: socket.socket) -> tuple[dict[str, Any], socket.socket | None]:
-        """Read frames until the answer; the node's signs of life are empty ones."""
+    async def _answer(self, connection: socket.socket) -> tuple[bytes, socket.socket | None]:
+        """Return the first frame that holds something; the node's signs of life are empty ones."""
         received: socket.socket | None = None
         while True:
             async with asyncio.timeout(self._silence):
@@ -124,7 +133,18 @@ class LocalRuntime:
                 if length > protocol.MAX_ANSWER:
                     raise EOFError
                 if length:
-                    return protocol.decode(await _exactly(connection, length)), received
+                    return await _exactly(connection, length), received
+
+
+def _read(read: Callable[[], T]) -> T:
+    """Return what ``read`` makes of the node's answer; ``Unavailable`` where the answer is not what was asked for."""
+    try:
+        return read()
+    except (InvalidInput, AttributeError, LookupError, TypeError, ValueError) as strange:
+        raise Unavailable(
+            "The node's answer cannot be read: it is of another version than the service. Restart both.",
+            code="node_protocol",
+        ) from strange
 
 
 async def _first(connection: socket.socket) -> tuple[bytes, socket.socket | None]:
