@@ -9,6 +9,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import asyncssh
@@ -19,6 +20,7 @@ from holder_fixture import build
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, NotFound, RuntimeFailed, Unavailable
 from nixos_workspaces.ssh_bridge import Attach, Credentials, Exited, Failed, Gap, Resized, SSHBridge, Start
 from nixos_workspaces.terminals import connections, transport
+from nixos_workspaces.terminals.output import COURTEOUS_CREDIT_BYTES, CREDIT_BYTES, FRAME_BYTES
 
 
 @pytest.fixture(scope="module")
@@ -300,6 +302,39 @@ async def test_acknowledging_keeps_a_flood_going_and_control_c_ends_it_soon(brid
     session.write(b"\x03")
     await screen.until(lambda: acknowledge() and isinstance(screen.controls[-1], Exited))
     assert len(screen.output) - typed_at < 1 << 20
+
+
+async def test_a_flood_keeps_a_short_lead_while_somebody_types_elsewhere(bridge: SSHBridge) -> None:
+    quiet, flooded = Screen(), Screen()
+    typist = await open_cat(bridge, quiet)
+    flood = await bridge.create_terminal_session(WORKSPACE, flooded, Start(80, 24, "yes"))
+
+    def has_more(size: int) -> bool:
+        return len(flooded.output) > size
+
+    async def lead() -> int:
+        """Return how far the terminal comes ahead of a client that stops reading."""
+        flood.pause_output()
+        before, end = -1, 0
+        while before != end:
+            before = end
+            await asyncio.sleep(0.05)
+            terminals = await bridge.list_terminals(WORKSPACE)
+            end = next(each.end for each in terminals if each.id == flood.terminal_id)
+        ahead = end - flooded.end
+        flood.resume_output()
+        return ahead
+
+    flood.write(b"what is typed at the flood itself is no reason")
+    await flooded.until(partial(has_more, 1 << 20))
+    assert await lead() > CREDIT_BYTES // 2 - FRAME_BYTES
+    for key in b"abc":
+        typist.write(bytes((key,)))
+        await quiet.until_output(bytes((key,)))
+        much = len(flooded.output) + 2 * CREDIT_BYTES
+        await flooded.until(partial(has_more, much))
+    assert await lead() <= COURTEOUS_CREDIT_BYTES
+    typist.close()
 
 
 async def test_pasting_into_a_program_that_echoes_does_not_lock_up(bridge: SSHBridge) -> None:

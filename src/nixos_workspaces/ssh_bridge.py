@@ -20,7 +20,8 @@ from nixos_workspaces.terminals.connections import ANSWER_SECONDS, Connect, Conn
 from nixos_workspaces.terminals.link import HOLDER_SOCKET, Link, LinkOwner, ask, open_link
 from nixos_workspaces.terminals.output import Control, Failed, Received, TerminalClient
 from nixos_workspaces.terminals.protocol import Attach, Attached, Exited, Gap, Resized, Start, Terminal
-from nixos_workspaces.terminals.session import SSHSession
+from nixos_workspaces.terminals.session import Manners, SSHSession
+from nixos_workspaces.terminals.typists import Typists
 
 __all__ = [
     "Attach",
@@ -64,6 +65,7 @@ class SSHBridge:
         self._holder_socket = holder_socket
         self._answer_seconds = answer_seconds
         self._numbers = count(1)
+        self._typists = Typists()
 
     async def create_terminal_session(
         self,
@@ -83,7 +85,7 @@ class SSHBridge:
         Raises ``Conflict`` (``terminal_start``) when the program or its directory cannot be used and
         ``LimitExceeded`` when the workspace has too many terminals.
         """
-        session = self._session(workspace_id, websocket, text=text, flow_control=flow_control, token=token)
+        session = self._session(workspace_id, websocket, Manners(text, flow_control, token))
         await session.open(start or Start(cols=80, rows=24))
         return self._enter(session)
 
@@ -102,7 +104,7 @@ class SSHBridge:
         Raises ``NotFound`` when there is no such terminal.
         """
         _check_id(wanted.terminal_id)
-        session = self._session(workspace_id, websocket, text=text, flow_control=flow_control, token=token)
+        session = self._session(workspace_id, websocket, Manners(text, flow_control, token))
         await session.attach(wanted)
         return self._enter(session)
 
@@ -168,16 +170,12 @@ class SSHBridge:
         else:
             self._connections.forget(workspace_id)
 
-    def _session(
-        self, workspace_id: str, client: TerminalClient, *, text: bool, flow_control: bool, token: int
-    ) -> SSHSession:
+    def _session(self, workspace_id: str, client: TerminalClient, manners: Manners) -> SSHSession:
         async def link(owner: LinkOwner, first: bytes) -> Link:
             return await open_link(self._connections, workspace_id, owner, holder=self._holder_socket, first=first)
 
         session_id = f"{workspace_id}.{next(self._numbers)}"
-        return SSHSession(
-            session_id, workspace_id, client, link, self._leave, text=text, flow_control=flow_control, token=token
-        )
+        return SSHSession(session_id, workspace_id, client, link, self._leave, typists=self._typists, manners=manners)
 
     def _enter(self, session: SSHSession) -> SSHSession:
         if not session.ended:

@@ -44,9 +44,6 @@ class Pooled:
     ssh: FastClientConnection
     uses: int = 0
     idle: asyncio.TimerHandle | None = None
-    heard: object = None
-    """Whose bytes came last, and since when there has been nobody else's: what one session costs the others."""
-    heard_alone_since: float = 0.0
 
 
 @dataclass(slots=True)

@@ -18,9 +18,6 @@ HOLDER_SOCKET = "/run/nixws-terminals/holder.sock"
 WINDOW_BYTES = 1 << 19
 """The SSH channel's window: more than the holder's credit, so that it never stalls the channel."""
 
-SHARED_SECONDS = 0.5
-"""How long a connection counts as shared after the last byte for another session."""
-
 
 @dataclass(frozen=True, slots=True)
 class LinkOwner:
@@ -49,11 +46,6 @@ class Link(asyncssh.SSHUNIXSession[bytes]):
         if self._channel is not None:
             self._pooled.ssh.send_data(self._channel, data)
 
-    def is_shared(self) -> bool:
-        """Tell whether others got bytes over the same connection lately, and so wait behind what comes over this."""
-        alone = asyncio.get_running_loop().time() - self._pooled.heard_alone_since
-        return self._pooled.uses > 1 and alone < SHARED_SECONDS
-
     def close(self) -> None:
         """Let go of the channel; the owner hears no more of it."""
         self._end(None)
@@ -68,9 +60,6 @@ class Link(asyncssh.SSHUNIXSession[bytes]):
         """Cut what arrived into frames."""
         if self._owner is None:
             return
-        if self._pooled.heard is not self:
-            self._pooled.heard = self
-            self._pooled.heard_alone_since = asyncio.get_running_loop().time()
         try:
             self._reader.feed(data)
         except WorkspacesError as wrong:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, Unavailable, WorkspacesError
 from nixos_workspaces.terminals import protocol
 from nixos_workspaces.terminals.input import Input
 from nixos_workspaces.terminals.link import Link, LinkOwner, error_of
 from nixos_workspaces.terminals.output import (
+    COURTEOUS_CREDIT_BYTES,
     CREDIT_BYTES,
-    SHARED_CREDIT_BYTES,
     Control,
     Failed,
     Output,
     Received,
     TerminalClient,
 )
+from nixos_workspaces.terminals.typists import Typists
 
 ATTACH_SECONDS = 10.0
 MOST_CELLS = 4096
@@ -25,6 +27,18 @@ MOST_CELLS = 4096
 RECONNECT_DELAYS = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
 
 OpenLink = Callable[[LinkOwner, bytes], Awaitable[Link]]
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How a client wants its output, and whether it repeats input."""
+
+    text: bool
+    """Output is cut between characters only, as far as it is UTF-8."""
+    flow_control: bool
+    """It is going to acknowledge; otherwise its first acknowledgement tells."""
+    token: int
+    """The client's own number, or 0: its input is counted from session to session, and it hears ``Received``."""
 
 
 class SSHSession:
@@ -41,15 +55,9 @@ class SSHSession:
         open_link: OpenLink,
         on_end: Callable[[SSHSession], None],
         *,
-        text: bool = True,
-        flow_control: bool = False,
-        token: int = 0,
+        typists: Typists,
+        manners: Manners,
     ) -> None:
-        """``text``: cut output between characters only, as far as it is UTF-8.
-
-        ``flow_control``: the client is going to acknowledge; otherwise its first acknowledgement tells.
-        ``token``: the client's own number; its input is counted from session to session, and it hears ``Received``.
-        """
         self.id = session_id
         self.workspace_id = workspace_id
         self.terminal_id = ""
@@ -60,9 +68,12 @@ class SSHSession:
         self._client = client
         self._open_link = open_link
         self._on_end = on_end
-        self._output = Output(_Ears(client, self._finish), self._report, text=text, acknowledges=flow_control)
-        self._input = Input(token)
-        self._tells_received = token != 0
+        self._typists = typists
+        self._output = Output(
+            _Ears(client, self._finish), self._report, text=manners.text, acknowledges=manners.flow_control
+        )
+        self._input = Input(manners.token)
+        self._tells_received = manners.token != 0
         self._link: Link | None = None
         self._attached: asyncio.Future[None] | None = None
         self._reconnecting: asyncio.Task[None] | None = None
@@ -97,6 +108,7 @@ class SSHSession:
             raise Forbidden("This terminal is attached read-only.", code="readonly")
         if self.ended:
             raise Conflict("The terminal session has ended.", code="session_ended")
+        self._typists.note(self)
         self._input.push(data)
         self._send_input()
         if not self._input.hold():
@@ -247,7 +259,8 @@ class SSHSession:
         """Let the holder go on. It was given ``CREDIT_BYTES`` for good, so a smaller lead is reported as less."""
         if self._link is None:
             return
-        self._output.credit_bytes = SHARED_CREDIT_BYTES if self._link.is_shared() else CREDIT_BYTES
+        is_courteous = self._typists.others_than(self)
+        self._output.credit_bytes = COURTEOUS_CREDIT_BYTES if is_courteous else CREDIT_BYTES
         withheld = CREDIT_BYTES - self._output.credit_bytes
         if offset > withheld:
             self._link.write(protocol.acknowledge(offset - withheld))
