@@ -49,11 +49,14 @@ _FLAKE = """
 
 
 def write_held_set(directory: Path) -> str:
-    """Write the set and return its flake reference; the service's user must be able to read ``directory``."""
+    """Write the set into an empty directory that is to be the setting ``debian_set``; returns it."""
+    directory.chmod(0o755)
     reference = (Settings().debian_set / "reference").read_text().strip()
     text = _FLAKE.replace("REFERENCE", reference).replace("SAYS", SAYS).replace("SLEEP", SLEEP)
-    (directory / "flake.nix").write_text(text)
-    return f"path:{directory}"
+    (directory / "flake").mkdir()
+    (directory / "flake/flake.nix").write_text(text)
+    (directory / "reference").write_text(f"path:{directory}/flake\n")
+    return str(directory)
 
 
 def builders() -> list[int]:

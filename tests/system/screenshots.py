@@ -201,7 +201,7 @@ def uploads(stage: Stage, page: Page, camera: Camera) -> None:
     camera.take("conflict")
     page.get_by_role("button", name="Skip").click()
     camera.take("uploads")
-    stage.service.api("DELETE", "/workspaces/pictured/files/home/nixos/many?recursive=1", 204)
+    stage.service.api("DELETE", "/workspaces/pictured/files/home/nixos/many?recursive=1")
 
 
 def is_cut_off(stage: Stage, page: Page, camera: Camera) -> None:
@@ -300,8 +300,7 @@ def main() -> None:
     ]
     with ExitStack() as stack:
         things = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nixws-pictures-", dir="/var/tmp")))
-        things.chmod(0o755)
-        service = stack.enter_context(running_service(package_set=write_held_set(things)))
+        service = stack.enter_context(running_service(NIXWS_DEBIAN_SET=write_held_set(things)))
         browser = stack.enter_context(chromium())
         stage = Stage(service, things, frozenset(options.only))
 

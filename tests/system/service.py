@@ -60,8 +60,8 @@ class Service:
     data: Path
     port: int
     options: tuple[str, ...] = ()
-    package_set: str = "debian"
-    network: str = NETWORK
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Settings unlike those of the other tests' services, as environment variables."""
     process: subprocess.Popen[bytes] | None = None
     token: str = ""
     http: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=30))
@@ -76,8 +76,8 @@ class Service:
         return self.data.parent / "service.log"
 
     def environment(self) -> dict[str, str]:
-        ours = {"NIXWS_NETWORK": self.network, "NIXWS_PACKAGE_SET": self.package_set, "NIXWS_URL": self.url}
-        return dict(os.environ) | ours | {"NIXWS_TOKEN": self.token}
+        ours = {"NIXWS_NETWORK": NETWORK, "NIXWS_PACKAGE_SET": "debian", "NIXWS_URL": self.url}
+        return dict(os.environ) | ours | {"NIXWS_TOKEN": self.token} | dict(self.settings)
 
     def start(self) -> None:
         """Start it as ``dev.py run`` does and wait until it answers."""
@@ -194,10 +194,10 @@ class Service:
 
 
 @contextlib.contextmanager
-def running_service(*options: str, package_set: str = "debian", network: str = NETWORK) -> Iterator[Service]:
+def running_service(*options: str, **settings: str) -> Iterator[Service]:
     """Yield a started service in a data directory of its own; leave the machine as it was."""
     with tempfile.TemporaryDirectory(prefix="nixws-system-", dir="/var/tmp", ignore_cleanup_errors=True) as directory:
-        service = Service(Path(directory) / "data", free_port(), options, package_set, network)
+        service = Service(Path(directory) / "data", free_port(), options, settings)
         try:
             service.start()
             try:

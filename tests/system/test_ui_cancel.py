@@ -25,9 +25,8 @@ def browser() -> Iterator[Browser]:
 def held() -> Iterator[Service]:
     """A service with a package whose build never ends."""
     with tempfile.TemporaryDirectory(prefix="nixws-held-", dir="/var/tmp") as directory:
-        Path(directory).chmod(0o755)
-        reference = write_held_set(Path(directory))
-        with running_service(package_set=reference, network=SECOND_NETWORK) as service:
+        settings = {"NIXWS_DEBIAN_SET": write_held_set(Path(directory)), "NIXWS_NETWORK": SECOND_NETWORK}
+        with running_service(**settings) as service:
             yield service
 
 

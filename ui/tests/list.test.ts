@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { listAfter, upserted } from "../src/api/cache";
-import { tasksAfter, type Task } from "../src/shared/tasks";
+import { begin, cancelTasks, tasks as allTasks, tasksAfter, type Task } from "../src/shared/tasks";
 import { filtered, filterOf, isFiltering, NO_FILTER, searchOf } from "../src/workspaces/filter";
 import { rangeOf } from "../src/workspaces/useSelection";
 import { workspace } from "./workspaces";
@@ -124,5 +124,16 @@ describe("events", () => {
     expect(tasksAfter(after, [{ type: "workspace.status", workspace_id: "a", status: "running" }])).toBe(
       after,
     );
+  });
+
+  it("are cancelled only where they run, and stay so", () => {
+    begin("first", "a");
+    begin("other", "b");
+    cancelTasks("a");
+    allTasks.set((all) => tasksAfter(all, [{ type: "workspace.deleted", workspace_id: "a" }]));
+    expect(allTasks.get().map((one) => [one.title, one.state])).toEqual([
+      ["other", "running"],
+      ["first", "cancelled"],
+    ]);
   });
 });

@@ -57,6 +57,33 @@ describe("UploadQueue", () => {
     expect(changed).toEqual(["/home", "/home"]);
   });
 
+  it("makes empty folders as well, and those of a later batch again", async () => {
+    const { queue, made, sendings } = makeQueue();
+    queue.add("/home", [file("tree/a")], ["tree/empty"]);
+    await settle();
+    expect(made).toEqual(["/home/tree/empty", "/home/tree"]);
+    queue.add("/home", [file("tree/b")]);
+    await settle();
+    expect(made).toHaveLength(2);
+    for (const sending of sendings) sending.done();
+    await settle();
+    queue.add("/home", [file("tree/c")]);
+    await settle();
+    expect(made).toEqual(["/home/tree/empty", "/home/tree", "/home/tree"]);
+  });
+
+  it("gives up everything that is still to come", async () => {
+    const { queue, sendings, stateOf } = makeQueue();
+    queue.add("/home", [file("a"), file("b"), file("c"), file("d")]);
+    await settle();
+    sendings[0]?.done();
+    await settle();
+    queue.cancelAll();
+    await settle();
+    expect(["/a", "/b", "/c", "/d"].map(stateOf)).toEqual(["done", "cancelled", "cancelled", "cancelled"]);
+    expect(sendings).toHaveLength(4);
+  });
+
   it("pauses and goes on with what had arrived, and starts anew after a cancel", async () => {
     const { queue, sendings, stateOf } = makeQueue();
     queue.add("/home", [file("big")]);

@@ -95,11 +95,19 @@ export const templatesQuery = queryOptions({
     (await request<{ templates: Template[] }>("GET", "/api/nixos/templates", { signal })).templates,
 });
 
+const UNAVAILABLE = 503;
+const INDEX_TRIES = 100;
+const INDEX_PAUSE_MS = 2_000;
+const isNotReady = (failure: Error): boolean => failure instanceof ApiError && failure.status === UNAVAILABLE;
+
 export const packagesQuery = (text: string) =>
   queryOptions({
     queryKey: ["packages", text],
     staleTime: 10 * 60_000,
     placeholderData: keepPreviousData,
+    // The index of a large set is made when it is first asked for: this waits for it instead of giving up.
+    retry: (count, failure) => isNotReady(failure) && count < INDEX_TRIES,
+    retryDelay: INDEX_PAUSE_MS,
     queryFn: ({ signal }) =>
       request<{ packages: Package[]; package_set: string }>("GET", "/api/nixos/packages", {
         query: { query: text, limit: 30 },

@@ -59,6 +59,8 @@ export class UploadQueue {
     files: readonly { name: string; file: File }[],
     emptyFolders: readonly string[] = [],
   ): void {
+    // Folders may have been deleted since an earlier batch: they are made again.
+    if (!this.state.get().some(({ state }) => OPEN.has(state))) this.#made.clear();
     for (const folder of emptyFolders) this.#prepare(joined(directory, folder), directory);
     const queued = files.map(({ name, file }): Upload => {
       this.#lastId += 1;

@@ -38,11 +38,13 @@ function useEntries(onHelp: () => void): Entry[] {
       text: t("palette.goTo", { name }),
       run: () => void navigate({ to: "/workspaces/$workspaceId", params }),
     });
-    entries.push({
-      id: `terminal-${workspace.id}`,
-      text: t("action.of", { action: t("action.terminal"), name }),
-      run: () => void navigate({ to: "/workspaces/$workspaceId/terminal", params }),
-    });
+    for (const view of workspace.status === "running" ? (["terminal", "files"] as const) : []) {
+      entries.push({
+        id: `${view}-${workspace.id}`,
+        text: t("action.of", { action: t(`action.${view}`), name }),
+        run: () => void navigate({ to: `/workspaces/$workspaceId/${view}`, params }),
+      });
+    }
     for (const one of VERBS[workspace.status]) {
       if (one === "delete") continue;
       entries.push({

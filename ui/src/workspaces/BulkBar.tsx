@@ -1,3 +1,4 @@
+import { X } from "lucide-react";
 import { useState } from "react";
 import { useBulkVerb } from "../api/mutations";
 import { VERBS, type Workspace, type WorkspaceVerb } from "../api/types";
@@ -61,8 +62,14 @@ export function BulkBar({ shown, total, isFiltered, selection }: BulkBarProps) {
               {t(`action.${verb}`)}
             </button>
           ))}
-          <button type="button" className="button button-small" onClick={() => selection.set([])}>
-            {t("list.clearSelection")}
+          <button
+            type="button"
+            className="icon-button"
+            aria-label={t("list.clearSelection")}
+            title={t("list.clearSelection")}
+            onClick={() => selection.set([])}
+          >
+            <X aria-hidden size={16} />
           </button>
         </>
       )}

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { X } from "lucide-react";
 import { type KeyboardEvent, useDeferredValue, useId, useState } from "react";
+import { reasonOf } from "../api/mutations";
 import { healthQuery, packagesQuery } from "../api/queries";
 import { useT } from "../i18n/messages";
 import { Field } from "../shared/Field";
@@ -22,7 +23,7 @@ export function PackagePicker({ chosen, onChange, problem }: PackagePickerProps)
   const [current, setCurrent] = useState(-1);
   const [isWrong, setIsWrong] = useState(false);
   const wanted = useDeferredValue(text.trim());
-  const { data } = useQuery({ ...packagesQuery(wanted), enabled: wanted !== "" });
+  const { data, failureReason } = useQuery({ ...packagesQuery(wanted), enabled: wanted !== "" });
   const { data: health } = useQuery(healthQuery);
   const found = (data?.packages ?? []).filter((one) => !chosen.includes(one.name));
   const isShown = isOpen && wanted !== "";
@@ -118,7 +119,10 @@ export function PackagePicker({ chosen, onChange, problem }: PackagePickerProps)
                     <span className="option-about muted">{one.description}</span>
                   </div>
                 ))}
-                {data && found.length === 0 && <p className="muted option">{t("create.noPackage")}</p>}
+                {failureReason && <p className="muted option">{reasonOf(failureReason)}</p>}
+                {data && !failureReason && found.length === 0 && (
+                  <p className="muted option">{t("create.noPackage")}</p>
+                )}
               </div>
             )}
           </>
