@@ -118,6 +118,24 @@ async def test_forget_is_idempotent(tmp_path: Path) -> None:
     assert (await build(environments, "ws-a", "beta")).number == 1
 
 
+@pytest.mark.parametrize("kept", [b"", b"[]", b"{}x", b'{"alpha": {"version": "1"}}', b'{"alpha": 1}', None])
+async def test_a_list_of_packages_that_cannot_be_read_or_kept_is_made_again(tmp_path: Path, kept: bytes | None) -> None:
+    """It may be of another version; and where nothing can be written (None) it serves all the same."""
+    first = await open_environments(tmp_path)
+    names = [item.name for item in await first.search("")]
+    assert "alpha" in names
+    (index,) = (tmp_path / "home").glob("catalogue-*.json")
+    index.unlink()
+    if kept is None:
+        index.mkdir()
+    else:
+        index.write_bytes(kept)
+    again = await open_environments(tmp_path)
+    with pytest.raises(InvalidInput, match="alpha"):
+        await again.check(environment("minimal", ["alpa"], []))
+    assert [item.name for item in await again.search("")] == names
+
+
 async def test_templates_and_search_of_the_real_set(tmp_path: Path) -> None:
     environments = await open_environments(tmp_path, "debian")
     templates = {item.name: item for item in await environments.templates()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from nixos_workspaces.nix.executable import Nix
 from nixos_workspaces.nix.flakes import replace_file
 from nixos_workspaces.nix.names import is_package_name, nearest, suggestion
 from nixos_workspaces.nix.package_set import PackageSet, PackageSetKind
+
+log = logging.getLogger(__name__)
 
 INDEX_SECONDS = 900.0
 PATIENCE_SECONDS = 20.0
@@ -117,11 +120,15 @@ class Catalogue:
     async def _index(self) -> dict[str, Package]:
         """Read the index of this set, or make it."""
         try:
-            kept = json.loads(self._index_file.read_bytes())
-        except (FileNotFoundError, ValueError):
-            kept = await self._make_index()
-            replace_file(self._index_file, json.dumps(kept, sort_keys=True).encode())
-        return {name: Package(name, item["version"], item["description"], item["size"]) for name, item in kept.items()}
+            return _packages(json.loads(self._index_file.read_bytes()))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            # Not made yet, or by a version that kept something else in it.
+            made = await self._make_index()
+        try:
+            replace_file(self._index_file, json.dumps(made, sort_keys=True).encode())
+        except OSError as full:
+            log.warning("The list of packages is made again at the next start: it cannot be kept: %s", full)
+        return _packages(made)
 
     async def _make_index(self) -> dict[str, Any]:
         """Ask Nix for every package."""
@@ -166,6 +173,10 @@ class Catalogue:
                 words += ["--argstr", argument, value]
             answers |= await self._nix.json(*words, program="nix-instantiate", timeout=_LOOKUP_SECONDS)
         return answers
+
+
+def _packages(kept: Mapping[str, Any]) -> dict[str, Package]:
+    return {name: Package(name, item["version"], item["description"], item["size"]) for name, item in kept.items()}
 
 
 def _template(name: str, told: Mapping[str, Any]) -> Template:
