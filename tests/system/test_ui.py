@@ -343,6 +343,16 @@ def test_german_and_the_dark_theme_stay_chosen(ui: Tab) -> None:
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
+def test_a_page_follows_what_happens_elsewhere(ui: Tab, service: Service, workspace: JSON) -> None:
+    """Also where the address holds the name in the place of the id."""
+    for address in (workspace["id"], workspace["name"]):
+        ui.open(f"/workspaces/{address}")
+        for verb, status in (("pause", "paused"), ("resume", "running")):
+            service.nixws(verb, workspace["name"])
+            expect(ui.page.locator(f".detail-head .status-{status}")).to_be_visible()
+            expect(ui.page.locator(f".workspace-item .status-{status}").first).to_be_visible()
+
+
 def test_a_refused_action_is_rolled_back_with_its_reason(ui: Tab, service: Service, workspace: JSON) -> None:
     page = ui.page
     card = page.get_by_role("article", name=workspace["name"])

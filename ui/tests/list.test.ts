@@ -130,7 +130,7 @@ describe("events", () => {
     begin("first", "a");
     begin("other", "b");
     cancelTasks("a");
-    allTasks.set((all) => tasksAfter(all, [{ type: "workspace.deleted", workspace_id: "a" }]));
+    allTasks.set((now) => tasksAfter(now, [{ type: "workspace.deleted", workspace_id: "a" }]));
     expect(allTasks.get().map((one) => [one.title, one.state])).toEqual([
       ["other", "running"],
       ["first", "cancelled"],

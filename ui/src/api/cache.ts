@@ -1,4 +1,4 @@
-import type { QueryClient } from "@tanstack/react-query";
+import type { Query, QueryClient } from "@tanstack/react-query";
 import type { WorkspaceEvent } from "./EventsSocket";
 import { capacityQuery, workspaceKey, workspacesQuery } from "./queries";
 import { summaryOf, type Workspace, type WorkspaceDetail } from "./types";
@@ -8,6 +8,14 @@ export function upserted(list: readonly Workspace[], workspace: Workspace): Work
   const index = list.findIndex((item) => item.id === workspace.id);
   return index < 0 ? [workspace, ...list] : list.with(index, workspace);
 }
+
+/** The views of one workspace: an address may hold its name in the id's place. */
+export const viewsOf = (id: string) => ({
+  predicate: ({ queryKey, state }: Query): boolean =>
+    queryKey[0] === workspaceKey(id)[0] &&
+    queryKey.length === 2 &&
+    (queryKey[1] === id || (state.data as WorkspaceDetail | undefined)?.id === id),
+});
 
 function changed<T extends Workspace | WorkspaceDetail>(workspace: T, event: WorkspaceEvent): T {
   const { status, progress, fault } = event.workspace ?? event;
@@ -61,13 +69,14 @@ export function applyEvents(client: QueryClient, events: readonly WorkspaceEvent
     if (!id) continue;
     if (event.type === "workspace.deleted") {
       // Whoever looks at it asks again and is told that it is gone.
-      void client.resetQueries({ queryKey: workspaceKey(id) });
+      void client.resetQueries(viewsOf(id));
       continue;
     }
-    client.setQueryData<WorkspaceDetail>(workspaceKey(id), (detail) => detail && changed(detail, event));
+    client.setQueriesData<WorkspaceDetail>(viewsOf(id), (detail) => detail && changed(detail, event));
     const status = event.workspace?.status ?? event.status;
     if (event.type === "workspace.status" && status && SETTLED.has(status)) {
       void client.invalidateQueries({ queryKey: workspaceKey(id) });
+      void client.invalidateQueries(viewsOf(id));
     }
   }
 }
@@ -75,5 +84,6 @@ export function applyEvents(client: QueryClient, events: readonly WorkspaceEvent
 /** Brings a workspace that an answer gave in full into the list and its own view. */
 export function putDetail(client: QueryClient, detail: WorkspaceDetail): void {
   client.setQueryData(workspaceKey(detail.id), detail);
+  client.setQueriesData<WorkspaceDetail>(viewsOf(detail.id), detail);
   client.setQueryData(workspacesQuery.queryKey, (list) => list && upserted(list, summaryOf(detail)));
 }

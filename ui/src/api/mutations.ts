@@ -2,9 +2,9 @@ import { useMutation, useQueryClient, type QueryClient } from "@tanstack/react-q
 import { currentTranslate } from "../i18n/messages";
 import { amend, begin, cancelTasks } from "../shared/tasks";
 import { tell } from "../shared/toasts";
-import { putDetail } from "./cache";
+import { putDetail, viewsOf } from "./cache";
 import { ApiError, request, workspacePath } from "./client";
-import { workspaceKey, workspacesQuery } from "./queries";
+import { workspacesQuery } from "./queries";
 import {
   EXPECTED,
   type Status,
@@ -32,7 +32,7 @@ function showStatus(client: QueryClient, id: string, status: Status): () => void
     client.setQueryData(workspacesQuery.queryKey, (all) =>
       all?.map((item) => (item.id === id ? change(item) : item)),
     );
-    client.setQueryData<WorkspaceDetail>(workspaceKey(id), (detail) => detail && change(detail));
+    client.setQueriesData<WorkspaceDetail>(viewsOf(id), (detail) => detail && change(detail));
   };
   put(status);
   return () => before && put(before, status);

@@ -137,7 +137,7 @@ export function TerminalPane(props: TerminalPaneProps) {
         role="group"
         aria-label={t("terminal.label", { name: label })}
       />
-      <KeyBar isControl={isControl} onControl={() => setIsControl(!isControl)} onKey={press} />
+      {isCurrent && <KeyBar isControl={isControl} onControl={() => setIsControl(!isControl)} onKey={press} />}
       <Suspense>
         {pasting && <PasteDialog text={pasting} onPaste={paste} onClose={() => setPasting("")} />}
       </Suspense>
