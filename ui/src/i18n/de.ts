@@ -30,6 +30,8 @@ export const de: Catalogue = {
   "locale.label": "Sprache",
   "locale.en": "English",
   "locale.de": "Deutsch",
+  "keys.control": "Strg",
+  "keys.enter": "Eingabe",
   "keys.single": "Kürzel aus einer Taste",
 
   "signin.title": "Anmelden",

@@ -28,6 +28,8 @@ export const en = {
   "locale.label": "Language",
   "locale.en": "English",
   "locale.de": "Deutsch",
+  "keys.control": "Ctrl",
+  "keys.enter": "Enter",
   "keys.single": "Single-key shortcuts",
 
   "signin.title": "Sign in",

@@ -5,6 +5,7 @@ import { lazy, Suspense, useState } from "react";
 import { sessionQuery } from "../api/queries";
 import { useT } from "../i18n/messages";
 import { Logo } from "./Logo";
+import { modifier } from "./modifier";
 import { useShortcuts } from "./shortcuts";
 import { useStore } from "./Store";
 import { tasks } from "./tasks";
@@ -51,7 +52,7 @@ export function AppShell() {
           <button type="button" className="bar-button palette-button" onClick={() => setPanel("palette")}>
             <Command aria-hidden size={16} />
             <span className="wide-only">{t("palette.open")}</span>
-            <kbd className="wide-only">Ctrl K</kbd>
+            <kbd className="wide-only">{modifier(t)} K</kbd>
             <span className="narrow-only visually-hidden">{t("palette.open")}</span>
           </button>
           <button type="button" className="bar-button" onClick={() => setPanel("tasks")}>

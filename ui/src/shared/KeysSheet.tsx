@@ -1,10 +1,10 @@
 import { useT } from "../i18n/messages";
 import type { MessageKey } from "../i18n/en";
 import { Modal } from "./Modal";
+import { modifier } from "./modifier";
 
-const MOD = /Mac|iP(hone|ad)/.test(navigator.platform) ? "⌘" : "Ctrl";
 const KEYS: [string, MessageKey][] = [
-  [`${MOD} K`, "help.palette"],
+  ["Mod K", "help.palette"],
   ["?", "help.help"],
   ["/", "help.filter"],
   ["c", "help.create"],
@@ -15,12 +15,20 @@ const KEYS: [string, MessageKey][] = [
   ["Ctrl Shift C", "help.copy"],
   ["Ctrl Shift V", "help.pasteKey"],
   ["Ctrl F6", "help.leave"],
-  [`${MOD} S`, "help.save"],
+  ["Mod S", "help.save"],
 ];
 
 /** Every key that does something. */
 export default function KeysSheet({ onClose }: { onClose: () => void }) {
   const t = useT();
+  const named = (key: string) =>
+    key === "Mod"
+      ? modifier(t)
+      : key === "Ctrl"
+        ? t("keys.control")
+        : key === "Enter"
+          ? t("keys.enter")
+          : key;
   return (
     <Modal isOpen onClose={onClose} title={t("help.title")}>
       <dl className="keys-sheet">
@@ -29,7 +37,7 @@ export default function KeysSheet({ onClose }: { onClose: () => void }) {
             <dt>{t(text)}</dt>
             <dd>
               {key.split(" ").map((one) => (
-                <kbd key={one}>{one}</kbd>
+                <kbd key={one}>{named(one)}</kbd>
               ))}
             </dd>
           </div>
