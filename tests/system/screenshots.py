@@ -204,21 +204,24 @@ def uploads(stage: Stage, page: Page, camera: Camera) -> None:
     stage.service.api("DELETE", "/workspaces/pictured/files/home/nixos/many?recursive=1")
 
 
-def is_cut_off(stage: Stage, page: Page, camera: Camera) -> None:
+SCENES: dict[str, tuple[str, Callable[[Stage, Page, Camera], None]]] = {
+    "uploads": ("/workspaces/pictured/files", uploads),
+}
+"""What needs more than the page."""
+
+
+def is_cut_off(stage: Stage, opened: Tab, camera: Camera) -> None:
     """The service is killed under an open terminal."""
+    if not camera.wants("offline"):
+        return
+    page = opened.page
+    opened.open("/workspaces/pictured/terminal")
     shows_terminal(page)
     os.kill(stage.service.pid_of("serve"), signal.SIGKILL)
     page.get_by_text("The service does not answer.").first.wait_for()
     page.locator(".terminal-banner").wait_for()
     camera.take("offline", 0)  # it is back in a moment
     expect(page.get_by_text("The service does not answer.")).to_have_count(0, timeout=60_000)
-
-
-SCENES: dict[str, tuple[str, Callable[[Stage, Page, Camera], None]]] = {
-    "uploads": ("/workspaces/pictured/files", uploads),
-    "offline": ("/workspaces/pictured/terminal", is_cut_off),
-}
-"""What needs more than the page."""
 
 
 def first_pictures(opened: Tab, camera: Camera, token: str) -> None:
@@ -323,6 +326,11 @@ def main() -> None:
             opened.page.keyboard.press("Enter")
             opened.page.wait_for_url("**/workspaces")
             take_german(opened.page, camera, opened.open)
+        service.delete("building")  # its build would outlive a service that is killed
+        for size in windows:
+            opened, camera = window(*size)
+            opened.sign_in(service.token)
+            is_cut_off(stage, opened, camera)
 
 
 if __name__ == "__main__":
