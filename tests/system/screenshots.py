@@ -135,6 +135,7 @@ def has_done_much(page: Page) -> None:
     head.get_by_role("button", name="Pause").click()
     head.get_by_role("button", name="Resume").click()
     head.locator(".status-running").wait_for()
+    page.wait_for_timeout(1_000)
     page.goto(page.url.replace("pictured", "failed"))
     head.get_by_role("button", name="Start").click()
     page.get_by_role("button", name="Tasks").click()
@@ -188,8 +189,9 @@ class Camera:
 
 def ends_terminals(stage: Stage) -> None:
     """Leave no terminal of an earlier picture."""
-    for one in stage.service.api("GET", "/workspaces/pictured/terminals")["terminals"]:
-        stage.service.api("DELETE", f"/workspaces/pictured/terminals/{one['id']}", 204)
+    place = f"{stage.service.url}/api/nixos/workspaces/pictured/terminals"
+    for one in stage.service.http.get(place).json()["terminals"]:
+        stage.service.http.delete(f"{place}/{one['id']}")
 
 
 def uploads(stage: Stage, page: Page, camera: Camera) -> None:
