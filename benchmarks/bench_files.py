@@ -220,16 +220,20 @@ def at_once(running: Service, mib: int, count: int, rounds: int, scratch: Path) 
 
         ours = [f"ours-{number}" for number in range(count)]
         with running.growth() as grown:
-            for _ in range(rounds):
+            for turn in range(rounds):
                 for number in range(count):
                     running.remove(f"ours-{number}")
                     running.remove(f"theirs-{number}")
                 puts = [f"put -f {source} theirs-{number}\n" for number in range(count)]
-                seconds["sftp up"].append(all_of(running.sftp, puts))
-                seconds["up"].append(all_of(running.upload, [source] * count, ours))
                 gets = [f"get theirs-{number} {place}\n" for number, place in enumerate(places)]
-                seconds["sftp down"].append(all_of(running.sftp, gets))
-                seconds["down"].append(all_of(running.download, ours, places))
+                turns: list[tuple[str, Any, tuple[Any, ...]]] = [
+                    ("sftp up", running.sftp, (puts,)),
+                    ("up", running.upload, ([source] * count, ours)),
+                    ("sftp down", running.sftp, (gets,)),
+                    ("down", running.download, (ours, places)),
+                ]
+                for name, work, arguments in turns if turn % 2 else [*turns[1::-1], *turns[:1:-1]]:
+                    seconds[name].append(all_of(work, *arguments))
     for place in places:
         place.unlink()
     return compared(seconds, mib * count) | {"memory growth, MiB": round(grown[0] / MIB, 1)}

@@ -16,7 +16,7 @@ from nixos_workspaces.files.paths import shown
 from nixos_workspaces.files.sessions import Session
 
 DEPTH = 6
-"""Blocks of one transfer that are on their way at the same time."""
+"""Blocks of one transfer that are on their way at the same time, while few transfers run (``Session.depth``)."""
 _READ_DEPTH = 8
 """The same for reading: the requests are small, and half of them are sent with one system call."""
 MAX_NAMES = 100_000
@@ -229,8 +229,9 @@ async def _blocks(
     done = start
     try:
         while done < end:
-            few = len(pending) <= _READ_DEPTH // 2
-            while few and position < end and len(pending) < _READ_DEPTH:
+            depth = session.depth(_READ_DEPTH)
+            few = len(pending) <= depth // 2
+            while few and position < end and len(pending) < depth:
                 size = min(session.block_bytes, end - position)
                 pending.append((size, session.bulk.read(file, size, position)))
                 position += size

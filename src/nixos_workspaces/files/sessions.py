@@ -40,6 +40,10 @@ PATIENCE_SECONDS = 120.0
 IDLE_SECONDS = 30.0
 """How long a session is kept that nobody uses."""
 CLOSE_SECONDS = 5.0
+BLOCKS_UNDER_WAY = 32
+"""Blocks of data that all transfers together have on their way, about 8 MiB, as long as each has ``FEWEST_BLOCKS``."""
+FEWEST_BLOCKS = 2
+"""With one block only the workspace would wait for the next while we wait for its answer."""
 
 
 class Lane(StrEnum):
@@ -55,13 +59,21 @@ class Session:
     Its methods turn what goes wrong into errors of ours; ``path`` is what they name.
     """
 
-    def __init__(self, sftp: asyncssh.SFTPClient, stack: AsyncExitStack, alive: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        sftp: asyncssh.SFTPClient,
+        stack: AsyncExitStack,
+        alive: Callable[[], Awaitable[None]],
+        share: Callable[[], int],
+    ) -> None:
+        """``alive`` returns if the workspace answers others; ``share`` tells a transfer's part of the blocks."""
         self.sftp = sftp
         self.bulk = Bulk(sftp)
         self.spoiled = False
         self.block_bytes = min(sftp.limits.max_read_len, sftp.limits.max_write_len, 255 * 1024)
         self._stack = stack
         self._alive = alive
+        self._share = share
         self._home: bytes | None = None
         self._forgotten: set[asyncio.Future[object]] = set()
         self._ended = asyncio.create_task(sftp.wait_closed())
@@ -70,6 +82,10 @@ class Session:
     def usable(self) -> bool:
         """Whether it can be used by the next caller."""
         return not self.spoiled and not self._ended.done()
+
+    def depth(self, most: int) -> int:
+        """Return how many blocks of a transfer may be on their way now, ``most`` where few transfers run."""
+        return max(FEWEST_BLOCKS, min(most, self._share()))
 
     async def do(self, request: Awaitable[T], path: bytes = b"", *, seconds: float = DEADLINE_SECONDS) -> T:
         """Return the answer to a request that takes a moment; raise ``Unavailable`` after ``seconds``."""
@@ -153,6 +169,8 @@ class Sessions:
         self._bounds = {Lane.QUICK: quick, Lane.TRANSFER: transfers}
         self._workspaces: dict[str, _Lanes] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._transfers = 0
+        """How many run now."""
 
     @asynccontextmanager
     async def lease(self, workspace_id: str, lane: Lane = Lane.QUICK) -> AsyncIterator[Session]:
@@ -170,9 +188,11 @@ class Sessions:
             await self._enter(lanes, lane, until)
             try:
                 session = await self._session(workspace_id, lanes, until)
+                self._transfers += lane is Lane.TRANSFER
                 try:
                     yield session
                 finally:
+                    self._transfers -= lane is Lane.TRANSFER
                     self._give_back(workspace_id, lanes, session)
             finally:
                 lanes.free[lane].release()
@@ -215,7 +235,10 @@ class Sessions:
             raise stuck() from late
         except (asyncssh.Error, OSError) as error:
             raise translated(error) from error
-        return Session(sftp, stack, lambda: self._probe(workspace_id))
+        return Session(sftp, stack, lambda: self._probe(workspace_id), self._share)
+
+    def _share(self) -> int:
+        return BLOCKS_UNDER_WAY // max(self._transfers, 1)
 
     async def _probe(self, workspace_id: str) -> None:
         """Return if the workspace answers a request of another session; raise ``Unavailable`` otherwise."""

@@ -140,7 +140,7 @@ class Staged:
         block = self._session.block_bytes
         while self._gathered_bytes >= block:
             self._send(block)
-            while len(self._waiting) >= DEPTH:
+            while len(self._waiting) >= self._session.depth(DEPTH):
                 await self._acknowledge()
         if self.acknowledged - self._synced >= SYNC_BYTES:
             await self._session.do_patiently(self._file.fsync(), self.path)
