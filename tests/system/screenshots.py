@@ -41,6 +41,7 @@ class Stage:
 
 
 def shows_terminal(page: Page) -> None:
+    sees(page, "$")
     page.locator(".xterm-screen").last.click()
     page.keyboard.press("Control+c")
     types(page, "clear; git --version; ls -la --color /etc | head -20")
