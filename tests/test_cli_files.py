@@ -141,6 +141,46 @@ def test_edit_does_not_overwrite_what_others_changed(service: FilesWeb, home: Pa
     shutil.rmtree(kept.parent)
 
 
+def test_an_editor_that_fails_writes_nothing(service: FilesWeb, home: Path, tmp_path: Path) -> None:
+    (home / "f").write_bytes(b"one\n")
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\necho two >> "$1"; exit 1\n')
+    editor.chmod(0o755)
+    refused = nixws(service, "edit", f"files:{home}/f", EDITOR=str(editor))
+    assert refused.returncode == 2
+    assert (home / "f").read_bytes() == b"one\n"
+    kept = Path(refused.stderr.decode().partition("kept in ")[2].replace("\n", "").rstrip("."))
+    assert kept.read_bytes() == b"one\ntwo\n"
+    shutil.rmtree(kept.parent)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["cp", "{tmp}/nothing", "files:{home}/x"], "nothing: No such file"),
+        (["cp", "files:{home}/f", "{tmp}/no/dir/f"], "No such file"),
+        (["cp", "files:{home}/f", "/proc/f"], "/proc/"),
+        (["cp", "{tmp}/closed/f", "files:{home}/x"], "closed/f: "),
+        (["edit", "files:{home}/f"], "/no/editor: No such file"),
+    ],
+)
+def test_what_is_wrong_on_this_side_is_one_sentence(
+    service: FilesWeb, home: Path, tmp_path: Path, words: list[str], named: str
+) -> None:
+    (home / "f").write_bytes(b"content")
+    (tmp_path / "closed").write_bytes(b"a file, not a directory")
+    given_words = [word.format(tmp=tmp_path, home=home) for word in words]
+    refused = nixws(service, *given_words, EDITOR="/no/editor", COLUMNS="500")
+    assert refused.returncode == 2
+    told = refused.stderr.decode()
+    assert told.startswith("nixws: ")
+    assert named in told
+    assert "Traceback" not in told
+    assert (
+        json.loads(nixws(service, "--json", *given_words, EDITOR="/no/editor").stderr)["error"]["code"] == "local_file"
+    )
+
+
 def test_sync_sends_what_changed(service: FilesWeb, home: Path, tmp_path: Path) -> None:
     from nixos_workspaces.cli.files import Remote
     from nixos_workspaces.cli.sync import Mirror

@@ -144,8 +144,27 @@ def test_conditions(service: FilesWeb, http: httpx2.Client, home: Path) -> None:
     assert http.put(where, content=b"lost", headers={"If-None-Match": "*"}).status_code == 412
     assert http.put(where, content=b"lost", headers={"If-Match": "junk"}).status_code == 422
     assert http.get(where).content == b"two"
-    old = {"If-Modified-Since": "Sun, 06 Nov 1994 08:49:37 GMT"}
-    assert http.get(where, headers=old).status_code == 200
+    old = "Sun, 06 Nov 1994 08:49:37 GMT"
+    assert http.get(where, headers={"If-Modified-Since": old}).status_code == 200
+    present = second.headers["etag"]
+    for wanted in (
+        {"If-Match": present},
+        {"If-Match": "*"},
+        {"If-Match": f'"x", {present}', "If-Unmodified-Since": old},
+    ):
+        assert http.get(where, headers=wanted).content == b"two"
+    for unwanted in ({"If-Match": first}, {"If-Match": "junk"}, {"If-Unmodified-Since": old}):
+        lost = http.get(where, headers=unwanted)
+        assert (lost.status_code, lost.json()["error"]["code"]) == (412, "precondition_failed")
+    assert http.get(where, headers={"If-Unmodified-Since": "at no time"}).status_code == 200
+
+
+def test_a_method_that_a_file_does_not_know_is_told_all_that_it_knows(
+    service: FilesWeb, http: httpx2.Client, home: Path
+) -> None:
+    refused = http.post(url(service, home / "f"), content=b"")
+    assert refused.status_code == 405
+    assert set(refused.headers["allow"].split(", ")) == {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "PUT"}
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])

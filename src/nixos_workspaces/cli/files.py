@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import stat
 import subprocess
 import sys
@@ -140,9 +141,15 @@ def edit(context: typer.Context, where: Where) -> None:
                 tag = ""
         before = local.read_bytes()
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-        subprocess.run([*shlex.split(editor), str(local)], check=False)
+        try:
+            done = subprocess.run([*shlex.split(editor), str(local)], check=False)
+        except OSError:
+            shutil.rmtree(directory)
+            raise
         after = local.read_bytes()
         if after != before:
+            if done.returncode:
+                raise InvalidInput(f"{editor} failed: nothing was written. Your version is kept in {local}.")
             try:
                 calls.write(remote.path, after, if_match=tag.removeprefix("W/") or None)
             except WorkspacesError:

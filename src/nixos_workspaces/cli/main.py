@@ -18,7 +18,7 @@ import typer
 from nixos_workspaces import __version__
 from nixos_workspaces.cli import catalogue, files, service, ssh, sync, terminals, tokens, workspaces
 from nixos_workspaces.cli.target import Target, fail
-from nixos_workspaces.errors import WorkspacesError
+from nixos_workspaces.errors import InvalidInput, WorkspacesError
 
 app = typer.Typer(
     name="nixws",
@@ -79,6 +79,11 @@ def main(words: Sequence[str] | None = None) -> None:
         # Who read our output has seen enough; keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as failed:
+        # A local file that is not there, cannot be written, a program that does not exist.
+        about = f"{os.fsdecode(failed.filename)}: " if isinstance(failed.filename, str | bytes) else ""
+        refused = InvalidInput(f"{about}{failed.strerror or failed}.", code="local_file")
+        sys.exit(fail(refused, as_json=given[:1] == ["--json"]))
 
 
 if __name__ == "__main__":

@@ -163,7 +163,8 @@ def allowed_methods(app: FastAPI, path: str) -> list[str]:
     """Return every method that some documented route answers at this path."""
     methods = {"OPTIONS"}
     for template, operations in app.openapi()["paths"].items():
-        if re.fullmatch(re.sub(r"\\{[a-z_]+\\}", "[^/]+", re.escape(template)), path):
+        below = re.sub(r"\\{file_path\\}", "(?s:.*)", re.escape(template))
+        if re.fullmatch(re.sub(r"\\{[a-z_]+\\}", "[^/]+", below), path):
             methods.update(method.upper() for method in operations)
     if "GET" in methods:
         methods.add("HEAD")

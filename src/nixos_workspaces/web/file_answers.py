@@ -99,14 +99,29 @@ def not_modified(headers: Headers, download: Download) -> bool:
     return not _newer(headers.get("if-modified-since"), download)
 
 
+def is_another_version(headers: Headers, download: Download) -> bool:
+    """Whether the client wants another version than this one, or none that was changed since (RFC 9110, 13.2.2)."""
+    given = headers.get("if-match")
+    if given is not None:
+        return given.strip() != "*" and not (download.strong and download.etag in (tags(given) or ()))
+    since = _time(headers.get("if-unmodified-since"))
+    return since is not None and download.entry.modified > since
+
+
 def _newer(since: str | None, download: Download) -> bool:
     """Whether the file was changed after an HTTP date; also when there is none, or it cannot be read."""
-    if since is None or not download.strong:
-        return True
+    told = _time(since)
+    return told is None or not download.strong or download.entry.modified > told
+
+
+def _time(date: str | None) -> float | None:
+    """Return the time of an HTTP date; None where there is none, or it cannot be read."""
+    if date is None:
+        return None
     try:
-        return download.entry.modified > parsedate_to_datetime(since).timestamp()
+        return parsedate_to_datetime(date).timestamp()
     except (ValueError, TypeError, OverflowError):
-        return True
+        return None
 
 
 def wanted_range(headers: Headers, download: Download) -> tuple[int, int] | None:

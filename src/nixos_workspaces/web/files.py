@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from nixos_workspaces.errors import InvalidInput
+from nixos_workspaces.errors import Conflict, InvalidInput
 from nixos_workspaces.file_schemas import (
     ChangeFile,
     CopyFile,
@@ -28,7 +28,7 @@ from nixos_workspaces.file_schemas import (
     WrittenAnswer,
 )
 from nixos_workspaces.files import Batch, Format, Order, Outcome, Wanted
-from nixos_workspaces.files.paths import checked
+from nixos_workspaces.files.paths import checked, shown
 from nixos_workspaces.web.dependencies import Asked
 from nixos_workspaces.web.errors import Refusal, error_response, request_id_of
 from nixos_workspaces.web.file_answers import (
@@ -36,6 +36,7 @@ from nixos_workspaces.web.file_answers import (
     FileStream,
     disposition,
     file_headers,
+    is_another_version,
     not_modified,
     wanted_range,
 )
@@ -284,7 +285,7 @@ async def copy_file(request: Request, here: Here) -> CountAnswer:
 @router.get(
     "/files/{file_path:anybytes}",
     responses={
-        **problems(404, 409, 429, body=False),
+        **problems(404, 409, 412, 429, body=False),
         200: {"content": _BYTES, "description": "The file, or the archive."},
         206: {"content": _BYTES, "description": "The part that Range asked for."},
         304: {"description": "The client has this version."},
@@ -305,6 +306,12 @@ async def download_file(request: Request, here: Here, file_path: FilePath) -> Re
             return await _archive(here, workspace_id, file_path, Format(form), stack, head=request.method == "HEAD")
         download = await stack.enter_async_context(here.files.download(workspace_id, file_path))
         headers = file_headers(download)
+        if is_another_version(request.headers, download):
+            raise Conflict(
+                f"{shown(file_path)!r} is another version than If-Match or If-Unmodified-Since asks for.",
+                code="precondition_failed",
+                field="path",
+            )
         if not_modified(request.headers, download):
             return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Last-Modified")})
         size = download.entry.size
