@@ -40,6 +40,15 @@ async def test_listing_tells_name_type_size_mode_time_owner_and_target(
     assert len((await files.list(WS, os.fsencode(home), Wanted(hidden=True))).entries) == 5
 
 
+async def test_what_the_kernel_tells_is_read_though_it_has_no_size(files: Files) -> None:
+    assert await read(files, Path("/proc/version")) == Path("/proc/version").read_bytes()  # noqa: ASYNC240 - no disk
+    async with files.download(WS, b"/proc/version") as download:
+        assert b"".join([block async for block in download.stream(1, 4)]) == b"inu"
+    with pytest.raises(Conflict) as refused:
+        await read(files, Path("/proc/kallsyms"))
+    assert refused.value.code == "size_unknown"
+
+
 @pytest.mark.parametrize("order", list(Order))
 async def test_pages_hold_every_name_once_in_order(files: Files, server: LocalSshd, home: Path, order: Order) -> None:
     for number in range(23):

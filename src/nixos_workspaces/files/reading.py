@@ -140,8 +140,12 @@ async def opened(session: Session, path: bytes, now: Callable[[], float], close:
     found = entry(path, await session.do(file.stat(), path))
     require_file(found)
     content: bytes | None = None
-    if fresh := is_fresh(found, now()):
-        content = await _whole(session, file, found) if found.size <= SMALL_BYTES else None
+    fresh = is_fresh(found, now())
+    if not found.size:
+        content = await _unsized(session, file, path)
+        found = replace(found, size=len(content))
+    elif fresh and found.size <= SMALL_BYTES:
+        content = await _whole(session, file, found)
 
     def stream(start: int, end: int) -> AsyncIterator[bytes]:
         if not 0 <= start <= end <= found.size:
@@ -177,6 +181,18 @@ async def _whole(session: Session, file: asyncssh.SFTPClientFile, found: Entry) 
     content = await _read(session, file, found.path, 0, found.size)
     if len(content) != found.size:
         raise _changed(found.path)
+    return content
+
+
+async def _unsized(session: Session, file: asyncssh.SFTPClientFile, path: bytes) -> bytes:
+    """Return what a file holds that tells no size: nothing, or what the kernel has to say under /proc and /sys."""
+    content = await _read(session, file, path, 0, SMALL_BYTES + 1)
+    if len(content) > SMALL_BYTES:
+        raise Conflict(
+            f"{shown(path)!r} tells no size, and is longer than {SMALL_BYTES} bytes; read it in a terminal.",
+            code="size_unknown",
+            field="path",
+        )
     return content
 
 
