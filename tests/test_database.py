@@ -168,6 +168,24 @@ async def test_a_connection_that_cannot_be_set_up_is_unavailable(
     await database.close()
 
 
+async def test_a_full_disk_is_unavailable_and_keeps_what_was_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await (await open_database(tmp_path / "test.db")).close()
+    monkeypatch.setattr("nixos_workspaces.database.engine._PRAGMAS", ("PRAGMA max_page_count=1",))  # of what is there
+    database = await open_database(tmp_path / "test.db")
+    stored = 0
+    with pytest.raises(Unavailable, match="full") as refused:
+        while stored < 10_000:
+            async with database.transaction() as tx:
+                await tx.audit.append(AuditEntry(NOW, "ann", "create", "ws-1", "accepted", "r" * 500))
+            stored += 1
+    assert refused.value.code == "database_unavailable"
+    async with database.reading() as tx:
+        assert len(await tx.audit.entries(limit=10_000)) == stored
+    await database.close()
+
+
 async def test_reading_does_not_wait_for_writers(tmp_path: Path) -> None:
     """A transaction that writes and takes its time keeps nobody from reading what was before it."""
     database = await open_database(tmp_path / "test.db")
