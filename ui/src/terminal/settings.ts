@@ -35,8 +35,17 @@ function isSettings(value: unknown): value is TerminalSettings {
 
 export const terminalSettings = keptStore("nixws.terminal", START, isSettings);
 
+/** On a dark ground the usual red, blue, magenta and grey are too dark to be read. */
+const ON_DARK: ITheme = { red: "#f0605a", blue: "#6ea8e0", magenta: "#c792d8", brightBlack: "#8a9199" };
+
 export const THEMES: Record<TerminalSettings["scheme"], ITheme> = {
-  dark: { background: "#000000", foreground: "#ffffff", cursor: "#ffffff", selectionBackground: "#3b5f7d" },
+  dark: {
+    ...ON_DARK,
+    background: "#000000",
+    foreground: "#ffffff",
+    cursor: "#ffffff",
+    selectionBackground: "#3b5f7d",
+  },
   light: {
     background: "#ffffff",
     foreground: "#1a2228",
@@ -60,6 +69,7 @@ export const THEMES: Record<TerminalSettings["scheme"], ITheme> = {
     brightWhite: "#1a2228",
   },
   nixos: {
+    ...ON_DARK,
     background: "#14202b",
     foreground: "#e6f1f9",
     cursor: "#7ebae4",
