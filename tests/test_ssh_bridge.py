@@ -278,7 +278,7 @@ async def test_a_client_that_never_reads_costs_little(bridge: SSHBridge) -> None
             ends.append(listed[session.terminal_id])
             if ends[-1] == ends[-2] > 0:
                 break
-        assert ends[-1] <= 2 * (1 << 17) + (1 << 15)
+        assert ends[-1] <= (1 << 17) + CREDIT_BYTES + (1 << 15)
         assert len(screen.output) <= (1 << 17) + (1 << 15)
         session.close()
         await bridge.close_terminal(WORKSPACE, session.terminal_id)
@@ -357,7 +357,7 @@ async def test_pasting_into_a_program_that_echoes_does_not_lock_up(bridge: SSHBr
 
 
 async def test_a_client_that_fell_behind_the_ring_is_told_the_gap(program: Path) -> None:
-    async with inside(program, "--ring", str(1 << 18)) as small, bridge_to(small) as bridge:
+    async with inside(program, "--ring", str(5 << 16)) as small, bridge_to(small) as bridge:
         screen = Screen()
         start = Start(80, 24, "stty raw; seq 1 100000; echo end; sleep 1000")
         session = await bridge.create_terminal_session(WORKSPACE, screen, start)
