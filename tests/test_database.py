@@ -175,11 +175,16 @@ async def test_a_full_disk_is_unavailable_and_keeps_what_was_stored(
     monkeypatch.setattr("nixos_workspaces.database.engine._PRAGMAS", ("PRAGMA max_page_count=1",))  # of what is there
     database = await open_database(tmp_path / "test.db")
     stored = 0
-    with pytest.raises(Unavailable, match="full") as refused:
-        while stored < 10_000:
+
+    async def store_for_ever() -> None:
+        nonlocal stored
+        while True:
             async with database.transaction() as tx:
                 await tx.audit.append(AuditEntry(NOW, "ann", "create", "ws-1", "accepted", "r" * 500))
             stored += 1
+
+    with pytest.raises(Unavailable, match="full") as refused:
+        await asyncio.wait_for(store_for_ever(), 60)
     assert refused.value.code == "database_unavailable"
     async with database.reading() as tx:
         assert len(await tx.audit.entries(limit=10_000)) == stored
