@@ -1,6 +1,6 @@
 """Files through the API against OpenSSH's own sftp, on the same file, in the same run, over the same sshd.
 
-    .venv/bin/python benchmarks/bench_files.py [--mib 1024] [--at-once 10] [--at-once-mib 512] [--rounds 5]
+    .venv/bin/python benchmarks/bench_files.py [--mib 1024] [--at-once 10] [--at-once-mib 1024] [--rounds 5]
 
 Prints throughput and its ratio to sftp (one at a time, and ten of ours against ten of theirs), the growth of the
 service's memory, and many small files by one form against one request each; keeps it all in ``results/files.json``

@@ -64,16 +64,16 @@ class Session:
         sftp: asyncssh.SFTPClient,
         stack: AsyncExitStack,
         alive: Callable[[], Awaitable[None]],
-        share: Callable[[], int],
+        transfers: Callable[[], int],
     ) -> None:
-        """``alive`` returns if the workspace answers others; ``share`` tells a transfer's part of the blocks."""
+        """``alive`` returns if the workspace answers others; ``transfers`` tells how many run now."""
         self.sftp = sftp
         self.bulk = Bulk(sftp)
         self.spoiled = False
         self.block_bytes = min(sftp.limits.max_read_len, sftp.limits.max_write_len, 255 * 1024)
         self._stack = stack
         self._alive = alive
-        self._share = share
+        self._transfers = transfers
         self._home: bytes | None = None
         self._forgotten: set[asyncio.Future[object]] = set()
         self._ended = asyncio.create_task(sftp.wait_closed())
@@ -85,7 +85,11 @@ class Session:
 
     def depth(self, most: int) -> int:
         """Return how many blocks of a transfer may be on their way now, ``most`` where few transfers run."""
-        return max(FEWEST_BLOCKS, min(most, self._share()))
+        return max(FEWEST_BLOCKS, min(most, self.share(BLOCKS_UNDER_WAY)))
+
+    def share(self, amount: int) -> int:
+        """Return one transfer's part of what there is for all that run now."""
+        return amount // max(self._transfers(), 1)
 
     async def do(self, request: Awaitable[T], path: bytes = b"", *, seconds: float = DEADLINE_SECONDS) -> T:
         """Return the answer to a request that takes a moment; raise ``Unavailable`` after ``seconds``."""
@@ -235,10 +239,7 @@ class Sessions:
             raise stuck() from late
         except (asyncssh.Error, OSError) as error:
             raise translated(error) from error
-        return Session(sftp, stack, lambda: self._probe(workspace_id), self._share)
-
-    def _share(self) -> int:
-        return BLOCKS_UNDER_WAY // max(self._transfers, 1)
+        return Session(sftp, stack, lambda: self._probe(workspace_id), lambda: self._transfers)
 
     async def _probe(self, workspace_id: str) -> None:
         """Return if the workspace answers a request of another session; raise ``Unavailable`` otherwise."""

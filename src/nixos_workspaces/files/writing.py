@@ -25,7 +25,9 @@ from nixos_workspaces.files.sessions import Session
 
 NEW_FILE_MODE = 0o644
 SYNC_BYTES = 256 << 20
-"""After so many bytes what was written is forced to disk, so that the last sync of a large file is short."""
+"""After so many bytes of all transfers, what one of them wrote is forced to disk, so that its last sync is short: the
+more run, the sooner, as they would all wait for the disk at their ends while nobody uses the processors."""
+LEAST_SYNC_BYTES = 32 << 20
 SPARE_BYTES = 1 << 20
 """Fewer free bytes than this count as "no space left": SFTP does not tell why a write failed."""
 
@@ -142,7 +144,7 @@ class Staged:
             self._send(block)
             while len(self._waiting) >= self._session.depth(DEPTH):
                 await self._acknowledge()
-        if self.acknowledged - self._synced >= SYNC_BYTES:
+        if self.acknowledged - self._synced >= max(self._session.share(SYNC_BYTES), LEAST_SYNC_BYTES):
             await self._session.do_patiently(self._file.fsync(), self.path)
             self._synced = self.acknowledged
 
