@@ -70,6 +70,18 @@ def test_only_who_has_a_code_or_token_gets_in(browser: Browser, service: Service
         assert service.http.get(f"{service.url}/api/nixos/session").status_code == 200
 
 
+def test_an_address_without_a_page_leads_on(ui: Tab, service: Service) -> None:
+    page = ui.page
+    answer = page.goto(f"{service.url}/nowhere/at-all?q=1")
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.get_by_text("There is nothing at this address")).to_be_visible()
+    page.get_by_role("main").get_by_role("link").first.click()
+    page.wait_for_url("**/workspaces")
+    told = service.http.get(f"{service.url}/nowhere")
+    assert (told.status_code, told.json()["error"]["code"]) == (404, "no_such_route")
+
+
 def test_wrong_values_in_the_form_are_named(ui: Tab, workspace: JSON) -> None:
     page = ui.page
     form_of(page)

@@ -47,7 +47,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.terminal_sockets = OpenSockets(services.tokens.authenticate)
     app.state.tickets = Tickets()
     app.state.max_body_bytes = services.settings.max_body_bytes
-    errors.install(app)
+    errors.install(app, pages.page_not_found)
     for router in (
         workspaces.router,
         terminals.router,

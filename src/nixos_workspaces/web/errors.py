@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -123,8 +123,11 @@ def request_id_of(request: Request) -> str:
     return str(request.scope.get("state", {}).get("request_id", ""))
 
 
-def install(app: FastAPI) -> None:
-    """Make every error that leaves a route an answer in the one shape."""
+def install(app: FastAPI, page_not_found: Callable[[Request], Response | None]) -> None:
+    """Make every error that leaves a route an answer in the one shape.
+
+    ``page_not_found`` may answer in another way where there is no route.
+    """
 
     async def ours(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, errors.WorkspacesError)
@@ -140,6 +143,8 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         match error.status_code:
             case 404:
+                if (page := page_not_found(request)) is not None:
+                    return page
                 refusal = Refusal(
                     "no_such_route", "There is nothing at this path; see /api/openapi.json for what there is."
                 )

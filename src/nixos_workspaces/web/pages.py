@@ -126,6 +126,14 @@ for _path in ("/sign-in", "/workspaces", "/workspaces/{path:path}"):
     router.add_api_route(_path, ui_route, methods=["GET"], include_in_schema=False, route_class_override=APIRoute)
 
 
+def page_not_found(request: Request) -> Response | None:
+    """Serve the UI, which says so and leads on, to a browser that looks for a page where there is none."""
+    wants_page = request.method in {"GET", "HEAD"} and "text/html" in request.headers.get("accept", "")
+    if not wants_page or request.url.path.startswith(("/api/", "/ws/", "/assets/")) or not _built():
+        return None
+    return FileResponse(UI_DIST / "index.html", status_code=404, headers={"Cache-Control": "no-cache"})
+
+
 def _built() -> bool:
     return (UI_DIST / "index.html").is_file()
 
