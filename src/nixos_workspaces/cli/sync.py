@@ -6,8 +6,11 @@ tree with what was sent, so that no order of events, and no name, can lead it as
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -45,9 +48,26 @@ def sync(
         _tell(mirror.step())
         if once:
             return
-        for changed in changes(source):
+        stopped = _stopped_by_interrupt()
+        for changed in changes(source, stopped):
             if changed or not mirror.complete:
                 _tell(mirror.step())
+    raise KeyboardInterrupt
+
+
+def _stopped_by_interrupt() -> threading.Event:
+    """Return what Ctrl-C sets from now on, besides raising ``KeyboardInterrupt``.
+
+    Python drops an exception that is raised while it runs a destructor or a callback: Ctrl-C must not be lost there.
+    """
+    stopped = threading.Event()
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        stopped.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    return stopped
 
 
 def _tell(counts: tuple[int, int]) -> None:
@@ -55,18 +75,19 @@ def _tell(counts: tuple[int, int]) -> None:
         err().print(f"{counts[0]} sent, {counts[1]} deleted")
 
 
-def changes(directory: Path) -> Iterator[bool]:
-    """Yield True when something below a directory has changed, False every ``BEAT_SECONDS`` without.
+def changes(directory: Path, stopped: threading.Event) -> Iterator[bool]:
+    """Yield True when something below a directory has changed, False every ``BEAT_SECONDS`` without, until ``stopped``.
 
     The first is True: something may have changed before the kernel was asked to tell.
     """
-    while True:
+    while not stopped.is_set():
         began = False
         beats = watch(
             directory,
             watch_filter=None,
             rust_timeout=int(BEAT_SECONDS * 1000),
             yield_on_timeout=True,
+            stop_event=stopped,
             ignore_permission_denied=True,
         )
         try:
