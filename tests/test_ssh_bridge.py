@@ -19,8 +19,8 @@ from holder_fixture import build
 
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, NotFound, RuntimeFailed, Unavailable
 from nixos_workspaces.ssh_bridge import Attach, Credentials, Exited, Failed, Gap, Resized, SSHBridge, Start
-from nixos_workspaces.terminals import connections, transport
-from nixos_workspaces.terminals.output import COURTEOUS_CREDIT_BYTES, CREDIT_BYTES, FRAME_BYTES
+from nixos_workspaces.terminals import connections, transport, typists
+from nixos_workspaces.terminals.output import CLIENT_BYTES, COURTEOUS_CREDIT_BYTES, CREDIT_BYTES, FRAME_BYTES
 
 
 @pytest.fixture(scope="module")
@@ -263,7 +263,7 @@ async def test_few_sessions_share_a_connection(place: Inside, bridge: SSHBridge)
 
 
 async def test_a_client_that_never_reads_costs_little(bridge: SSHBridge) -> None:
-    """With flow control 128 KiB are sent, with a full transport nothing; the rest waits in the program."""
+    """With flow control 96 KiB are sent, with a full transport nothing; the rest waits in the program."""
     for flow_control in (True, False):
         screen = Screen()
         start = Start(80, 24, "stty raw -echo; echo; read go; yes")
@@ -278,8 +278,8 @@ async def test_a_client_that_never_reads_costs_little(bridge: SSHBridge) -> None
             ends.append(listed[session.terminal_id])
             if ends[-1] == ends[-2] > 0:
                 break
-        assert ends[-1] <= (1 << 17) + CREDIT_BYTES + (1 << 15)
-        assert len(screen.output) <= (1 << 17) + (1 << 15)
+        assert ends[-1] <= CLIENT_BYTES + CREDIT_BYTES + FRAME_BYTES
+        assert len(screen.output) <= CLIENT_BYTES + FRAME_BYTES
         session.close()
         await bridge.close_terminal(WORKSPACE, session.terminal_id)
 
@@ -304,7 +304,10 @@ async def test_acknowledging_keeps_a_flood_going_and_control_c_ends_it_soon(brid
     assert len(screen.output) - typed_at < 1 << 20
 
 
-async def test_a_flood_keeps_a_short_lead_while_somebody_types_elsewhere(bridge: SSHBridge) -> None:
+async def test_a_flood_keeps_a_short_lead_while_somebody_types_elsewhere(
+    bridge: SSHBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(typists, "TYPING_SECONDS", 60.0)
     quiet, flooded = Screen(), Screen()
     typist = await open_cat(bridge, quiet)
     flood = await bridge.create_terminal_session(WORKSPACE, flooded, Start(80, 24, "yes"))

@@ -18,7 +18,7 @@ flood the more acknowledgements, the less it is; a slow reader waits the longer 
 is. The holder grants it: its rings are at least twice as large."""
 COURTEOUS_CREDIT_BYTES = 1 << 13
 """The same while somebody types at another terminal, whose echo waits behind that much of this one's flood."""
-CLIENT_BYTES = 1 << 17
+CLIENT_BYTES = 3 << 15
 """Output that a client which acknowledges may have unacknowledged."""
 FRAME_BYTES = 1 << 15
 COUNTED_FRAMES = 512

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-TYPING_SECONDS = 1.0
-"""How long somebody counts as typing after a key."""
+TYPING_SECONDS = 0.3
+"""How long somebody counts as typing after a key: longer than between two keys of a word."""
 
 
 class Typists:

@@ -14,7 +14,7 @@ Messages are JSON objects in text frames. From the client:
     {"type": "input", "data": "ls\n"}          typed
     {"type": "resize", "cols": 80, "rows": 24}  the window's size
     {"type": "ack", "frames": 1}                so many more frames of output are consumed; the first one switches flow
-                                                control on: at most 128 KiB of output is then ahead of the client
+                                                control on: at most 96 KiB of output is then ahead of the client
     {"type": "ping"}                            answered by {"type": "pong"}
 
 From the service:
