@@ -16,9 +16,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, TypeVar
 
+from free_network import free_network
 from real_nix import build, open_environments
 
 from nixos_workspaces.model import Address, Resources
@@ -34,6 +36,7 @@ T = TypeVar("T")
 
 _MAIN = """
 import json, logging, sys
+from ipaddress import IPv4Network
 from pathlib import Path
 from nixos_workspaces.node.daemon import NodeConfig, run
 logging.basicConfig(level=logging.INFO)
@@ -71,6 +74,11 @@ class Node:
     @property
     def runtime(self) -> LocalRuntime:
         return LocalRuntime(self.data / "node.sock")
+
+    @property
+    def gateway(self) -> str:
+        """This machine's address as workspaces see it."""
+        return str(IPv4Network(self.network)[1])
 
     @property
     def home(self) -> Home:
@@ -169,12 +177,12 @@ class Node:
 
 
 @contextmanager
-def running_node(toplevel: str, network: str = "10.214.0.0/18", **options: Any) -> Iterator[Node]:
-    """Yield a started node; at the end everything that it made is gone."""
+def running_node(toplevel: str, prefix: int = 18, **options: Any) -> Iterator[Node]:
+    """Yield a started node whose network has that prefix length; at the end everything that it made is gone."""
     directory = Path(tempfile.mkdtemp(prefix="nixws-node-", dir="/var/tmp"))
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / name], check=True)
-    node = Node(directory, toplevel, network, options)
+    node = Node(directory, toplevel, free_network(prefix), options)
     try:
         node.start()
         yield node
@@ -190,6 +198,7 @@ def _remove(node: Node) -> None:
     assert node.process is not None
     remove = f"""
 import asyncio
+from ipaddress import IPv4Network
 from pathlib import Path
 from nixos_workspaces.runtimes.local import LocalRuntime
 async def main():

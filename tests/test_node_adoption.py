@@ -29,7 +29,7 @@ BOOT_SECONDS = 5.0
 @pytest.fixture(scope="module")
 def fragile(toplevel: str) -> Iterator[Node]:
     """A node that tests may kill."""
-    with running_node(toplevel, "10.214.64.0/18", boot_timeout=BOOT_SECONDS) as running:
+    with running_node(toplevel, boot_timeout=BOOT_SECONDS) as running:
         yield running
 
 
@@ -73,7 +73,7 @@ def pid_of(node: Node, spec: MachineSpec) -> int:
 
 def test_a_node_leaves_no_trace(toplevel: str) -> None:
     """Started, used and stopped, a node leaves mounts, devices, links, rules, routes and groups as they were."""
-    with running_node(toplevel, "10.214.252.0/24") as node:
+    with running_node(toplevel, 24) as node:
 
         async def use() -> None:
             async with node.running() as spec:
@@ -255,7 +255,7 @@ async def test_an_interrupted_growth_is_finished(fragile: Node) -> None:
 
 
 async def test_shutdown_can_take_the_machines_along(toplevel: str) -> None:
-    with running_node(toplevel, "10.214.253.0/24") as node:
+    with running_node(toplevel, 24) as node:
         spec = node.spec()
         await node.runtime.create(spec)
         await node.runtime.start(spec)
@@ -270,7 +270,10 @@ async def test_shutdown_can_take_the_machines_along(toplevel: str) -> None:
 
 def test_a_second_node_of_one_data_directory_or_one_network_is_refused(fragile: Node, tmp_path: Path) -> None:
     code = "import sys; from node_fixture import _MAIN; exec(_MAIN)"
-    for data, words in ((fragile.data, "Another node"), (tmp_path / "data", "in use on this machine")):
+    for data, words in (
+        (fragile.data, "Another node"),
+        (tmp_path / "data", f"'ip route del unreachable {fragile.network}'"),
+    ):
         options = f'{{"data": "{data}", "network": "{fragile.network}"}}'
         argv = [sys.executable, "-c", code, options]
         environment = dict(os.environ) | {"PYTHONPATH": str(Path(__file__).parent)}

@@ -9,6 +9,7 @@ import re
 import socket
 import time
 from collections.abc import AsyncIterator
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ async def test_nothing_is_reachable_from_inside_and_refusals_are_quick(node: Nod
         assert where is not None
         with socket.create_server(("", 0), family=socket.AF_INET) as listener:
             port = listener.getsockname()[1]
-            gateway = "10.214.0.1"
+            gateway = node.gateway
             targets = [f"{gateway}:{port}", f"127.0.0.1:{port}", f"{where.host}:22", "192.0.2.1:80", "198.51.100.7:443"]
             found = probed(node, workspace, *targets, f"[fe80::1%eth0]:{port}", "[2001:db8::1]:80")
             listener.setblocking(False)
@@ -86,7 +87,7 @@ async def test_addresses_of_the_range_that_nobody_has_go_nowhere(node: Node) -> 
         probe.settimeout(3)
         began = time.monotonic()
         with pytest.raises(OSError, match=r"No route to host|unreachable"):
-            probe.connect(("10.214.33.99", 22))
+            probe.connect((str(IPv4Network(node.network)[8547]), 22))
         assert time.monotonic() - began < 1
     assert node.process is not None
 
@@ -100,7 +101,7 @@ async def test_a_false_source_address_is_dropped(node: Node, workspace: MachineS
         assert own is not None
         steal = (
             "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.setsockopt(0, 15, 1); "
-            f"s.bind(('{stolen.host}', 0)); s.sendto(b'x', ('10.214.0.1', int(__import__('sys').argv[1])))"
+            f"s.bind(('{stolen.host}', 0)); s.sendto(b'x', ('{node.gateway}', int(__import__('sys').argv[1])))"
         )
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
             listener.bind(("", 0))

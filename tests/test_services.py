@@ -33,7 +33,7 @@ CONFIG = WorkspaceConfig(
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Node]:
-    with running_node("", network="10.214.192.0/20") as started:
+    with running_node("", 20) as started:
         yield started
 
 

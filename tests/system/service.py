@@ -16,13 +16,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
+from free_network import free_network
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NIXWS = Path(sys.executable).parent / "nixws"
-NETWORK = f"10.{160 + os.getpid() % 80}.0.0/16"
-"""A range of this run's own: two nodes that want the same addresses refuse each other."""
-SECOND_NETWORK = f"10.{240 + os.getpid() % 15}.0.0/16"
-"""For a service beside the one that the system tests share."""
 JSON = dict[str, Any]
 T = TypeVar("T")
 
@@ -62,6 +59,7 @@ class Service:
     options: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     """Settings unlike those of the other tests' services, as environment variables."""
+    network: str = field(default_factory=lambda: free_network(16))
     process: subprocess.Popen[bytes] | None = None
     token: str = ""
     http: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=30))
@@ -76,7 +74,7 @@ class Service:
         return self.data.parent / "service.log"
 
     def environment(self) -> dict[str, str]:
-        ours = {"NIXWS_NETWORK": NETWORK, "NIXWS_PACKAGE_SET": "debian", "NIXWS_URL": self.url}
+        ours = {"NIXWS_NETWORK": self.network, "NIXWS_PACKAGE_SET": "debian", "NIXWS_URL": self.url}
         return dict(os.environ) | ours | {"NIXWS_TOKEN": self.token} | dict(self.settings)
 
     def start(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from system.browser import chromium, tab
 from system.held_set import SAYS, builders, write_held_set
-from system.service import SECOND_NETWORK, Service, running_service, until
+from system.service import Service, running_service, until
 
 pytestmark = pytest.mark.system
 
@@ -25,7 +25,7 @@ def browser() -> Iterator[Browser]:
 def held() -> Iterator[Service]:
     """A service with a package whose build never ends."""
     with tempfile.TemporaryDirectory(prefix="nixws-held-", dir="/var/tmp") as directory:
-        settings = {"NIXWS_DEBIAN_SET": write_held_set(Path(directory)), "NIXWS_NETWORK": SECOND_NETWORK}
+        settings = {"NIXWS_DEBIAN_SET": write_held_set(Path(directory))}
         with running_service(**settings) as service:
             yield service
 

@@ -142,7 +142,10 @@ class Network:
             name = _name(netlink, link) if link else "another node"
             taken = used.overlaps(self._range) if metric >= _METRICS else used.subnet_of(self._range)
             if taken and not name.startswith(self._prefix):
-                message = f"{used} is in use on this machine by {name}: choose another network than {self._range}."
+                message = f"{used} is in use on this machine by {name}: choose another network than {self._range}"
+                if not link:
+                    message += f", or, where that node is gone for good, run 'ip route del unreachable {used}'"
+                message += "."
                 raise Conflict(message, code="network_in_use", field="network")
 
 
