@@ -82,6 +82,8 @@ class Inside:
     sshd: LocalSshd
     holder: Holder
     credentials: Credentials
+    by_socket: bool = False
+    """The engine opens the holder's socket itself; otherwise SSH leads there."""
     refuse: Exception | None = None
     connected: list[socket.socket] = field(default_factory=list)
 
@@ -92,6 +94,16 @@ class Inside:
         sock = socket.socket()
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.sshd.port if port == 22 else port))
+        self.connected.append(sock)
+        return sock
+
+    async def connect_holder(self, _workspace_id: str) -> socket.socket | None:
+        if self.refuse is not None:
+            raise self.refuse
+        if not self.by_socket:
+            return None
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock.connect(str(self.holder.socket))
         self.connected.append(sock)
         return sock
 
@@ -108,18 +120,22 @@ class Inside:
 
 
 @asynccontextmanager
-async def inside(program: Path, *options: str) -> AsyncIterator[Inside]:
+async def inside(program: Path, *options: str, by_socket: bool = False) -> AsyncIterator[Inside]:
     """Run sshd and a holder as the same user."""
     with local_sshd() as sshd, running_holder(program, *options, user=sshd.uid) as holder:
         host_key = sshd.known_hosts.read_text().split(maxsplit=1)[1].strip()
-        yield Inside(sshd, holder, Credentials(sshd.key.read_text(), host_key, sshd.user))
+        yield Inside(sshd, holder, Credentials(sshd.key.read_text(), host_key, sshd.user), by_socket)
 
 
 @asynccontextmanager
 async def bridge_to(place: Inside, *, answer_seconds: float = 10) -> AsyncIterator[SSHBridge]:
     """Open a bridge; nothing of it may be left when it is closed."""
     bridge = SSHBridge(
-        place.connect, place.credentials_of, holder_socket=str(place.holder.socket), answer_seconds=answer_seconds
+        place.connect,
+        place.credentials_of,
+        connect_holder=place.connect_holder,
+        holder_socket=str(place.holder.socket),
+        answer_seconds=answer_seconds,
     )
     try:
         yield bridge

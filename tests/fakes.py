@@ -195,6 +195,9 @@ class FakeRuntime:
     async def connect(self, workspace_id: str, port: int) -> socket.socket:
         raise Unavailable(f"nothing listens on port {port} of {workspace_id}")
 
+    async def connect_holder(self, workspace_id: str) -> socket.socket | None:
+        raise Unavailable(f"nothing listens in {workspace_id}")
+
     async def pause(self, workspace_id: str) -> None:
         await self._called("pause", workspace_id)
         machine = self._machine(workspace_id)

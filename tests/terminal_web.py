@@ -54,12 +54,12 @@ def terminal_place(data: Path, *options: str) -> Iterator[tuple[Web, AnyInside]]
         program = build("all", Path(directory))
         with local_sshd() as sshd, running_holder(program, *options, user=sshd.uid) as holder:
             host_key = sshd.known_hosts.read_text().split(maxsplit=1)[1].strip()
-            place = AnyInside(sshd, holder, Credentials(sshd.key.read_text(), host_key, sshd.user))
+            place = AnyInside(sshd, holder, Credentials(sshd.key.read_text(), host_key, sshd.user), by_socket=True)
 
             @asynccontextmanager
             async def services_at(path: Path) -> AsyncIterator[Services]:
                 async with fake_services(path) as services:
-                    bridge = SSHBridge(place.connect, place.credentials_of, holder_socket=str(holder.socket))
+                    bridge = SSHBridge(place.connect, place.credentials_of, connect_holder=place.connect_holder)
                     try:
                         yield replace(services, bridge=bridge)
                     finally:

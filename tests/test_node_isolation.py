@@ -7,6 +7,7 @@ import json
 import os
 import re
 import socket
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from ipaddress import IPv4Network
@@ -109,6 +110,59 @@ async def test_a_false_source_address_is_dropped(node: Node, workspace: MachineS
             node.as_root(workspace, f'python3 -c "{steal}" {listener.getsockname()[1]}', check=False)
             with pytest.raises(TimeoutError):
                 await asyncio.to_thread(listener.recv, 10)
+
+
+_IMPOSTOR = """
+import os, socket, struct
+path = "/run/nixws-terminals/holder.sock"
+os.unlink(path)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(path)
+os.chown(path, *{owner})
+listener.listen()
+print("listening", flush=True)
+peer, _ = listener.accept()
+print(struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1], flush=True)
+"""
+
+
+@pytest.mark.parametrize(("owner", "user"), [((1000, 1000), 1000), ((0, 0), 0), ((123, 0), 123)])
+async def test_whoever_takes_the_holders_place_is_met_by_a_user_of_the_workspace(
+    node: Node, workspace: MachineSpec, owner: tuple[int, int], user: int
+) -> None:
+    """The node, root of this machine, connects as the user whose socket it is: it is never more than that inside."""
+    node.as_root(
+        workspace,
+        "systemctl stop nixws-terminals; mkdir -p /run/nixws-terminals; touch /run/nixws-terminals/holder.sock",
+    )
+    script = _IMPOSTOR.format(owner=owner).replace('"', '\\"')
+    said = asyncio.create_task(asyncio.to_thread(node.as_root, workspace, f'python3 -c "{script}"'))
+    connection = None
+    async with asyncio.timeout(20):
+        while connection is None:
+            connection = await node.runtime.connect_holder(workspace.workspace_id)
+    connection.close()
+    assert (await said).split() == ["listening", str(user)]
+    assert await node.runtime.list()
+
+
+@pytest.mark.parametrize("linked", ["holder.sock", ""])
+async def test_a_link_in_the_holders_place_leads_nowhere(node: Node, workspace: MachineSpec, linked: str) -> None:
+    """Neither to the socket of this machine that has the path of the link's target, nor to one of the workspace."""
+    directory = "/run/nixws-terminals"
+    with tempfile.TemporaryDirectory() as outside, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{outside}/holder.sock")
+        listener.listen()
+        listener.setblocking(False)
+        node.as_root(workspace, f"mv {directory} {directory}.moved; systemctl stop nixws-terminals; mkdir {directory}")
+        for target in (outside, f"{directory}.moved"):
+            if linked:
+                node.as_root(workspace, f"ln -sfn {target}/{linked} {directory}/{linked}")
+            else:
+                node.as_root(workspace, f"rm -rf {directory}; ln -sfn {target} {directory}")
+            assert await node.runtime.connect_holder(workspace.workspace_id) is None
+        with pytest.raises(BlockingIOError):
+            listener.accept()
 
 
 async def test_the_console_cannot_fill_the_machine(node: Node) -> None:

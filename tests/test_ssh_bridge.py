@@ -31,9 +31,10 @@ def program() -> Iterator[Path]:
         yield build("all", Path(directory))
 
 
-@pytest.fixture
-async def place(program: Path) -> AsyncIterator[Inside]:
-    async with inside(program) as running:
+@pytest.fixture(params=["ssh", "socket"])
+async def place(program: Path, request: pytest.FixtureRequest) -> AsyncIterator[Inside]:
+    """What a bridge reaches, with each way to its holder."""
+    async with inside(program, by_socket=request.param == "socket") as running:
         yield running
 
 
@@ -253,10 +254,36 @@ async def test_a_workspace_without_a_holder_says_so(place: Inside) -> None:
     await bridge.close()
 
 
+async def test_without_a_socket_to_the_holder_ssh_leads_there(place: Inside, bridge: SSHBridge) -> None:
+    """An engine that is silent for a moment, or a holder that it does not find, is no reason to refuse a terminal."""
+    for lacking in (Unavailable("The node does not answer."), None):
+
+        async def connect_holder(_workspace_id: str, answer: Unavailable | None = lacking) -> socket.socket | None:
+            if answer is not None:
+                raise answer
+            return None
+
+        other = SSHBridge(
+            place.connect,
+            place.credentials_of,
+            connect_holder=connect_holder,
+            holder_socket=str(place.holder.socket),
+        )
+        screen = Screen()
+        session = await open_cat(other, screen)
+        session.write(b"by ssh")
+        await screen.until_output(b"by ssh")
+        await other.close()
+    assert len(await bridge.list_terminals(WORKSPACE)) == 2
+
+
 async def test_few_sessions_share_a_connection(place: Inside, bridge: SSHBridge) -> None:
     screens = [Screen() for _ in range(20)]
     sessions = await asyncio.gather(*(open_cat(bridge, each) for each in screens))
-    assert len(place.connected) == -(-20 // connections.SESSIONS_PER_CONNECTION)
+    if place.by_socket:
+        assert len(place.connected) == 1 + len(sessions)
+    else:
+        assert len(place.connected) == -(-20 // connections.SESSIONS_PER_CONNECTION)
     for number, (session, screen) in enumerate(zip(sessions, screens, strict=True)):
         session.write(b"number %d." % number)
         await screen.until_output(b"number %d." % number)
@@ -382,6 +409,7 @@ async def test_characters_are_never_split(bridge: SSHBridge) -> None:
     assert "".join(piece.decode() for piece in screen.pieces) == "ready\n" + text
 
 
+@pytest.mark.parametrize("place", ["ssh"], indirect=True)
 async def test_keys_are_changed_in_both_directions_without_a_byte_lost(
     bridge: SSHBridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,7 +180,7 @@ async def open_services(
             held = await asyncio.to_thread(keys.read, workspace_id)
             return Credentials(held.client_private, held.host_public)
 
-        bridge = SSHBridge(doors.runtime.connect, credentials)
+        bridge = SSHBridge(doors.runtime.connect, credentials, connect_holder=doors.runtime.connect_holder)
         stack.push_async_callback(bridge.close)
         # Connections of its own: a transfer must not hold up a keystroke on the same TCP stream.
         files_bridge = SSHBridge(doors.runtime.connect, credentials)

@@ -1,8 +1,8 @@
 """Terminals, files and tunnels of running workspaces, over SSH.
 
-Path of a keystroke: client -> ``SSHSession`` -> one channel of a pooled SSH connection -> the terminal holder's socket
-inside the workspace -> PTY. Nothing of a terminal is kept here: it lives in the workspace, whatever happens to this
-process, to the connection or to the client.
+Path of a keystroke: client -> ``SSHSession`` -> the terminal holder's socket inside the workspace -> PTY. The socket is
+reached by a channel of a pooled SSH connection or, on this machine, opened by the engine (decision 12). Nothing of a
+terminal is kept here: it lives in the workspace, whatever happens to this process, to the connection or to the client.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import asyncssh
 from nixos_workspaces.errors import NotFound, Unavailable
 from nixos_workspaces.terminals import protocol
 from nixos_workspaces.terminals.connections import ANSWER_SECONDS, Connect, Connections, Credentials, CredentialsOf
-from nixos_workspaces.terminals.link import HOLDER_SOCKET, Link, LinkOwner, ask, open_link
+from nixos_workspaces.terminals.link import HOLDER_SOCKET, ConnectHolder, Link, LinkOwner, Way, ask, open_link
 from nixos_workspaces.terminals.output import Control, Failed, Received, TerminalClient
 from nixos_workspaces.terminals.protocol import Attach, Attached, Exited, Gap, Resized, Start, Terminal
 from nixos_workspaces.terminals.session import Manners, SSHSession
@@ -54,15 +54,20 @@ class SSHBridge:
         connect: Connect,
         credentials: CredentialsOf,
         *,
+        connect_holder: ConnectHolder | None = None,
         holder_socket: str = HOLDER_SOCKET,
         answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
-        """``connect`` opens a socket to a port inside a workspace; ``credentials`` tells how to log in to it."""
+        """``connect`` opens a socket to a port inside a workspace; ``credentials`` tells how to log in to it.
+
+        ``connect_holder`` opens one to its terminal holder (``Runtime.connect_holder``). Terminals take that way where
+        there is one, once the workspace's host key was seen to be the pinned one.
+        """
         self.sessions: dict[str, SSHSession] = {}
         """The attached clients by session id."""
         self._connect = connect
         self._connections = Connections(connect, credentials, answer_seconds=answer_seconds)
-        self._holder_socket = holder_socket
+        self._way = Way(self._connections, holder_socket, connect_holder)
         self._answer_seconds = answer_seconds
         self._numbers = count(1)
         self._typists = Typists()
@@ -172,7 +177,7 @@ class SSHBridge:
 
     def _session(self, workspace_id: str, client: TerminalClient, manners: Manners) -> SSHSession:
         async def link(owner: LinkOwner, first: bytes) -> Link:
-            return await open_link(self._connections, workspace_id, owner, holder=self._holder_socket, first=first)
+            return await open_link(self._way, workspace_id, owner, first=first)
 
         session_id = f"{workspace_id}.{next(self._numbers)}"
         return SSHSession(session_id, workspace_id, client, link, self._leave, typists=self._typists, manners=manners)
@@ -192,7 +197,7 @@ class SSHBridge:
         return session
 
     async def _request(self, workspace_id: str, frame: bytes) -> list[Terminal]:
-        return await ask(self._connections, workspace_id, self._holder_socket, frame)
+        return await ask(self._way, workspace_id, frame)
 
 
 _ID_DIGITS = 16

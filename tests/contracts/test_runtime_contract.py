@@ -18,6 +18,7 @@ from nixos_workspaces.errors import Conflict, InsufficientResources, NotFound, R
 from nixos_workspaces.model import MachineState
 from nixos_workspaces.runtimes.base import MachineSpec, Runtime
 from nixos_workspaces.runtimes.local import LocalRuntime
+from nixos_workspaces.terminals import protocol
 
 
 @pytest.fixture
@@ -246,6 +247,33 @@ async def test_the_boot_log_is_read_by_offset(runtime: Runtime, running: Machine
 async def test_a_port_that_nobody_listens_on_is_unavailable(runtime: Runtime, running: MachineSpec) -> None:
     with pytest.raises(Unavailable):
         await runtime.connect(running.workspace_id, 1)
+
+
+async def test_the_terminal_holder_answers_its_user_where_it_listens(
+    node: Node, runtime: Runtime, running: MachineSpec
+) -> None:
+    """An engine without such a way returns None; whoever gets a socket is the holder's own user to it."""
+    connection = None
+    async with asyncio.timeout(10):
+        while connection is None:
+            connection = await runtime.connect_holder(running.workspace_id)
+    with connection:
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(connection, protocol.greeting() + protocol.list_terminals())
+        frames: list[protocol.Frame] = []
+        reader = protocol.FrameReader(lambda _: None, frames.append)
+        async with asyncio.timeout(10):
+            while len(frames) < 2:
+                reader.feed(await loop.sock_recv(connection, 4096))
+        assert isinstance(frames[0], protocol.Welcome)
+        assert isinstance(frames[1], protocol.ListEnd)
+    address = (await runtime.observe(running.workspace_id)).address
+    node.ssh(address, "sudo systemctl stop nixws-terminals")
+    assert await runtime.connect_holder(running.workspace_id) is None
+    for end in (runtime.pause, runtime.stop):
+        await end(running.workspace_id)
+        with pytest.raises(Conflict):
+            await runtime.connect_holder(running.workspace_id)
 
 
 async def test_an_engine_that_is_silent_or_gone_is_unavailable_in_time(tmp_path: Path) -> None:

@@ -230,11 +230,18 @@ class Machine:
             self.run = run
             undo.pop_all()
 
+    @property
+    def users(self) -> range:
+        """The ids of this machine that are the workspace's 0, 1, 2 and so on; it must have a volume."""
+        assert self.record is not None
+        first_id = self.tools.id_base + self.record.index * volumes.IDS_PER_WORKSPACE
+        return range(first_id, first_id + volumes.IDS_PER_WORKSPACE)
+
     def _assemble(self, order: MachineOrder, resources: Resources) -> Run:
         """Make everything up to a PID 1 that waits to be started."""
         record, tools = self.record, self.tools
         assert record is not None
-        first_id = tools.id_base + record.index * volumes.IDS_PER_WORKSPACE
+        first_id = self.users.start
         keys = "".join(f"{key}\n" for key in order.authorized_keys)
         identity = {
             "ssh_host_ed25519_key": (0o600, order.host_key.strip().encode() + b"\n"),

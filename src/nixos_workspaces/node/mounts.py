@@ -95,6 +95,15 @@ def open_beneath(directory: int, path: str, flags: int, mode: int = 0) -> int:
     return _checked(_libc.syscall(_SYS_OPENAT2, directory, os.fsencode(path), how, len(how)), path)
 
 
+def find_beneath(directory: int, path: str) -> int:
+    """Return a handle (``O_PATH``) of what lies at a path below the root of a workspace's view of its files.
+
+    Its own mounts are crossed; a symbolic link is never followed, for it would lead out: ``OSError`` (``ELOOP``).
+    """
+    how = _OPEN_HOW.pack(os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS)
+    return _checked(_libc.syscall(_SYS_OPENAT2, directory, os.fsencode(path), how, len(how)), path)
+
+
 @contextmanager
 def loop_device(image: Path) -> Iterator[Path]:
     """Yield a block device that is an image file; it lives as long as it is mounted or within this context."""

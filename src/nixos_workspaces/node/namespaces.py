@@ -7,7 +7,9 @@ The node's mounts lie in a mount namespace of its own. A bind mount pins it, so 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -22,6 +24,8 @@ from nixos_workspaces.node.mounts import MS_BIND, MS_PRIVATE, mount, unmount
 _libc = ctypes.CDLL(None, use_errno=True)
 _THREADS_END_SECONDS = 5.0
 _CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
+_SYS_SETRESUID = {"x86_64": 117, "aarch64": 147}
+_UNCHANGED = ctypes.c_uint(0xFFFFFFFF)
 
 
 def set_namespace(descriptor: int, kind: int) -> None:
@@ -92,6 +96,32 @@ def socket_inside(network: int, family: socket.AddressFamily = socket.AF_INET) -
     """Return a new stream socket that belongs to a network namespace; takes microseconds, never waits."""
     with network_namespace(network):
         return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+
+
+@contextmanager
+def effective_user(uid: int) -> Iterator[None]:
+    """Run a block of the calling thread, and of no other, as another user of this machine than root.
+
+    A socket connected there tells its other end that user (``SO_PEERCRED``, unix(7)). The C library's function would
+    change every thread of the process (nptl(7)), so the kernel is called directly. Raises ``OSError``.
+    """
+    _set_effective_user(uid)
+    try:
+        yield
+    finally:
+        try:
+            _set_effective_user(0)
+        except OSError:
+            os.abort()  # a thread that may be anybody must not go on
+
+
+def _set_effective_user(uid: int) -> None:
+    number = _SYS_SETRESUID.get(platform.machine())
+    if number is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), "setresuid")
+    if _libc.syscall(number, _UNCHANGED, ctypes.c_uint(uid), _UNCHANGED):
+        failure = ctypes.get_errno()
+        raise OSError(failure, os.strerror(failure), "setresuid")
 
 
 @contextmanager

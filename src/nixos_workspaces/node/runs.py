@@ -13,16 +13,18 @@ import signal
 import socket
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from nixos_workspaces.errors import Conflict
 from nixos_workspaces.node.cgroups import ControlGroup
-from nixos_workspaces.node.namespaces import socket_inside
+from nixos_workspaces.node.mounts import find_beneath
+from nixos_workspaces.node.namespaces import effective_user, socket_inside
 
 SSH_PORT = 22
 _SSHD_ADDRESS = "\0nixws-sshd"
 """An abstract address: it belongs to the run's network and to no file system. ``nix/workspace.nix`` listens there."""
+_HOLDER_PATH = "run/nixws-terminals/holder.sock"
 _SHUTDOWN = signal.SIGRTMIN + 3  # systemd in a container powers off
 _KILL_SECONDS = 15.0
 _BANNER_SECONDS = 5.0
@@ -155,6 +157,31 @@ def connect_sshd(run: Run) -> socket.socket | None:
         connection.close()
         return None
     return connection
+
+
+def connect_holder(run: Run, users: range) -> socket.socket | None:
+    """Return a connection to the terminal holder as the user whose socket it is, one of the workspace's ``users``.
+
+    None where nobody listens there (yet), or too many wait.
+    """
+    with ExitStack() as stack:
+        try:
+            root = os.open(f"/proc/{run.pid}/root", os.O_PATH | os.O_CLOEXEC)
+            stack.callback(os.close, root)
+            found = find_beneath(root, _HOLDER_PATH)
+            stack.callback(os.close, found)
+            owner = os.fstat(found).st_uid
+            if run.ended() or owner not in users:  # a number of a process that has ended may be another's by now
+                return None
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            undo = stack.enter_context(ExitStack())
+            undo.callback(connection.close)
+            with effective_user(owner):
+                connection.connect(f"/proc/self/fd/{found}")  # takes effect at once or not at all
+            undo.pop_all()
+        except OSError:
+            return None
+        return connection
 
 
 def _sshd_answers(run: Run) -> bool:

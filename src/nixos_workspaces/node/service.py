@@ -16,7 +16,7 @@ from nixos_workspaces.node import observing, protocol, volumes
 from nixos_workspaces.node.fleet import Fleet
 from nixos_workspaces.node.machines import NOT_RUNNING, Equipment, Machine
 from nixos_workspaces.node.rpc import Answer
-from nixos_workspaces.node.runs import SSH_PORT, Run, connect_sshd
+from nixos_workspaces.node.runs import SSH_PORT, Run, connect_holder, connect_sshd
 
 _CONNECT_SECONDS = 5.0
 _LONGEST_GRACE = 600.0
@@ -48,6 +48,7 @@ class Service:
             "resize": self._resize,
             "usage": self._usage,
             "connect": self._connect,
+            "connect_holder": self._connect_holder,
             "pause": self._pause,
             "resume": self._resume,
             "boot_log": self._boot_log,
@@ -160,12 +161,7 @@ class Service:
 
     async def _connect(self, parameters: dict[str, Any]) -> Answer:
         port = int(protocol.number_from(parameters.get("port"), "port", 1, 65535))
-        machine = self._look(parameters)
-        run, state = machine.run, machine.state()
-        if state is MachineState.PAUSED:
-            raise Conflict("The workspace is paused; resume it first.", code="paused")
-        if run is None or state not in {MachineState.RUNNING, MachineState.BOOTING}:
-            raise Conflict(NOT_RUNNING, code="not_running")
+        _, run = self._live(parameters)
         connection = connect_sshd(run) if port == SSH_PORT else None
         if connection is not None:
             return Answer(handed_over=connection)
@@ -178,6 +174,10 @@ class Service:
             message = f"Nothing answers on port {port} in the workspace; start the program that listens there."
             raise Unavailable(message, code="port_closed") from refused
         return Answer(handed_over=connection)
+
+    async def _connect_holder(self, parameters: dict[str, Any]) -> Answer:
+        machine, run = self._live(parameters)
+        return Answer(handed_over=connect_holder(run, machine.users))
 
     async def _shutdown(self, parameters: dict[str, Any]) -> Answer:
         if parameters.get("stop_machines") is True:
@@ -195,6 +195,16 @@ class Service:
         if workspace_id not in self._locks:
             self._fleet.forget(workspace_id)
         return machine
+
+    def _live(self, parameters: dict[str, Any]) -> tuple[Machine, Run]:
+        """Return a machine that can be connected to; raises ``Conflict``."""
+        machine = self._look(parameters)
+        run, state = machine.run, machine.state()
+        if state is MachineState.PAUSED:
+            raise Conflict("The workspace is paused; resume it first.", code="paused")
+        if run is None or state not in {MachineState.RUNNING, MachineState.BOOTING}:
+            raise Conflict(NOT_RUNNING, code="not_running")
+        return machine, run
 
     @asynccontextmanager
     async def _changing(self, workspace_id: str, *, interrupting: bool = False) -> AsyncIterator[Machine]:

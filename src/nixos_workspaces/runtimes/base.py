@@ -125,6 +125,13 @@ class Runtime(Protocol):
         when nothing listens there.
         """
 
+    async def connect_holder(self, workspace_id: str) -> socket.socket | None:
+        """Return a connected, non-blocking stream socket to the terminal holder (``agent/PROTOCOL.md``) as its user.
+
+        None where the engine has no way to it that is shorter than SSH, or nobody listens (yet). Raises ``Conflict``
+        when the machine is not running.
+        """
+
     async def pause(self, workspace_id: str) -> None:
         """Freeze every process; ``RUNNING`` to ``PAUSED``."""
 

@@ -81,6 +81,13 @@ class LocalRuntime:
         received.setblocking(False)
         return received
 
+    async def connect_holder(self, workspace_id: str) -> socket.socket | None:
+        """See ``Runtime``."""
+        _, received = await self._exchange("connect_holder", {"workspace_id": workspace_id})
+        if received is not None:
+            received.setblocking(False)
+        return received
+
     async def pause(self, workspace_id: str) -> None:
         """See ``Runtime``."""
         await self._call("pause", workspace_id=workspace_id)

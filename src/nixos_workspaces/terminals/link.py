@@ -1,20 +1,24 @@
-"""One SSH channel to a workspace's terminal holder."""
+"""One stream to a workspace's terminal holder: a channel of an SSH connection, or a socket where the engine has one."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import asyncssh
 from typing_extensions import override
 
 from nixos_workspaces.errors import Conflict, LimitExceeded, NotFound, RuntimeFailed, Unavailable, WorkspacesError
 from nixos_workspaces.terminals import protocol
-from nixos_workspaces.terminals.connections import Connections, Pooled
+from nixos_workspaces.terminals.connections import Connections
+from nixos_workspaces.terminals.transport import FastClientConnection
 
 HOLDER_SOCKET = "/run/nixws-terminals/holder.sock"
+ConnectHolder = Callable[[str], Awaitable[socket.socket | None]]
 WINDOW_BYTES = 1 << 19
 """The SSH channel's window: more than the holder's credit, so that it never stalls the channel."""
 
@@ -31,59 +35,47 @@ class LinkOwner:
     """Hears that the link is gone although ``close`` was not called."""
 
 
-class Link(asyncssh.SSHUNIXSession[bytes]):
-    """A channel to the holder, made by ``open_link``."""
+class Link:
+    """A stream to the holder, made by ``open_link``."""
 
-    def __init__(self, owner: LinkOwner, pooled: Pooled, give_back: Callable[[], None]) -> None:
+    def __init__(self, owner: LinkOwner, on_end: Callable[[], None] | None = None) -> None:
+        """``on_end`` is called once, when the link has ended for whatever reason."""
         self._owner: LinkOwner | None = owner
-        self._pooled = pooled
-        self._give_back: Callable[[], None] | None = give_back
+        self._on_end = on_end
         self._reader = protocol.FrameReader(owner.on_data, owner.on_frame)
-        self._channel: asyncssh.SSHUNIXChannel[bytes] | None = None
+        self._stream: _Stream | None = None
+
+    def begin(self, stream: _Stream) -> None:
+        """Take the stream that was opened."""
+        self._stream = stream
 
     def write(self, data: bytes) -> None:
         """Send frames; after the link was lost this does nothing."""
-        if self._channel is not None:
-            self._pooled.ssh.send_data(self._channel, data)
+        if self._stream is not None:
+            self._stream.write(data)
 
     def close(self) -> None:
-        """Let go of the channel; the owner hears no more of it."""
-        self._end(None)
+        """Let go of the stream; the owner hears no more of it."""
+        self.end(None)
 
-    @override
-    def connection_made(self, chan: asyncssh.SSHUNIXChannel[bytes]) -> None:
-        """Keep the channel."""
-        self._channel = chan
-
-    @override
-    def data_received(self, data: bytes, datatype: Any) -> None:
+    def feed(self, data: bytes) -> None:
         """Cut what arrived into frames."""
         if self._owner is None:
             return
         try:
             self._reader.feed(data)
         except WorkspacesError as wrong:
-            self._end(wrong)
+            self.end(wrong)
 
-    @override
-    def eof_received(self) -> bool:
-        """Treat the end of the holder's side as the end of the link."""
-        self._end(_LOST)
-        return False
-
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the owner."""
-        self._end(_LOST)
-
-    def _end(self, error: WorkspacesError | None) -> None:
+    def end(self, error: WorkspacesError | None) -> None:
+        """Let go of the stream, and tell the owner of the error if there is one."""
         owner, self._owner = self._owner, None
-        channel, self._channel = self._channel, None
-        give_back, self._give_back = self._give_back, None
-        if channel is not None:
-            channel.close()
-        if give_back is not None:
-            give_back()
+        stream, self._stream = self._stream, None
+        on_end, self._on_end = self._on_end, None
+        if stream is not None:
+            stream.close()
+        if on_end is not None:
+            on_end()
         if owner is not None and error is not None:
             owner.on_lost(error)
 
@@ -91,18 +83,113 @@ class Link(asyncssh.SSHUNIXSession[bytes]):
 _LOST = Unavailable("The connection to the workspace was lost; attach again.", code="connection_lost")
 
 
-async def open_link(
-    connections: Connections, workspace_id: str, owner: LinkOwner, *, holder: str = HOLDER_SOCKET, first: bytes
-) -> Link:
-    """Open a channel to the workspace's holder and send the greeting and the frames ``first`` in one go.
+class _Stream(Protocol):
+    """Where a link writes."""
+
+    def write(self, data: bytes) -> object:
+        """Send bytes in order; never waits."""
+
+    def close(self) -> object:
+        """End the stream once what was written has left."""
+
+
+class _Channel(asyncssh.SSHUNIXSession[bytes]):
+    """A link's stream as a channel of a pooled SSH connection."""
+
+    def __init__(self, link: Link, ssh: FastClientConnection) -> None:
+        self._link = link
+        self._ssh = ssh
+
+    @override
+    def connection_made(self, chan: asyncssh.SSHUNIXChannel[bytes]) -> None:
+        """Keep the channel."""
+        self._chan = chan
+        self._link.begin(self)
+
+    def write(self, data: bytes) -> None:
+        """See ``_Stream``."""
+        self._ssh.send_data(self._chan, data)
+
+    def close(self) -> None:
+        """See ``_Stream``."""
+        self._chan.close()
+
+    @override
+    def data_received(self, data: bytes, datatype: Any) -> None:
+        """Pass it on."""
+        self._link.feed(data)
+
+    @override
+    def eof_received(self) -> bool:
+        """Treat the end of the holder's side as the end of the link."""
+        self._link.end(_LOST)
+        return False
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the owner."""
+        self._link.end(_LOST)
+
+
+class _Socket(asyncio.Protocol):
+    """A link's stream as a socket of its own."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    @override
+    def connection_made(self, transport: asyncio.WriteTransport) -> None:  # type: ignore[override]
+        """Give the socket to the link."""
+        self._link.begin(transport)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        """Pass it on."""
+        self._link.feed(data)
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the owner."""
+        self._link.end(_LOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the holders of all workspaces are reached."""
+
+    connections: Connections
+    holder: str
+    """Path of the holder's socket, for SSH."""
+    connect_holder: ConnectHolder | None
+    """Opens a socket to a workspace's holder, or returns None where only SSH leads there."""
+
+
+async def open_link(way: Way, workspace_id: str, owner: LinkOwner, *, first: bytes) -> Link:
+    """Open a stream to the workspace's holder and send the greeting and the frames ``first`` in one go.
 
     Raises what ``Connections.take`` raises, and ``Unavailable`` (``holder_unavailable``) when no holder listens.
     """
-    pooled = await connections.take(workspace_id)
-    link = Link(owner, pooled, lambda: connections.give_back(pooled))
+    # Also where SSH is not the way: nothing is sent to a workspace that has not the pinned host key.
+    pooled = await way.connections.take(workspace_id)
+    give_back = partial(way.connections.give_back, pooled)
     try:
-        async with asyncio.timeout(connections.answer_seconds):
-            await _create(pooled, link, holder)
+        sock = await _socket(way, workspace_id)
+    except BaseException:
+        give_back()
+        raise
+    opening: Awaitable[object]
+    if sock is None:
+        link = Link(owner, give_back)
+        opening = pooled.ssh.create_unix_connection(
+            partial(_Channel, link, pooled.ssh), way.holder, window=WINDOW_BYTES
+        )
+    else:
+        give_back()
+        link = Link(owner)
+        opening = asyncio.get_running_loop().create_unix_connection(partial(_Socket, link), sock=sock)
+    try:
+        async with asyncio.timeout(way.connections.answer_seconds):
+            await opening
     except BaseException as wrong:
         link.close()
         if isinstance(wrong, TimeoutError | OSError | asyncssh.Error):
@@ -115,8 +202,15 @@ async def open_link(
     return link
 
 
-async def _create(pooled: Pooled, link: Link, holder: str) -> None:
-    await pooled.ssh.create_unix_connection(lambda: link, holder, window=WINDOW_BYTES)
+async def _socket(way: Way, workspace_id: str) -> socket.socket | None:
+    """Return a socket to the holder; None where that cannot be had now, which is for SSH to find out about."""
+    if way.connect_holder is None:
+        return None
+    try:
+        async with asyncio.timeout(way.connections.answer_seconds):
+            return await way.connect_holder(workspace_id)
+    except (Unavailable, TimeoutError):
+        return None
 
 
 def error_of(refused: protocol.Refused) -> WorkspacesError:
@@ -139,7 +233,7 @@ def error_of(refused: protocol.Refused) -> WorkspacesError:
             )
 
 
-async def ask(connections: Connections, workspace_id: str, holder: str, request: bytes) -> list[protocol.Terminal]:
+async def ask(way: Way, workspace_id: str, request: bytes) -> list[protocol.Terminal]:
     """Send one request over a link of its own and return the terminals that the answer lists, if it lists any.
 
     Raises what ``open_link`` and ``error_of`` say.
@@ -163,9 +257,9 @@ async def ask(connections: Connections, workspace_id: str, holder: str, request:
             answer.set_exception(error)
 
     owner = LinkOwner(lambda _: None, on_frame, on_lost)
-    link = await open_link(connections, workspace_id, owner, holder=holder, first=request)
+    link = await open_link(way, workspace_id, owner, first=request)
     try:
-        async with asyncio.timeout(connections.answer_seconds):
+        async with asyncio.timeout(way.connections.answer_seconds):
             return await answer
     except TimeoutError as silent:
         raise Unavailable("The workspace's terminal service gave no answer.", code="holder_unavailable") from silent
