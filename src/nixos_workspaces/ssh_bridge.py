@@ -15,8 +15,8 @@ from itertools import count
 import asyncssh
 
 from nixos_workspaces.errors import NotFound, Unavailable
+from nixos_workspaces.ssh.connections import ANSWER_SECONDS, Connect, Connections, Credentials, CredentialsOf
 from nixos_workspaces.terminals import protocol
-from nixos_workspaces.terminals.connections import ANSWER_SECONDS, Connect, Connections, Credentials, CredentialsOf
 from nixos_workspaces.terminals.link import HOLDER_SOCKET, ConnectHolder, Link, LinkOwner, Way, ask, open_link
 from nixos_workspaces.terminals.output import Control, Failed, Received, TerminalClient
 from nixos_workspaces.terminals.protocol import Attach, Attached, Exited, Gap, Resized, Start, Terminal

@@ -4,7 +4,7 @@ asyncssh makes a task and a packet object for every request, copies what is writ
 socket, and what is read half as often on its way back: more than the encryption costs. Here a write is one packet that
 is cut while it is encrypted, an answer is taken apart where it arrives, and its reader waits for a plain future.
 
-This reaches into asyncssh's private parts, as ``terminals.transport`` does: the version is pinned.
+This reaches into asyncssh's private parts, as ``ssh.transport`` does: the version is pinned.
 """
 
 # ruff: noqa: SLF001  # the whole purpose of this module, see above
@@ -19,7 +19,7 @@ import asyncssh
 from asyncssh.packet import PacketDecodeError, SSHPacket
 from asyncssh.sftp import MAX_SFTP_PACKET_LEN
 
-from nixos_workspaces.terminals.transport import FastClientConnection
+from nixos_workspaces.ssh.transport import FastClientConnection
 
 _READ, _WRITE = 5, 6
 _STATUS, _DATA = 101, 103

@@ -1,1 +1,1 @@
-"""The parts of ``ssh_bridge``: the holder's protocol, pooled SSH connections, one attached client's session."""
+"""The parts of ``ssh_bridge``: the holder's protocol, a stream to it, one attached client's session."""

@@ -13,9 +13,9 @@ import asyncssh
 from typing_extensions import override
 
 from nixos_workspaces.errors import Conflict, LimitExceeded, NotFound, RuntimeFailed, Unavailable, WorkspacesError
+from nixos_workspaces.ssh.connections import Connections
+from nixos_workspaces.ssh.transport import FastClientConnection
 from nixos_workspaces.terminals import protocol
-from nixos_workspaces.terminals.connections import Connections
-from nixos_workspaces.terminals.transport import FastClientConnection
 
 HOLDER_SOCKET = "/run/nixws-terminals/holder.sock"
 ConnectHolder = Callable[[str], Awaitable[socket.socket | None]]

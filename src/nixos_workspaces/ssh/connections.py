@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import asyncssh
 
 from nixos_workspaces.errors import RuntimeFailed, Unavailable
-from nixos_workspaces.terminals.transport import FastClientConnection
+from nixos_workspaces.ssh.transport import FastClientConnection
 
 SSH_PORT = 22
 SESSIONS_PER_CONNECTION = 8

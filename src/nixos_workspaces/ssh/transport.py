@@ -1,11 +1,11 @@
-"""A shorter way through asyncssh for terminal data; everything else takes asyncssh's own.
+"""A shorter way through asyncssh for the data of channels; everything else takes asyncssh's own.
 
 asyncssh sends an ignored packet before every packet (of use with CBC ciphers only), builds a cipher object per packet
 and copies the receive buffer twice per packet: together a quarter of a keystroke's round trip. Here, under AES-GCM and
 outside of key exchanges, channel data and window adjustments are sent as one packet each, and received channel data is
 decrypted with one cipher object and an index into the buffer; ``send_data`` sends the packets of much data with one
-system call. At most ``TURN_BYTES`` are handled per turn of the event loop, so that one flood does not hold up the other
-terminals.
+system call. At most ``TURN_BYTES`` are handled per turn of the event loop, so that one flood does not hold up the
+other channels.
 
 This reaches into asyncssh's private parts: the version is pinned, and the tests drive re-keying in both directions.
 """
