@@ -118,7 +118,8 @@ def test_pings_are_answered_and_anything_else_is_ignored(web: Web) -> None:
 def test_a_huge_message_ends_the_socket(web: Web) -> None:
     with opened(web, **web.headers) as socket:
         socket.recv(5)
-        socket.send("a" * 2_000_000)
+        with suppress(websockets.exceptions.ConnectionClosed):  # the service may close before all of it was sent
+            socket.send("a" * 2_000_000)
         assert closing_code(socket) == 1009
 
 

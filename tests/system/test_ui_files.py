@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -174,6 +175,7 @@ def test_what_is_there_is_not_overwritten_unasked(ui: Tab, service: Service, wor
     drop_new(page, tmp_path, "twice.txt", "first")
     drop_text(page, tmp_path, "twice.txt", "second")
     expect(page.get_by_text("twice.txt exists here already.")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_contain_text(re.compile(r"Yours has 6 .*The one here has 5 "))
     page.get_by_role("button", name="Keep both").click()
     expect(page.get_by_role("link", name="twice (2).txt")).to_be_visible()
     assert service.ssh(workspace, "cat twice.txt; cat 'twice (2).txt'") == "firstsecond"

@@ -1,8 +1,10 @@
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useT } from "../i18n/messages";
 import { bytes, dateTime } from "../shared/format";
 import { Modal } from "../shared/Modal";
 import { useStore } from "../shared/Store";
+import { takenQuery } from "./api";
 import { baseName, shown } from "./paths";
 import type { Decision, UploadQueue } from "./UploadQueue";
 
@@ -12,7 +14,14 @@ export function ConflictDialog({ queue }: { queue: UploadQueue }) {
   const [isForAll, setIsForAll] = useState(false);
   const conflicts = useStore(queue.state).filter((one) => one.state === "conflict");
   const [first] = conflicts;
+  const taken = useQuery({ ...takenQuery(queue.workspaceId, first?.path ?? ""), enabled: first !== undefined });
   if (!first) return null;
+  const facts = (size: number, date: string) => ({
+    size: bytes(size, t.locale),
+    date: dateTime(date, t.locale),
+  });
+  const yours = t("files.yours", facts(first.file.size, new Date(first.file.lastModified).toISOString()));
+  const there = taken.data && t("files.there", facts(taken.data.size, taken.data.modified));
   const decide = (decision: Decision) =>
     queue.decide(isForAll ? conflicts.map((one) => one.id) : [first.id], decision);
   return (
@@ -20,10 +29,7 @@ export function ConflictDialog({ queue }: { queue: UploadQueue }) {
       isOpen
       onClose={() => decide("skip")}
       title={t("files.exists", { name: shown(baseName(first.path)) })}
-      description={t("files.existsHint", {
-        size: bytes(first.file.size, t.locale),
-        date: dateTime(new Date(first.file.lastModified).toISOString(), t.locale),
-      })}
+      description={there ? `${yours} ${there}` : yours}
     >
       {conflicts.length > 1 && (
         <label className="switch">

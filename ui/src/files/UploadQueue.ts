@@ -31,7 +31,7 @@ export const OPEN: ReadonlySet<UploadState> = new Set(["waiting", "sending", "pa
 /** The uploads of one workspace: a few at a time, each with its progress, its conflicts decided by somebody. */
 export class UploadQueue {
   readonly state = new Store<readonly Upload[]>([]);
-  readonly #workspaceId: string;
+  readonly workspaceId: string;
   readonly #onChanged: (directory: string) => void;
   readonly #send: SendFile;
   readonly #makeDirectory: (path: string) => Promise<unknown>;
@@ -47,7 +47,7 @@ export class UploadQueue {
     send: SendFile = sendFile,
     make: (path: string) => Promise<unknown> = (path) => makeDirectory(workspaceId, path),
   ) {
-    this.#workspaceId = workspaceId;
+    this.workspaceId = workspaceId;
     this.#onChanged = onChanged;
     this.#send = send;
     this.#makeDirectory = make;
@@ -170,7 +170,7 @@ export class UploadQueue {
     const directory = parentOf(path);
     try {
       await this.#made.get(directory);
-      await this.#send(this.#workspaceId, path, file, {
+      await this.#send(this.workspaceId, path, file, {
         replaces,
         resume: this.#resume,
         key: id,

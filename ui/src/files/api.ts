@@ -90,6 +90,25 @@ export const fileQuery = (workspaceId: string, path: string) =>
     },
   });
 
+/** Size and date of what has a name that an upload wants; null when it is no file, or has gone. */
+export const takenQuery = (workspaceId: string, path: string) =>
+  queryOptions({
+    queryKey: ["workspace", workspaceId, "taken", path],
+    gcTime: 0,
+    staleTime: 0,
+    retry: false,
+    queryFn: async ({ signal }): Promise<{ size: number; modified: string } | null> => {
+      try {
+        const { headers } = await send("HEAD", fileUrl(workspaceId, path), { signal });
+        const modified = new Date(headers.get("Last-Modified") ?? 0).toISOString();
+        return { size: Number(headers.get("Content-Length")), modified };
+      } catch (failure) {
+        if (failure instanceof ApiError && !failure.isOffline) return null;
+        throw failure;
+      }
+    },
+  });
+
 const LOOK_MS = 4_000;
 
 /** Whether a file is still the version that is known; asked for again while somebody has it open. */
