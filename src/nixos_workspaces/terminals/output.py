@@ -16,7 +16,7 @@ CREDIT_BYTES = 5 << 15
 """Output that the holder may send ahead of what was handed to the client: a replay takes the more round trips, and a
 flood the more acknowledgements, the less it is; a slow reader waits the longer for what follows a Ctrl-C, the more it
 is. The holder grants it: its rings are at least twice as large."""
-COURTEOUS_CREDIT_BYTES = 1 << 13
+COURTEOUS_CREDIT_BYTES = 1 << 12
 """The same while somebody types at another terminal, whose echo waits behind that much of this one's flood."""
 CLIENT_BYTES = 3 << 15
 """Output that a client which acknowledges may have unacknowledged."""
