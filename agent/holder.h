@@ -16,7 +16,7 @@ enum {
     INPUT_WINDOW = 65536,    /* input bytes that a client may send ahead of the program */
     UNREAD_MAX = 65536,      /* unsent bytes of a client at which its requests are no longer read */
     CREDIT_MIN = 4096,
-    RING_MIN = 327680,       /* half of it is the most credit that a client gets; the control plane counts on 160 KiB */
+    RING_MIN = 131072,       /* half of it is the most credit that a client gets; the control plane counts on 64 KiB */
     KEPT_MIN = 65536,        /* output that a terminal keeps even when the memory limit is reached */
     SIZE_MAX_CELLS = 4096,   /* columns and rows */
     NAME_BYTES = 64,

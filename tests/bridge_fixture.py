@@ -93,7 +93,11 @@ class Inside:
             raise self.refuse
         sock = socket.socket()
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.sshd.port if port == 22 else port))
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.sshd.port if port == 22 else port))
+        except BaseException:
+            sock.close()
+            raise
         self.connected.append(sock)
         return sock
 

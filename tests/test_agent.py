@@ -213,7 +213,7 @@ def test_control_c_and_job_control_work_whatever_the_holder_inherited(holder: Ho
         client.until_output(b"ready")
         client.press(b"\x03")
         client.until_output(b"caught")
-    with holder.open("grep -E 'Sig(Blk|Ign)' /proc/$$/status") as client:
+    with holder.open("exec grep -E 'Sig(Blk|Ign)' /proc/self/status") as client:
         exit_status(client)
         masks = [int(line.split()[1], 16) for line in client.data.splitlines() if line.startswith(b"Sig")]
         assert masks == [0, 0]

@@ -154,6 +154,19 @@ async def test_after_a_broken_connection_everybody_knows_the_size_in_force(place
         await screen.until(lambda: last_size(screen) == Resized(terminal.cols, terminal.rows))  # noqa: B023  # called at once
 
 
+async def test_a_size_told_while_connecting_again_is_in_force(place: Inside, bridge: SSHBridge) -> None:
+    screen = Screen()
+    session = await open_cat(bridge, screen)
+    place.sshd.freeze()
+    place.cut()
+    await screen.until(lambda: place.connected)
+    session.resize(101, 51)
+    place.sshd.freeze(frozen=False)
+    await screen.until(lambda: isinstance(screen.controls[-1], Resized))
+    listed = await bridge.list_terminals(WORKSPACE)
+    assert [(one.cols, one.rows) for one in listed] == [(101, 51)]
+
+
 def last_size(screen: Screen) -> Resized:
     return [each for each in screen.controls if isinstance(each, Resized)][-1]
 

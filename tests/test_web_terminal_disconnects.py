@@ -11,7 +11,7 @@ from raw_socket import BINARY, FINAL, RawSocket, frame_header
 from terminal_web import Viewer, raw_viewer, terminal_place
 from web_service import Web, until
 
-RING = 5 << 16
+RING = 1 << 18
 """A quarter of a second of the output: who stays away a little longer has missed some."""
 LINE = 16
 PRODUCER = f"""

@@ -185,6 +185,8 @@ class SSHSession:
                 failure = error
                 break
             else:
+                if self._size != (wanted.cols, wanted.rows):  # it was told meanwhile
+                    self.resize(*self._size)
                 return
         self._fail(failure)
 
