@@ -14,7 +14,10 @@ export function ConflictDialog({ queue }: { queue: UploadQueue }) {
   const [isForAll, setIsForAll] = useState(false);
   const conflicts = useStore(queue.state).filter((one) => one.state === "conflict");
   const [first] = conflicts;
-  const taken = useQuery({ ...takenQuery(queue.workspaceId, first?.path ?? ""), enabled: first !== undefined });
+  const taken = useQuery({
+    ...takenQuery(queue.workspaceId, first?.path ?? ""),
+    enabled: first !== undefined,
+  });
   if (!first) return null;
   const facts = (size: number, date: string) => ({
     size: bytes(size, t.locale),
