@@ -59,6 +59,14 @@ def test_a_split_and_a_name_are_kept(ui: Tab) -> None:
     expect(page.locator(".terminal-tab-name")).to_contain_text("<b>second</b>")
 
 
+def test_no_row_covers_the_underscores_of_the_one_above(ui: Tab) -> None:
+    """A file called .bash_history has one: rows as high as the font's own idea of itself hid it."""
+    types(ui.page, r"clear; printf '\n\n_____\n     \ndo''ne\n'; read hold")
+    sees(ui.page, "done")
+    rows = ui.page.locator(".split-panes:not([hidden]) .xterm-rows > div")
+    assert rows.nth(2).screenshot() != rows.nth(3).screenshot()
+
+
 def test_nothing_is_lost_when_the_service_dies(ui: Tab, service: Service) -> None:
     page = ui.page
     types(page, "i=0; while [ $i -lt 1500 ]; do i=$((i+1)); echo line-$i; sleep 0.004; done; echo end-of-''lines")
@@ -80,7 +88,8 @@ def test_nothing_is_lost_when_the_service_dies(ui: Tab, service: Service) -> Non
 
 def test_several_pasted_lines_are_asked_about(ui: Tab) -> None:
     page = ui.page
-    types(page, "bind 'set enable-bracketed-paste off'; cat")
+    types(page, "bind 'set enable-bracketed-paste off'; echo re''ady; cat")
+    sees(page, "ready")
     page.evaluate("navigator.clipboard.writeText('first\\nsecond\\n')")
     page.keyboard.press("Control+Shift+v")
     dialog = page.get_by_role("dialog")

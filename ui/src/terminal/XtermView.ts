@@ -100,6 +100,8 @@ export class XtermView {
     this.terminal.options = {
       fontSize: settings.fontSize,
       fontFamily: settings.fontFamily,
+      // At 1 the next row covers the underscores of common fonts.
+      lineHeight: 1.15,
       scrollback: settings.scrollback,
       cursorStyle: settings.cursor,
       cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches,
