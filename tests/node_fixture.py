@@ -36,7 +36,6 @@ T = TypeVar("T")
 
 _MAIN = """
 import json, logging, sys
-from ipaddress import IPv4Network
 from pathlib import Path
 from nixos_workspaces.node.daemon import NodeConfig, run
 logging.basicConfig(level=logging.INFO)
@@ -198,7 +197,6 @@ def _remove(node: Node) -> None:
     assert node.process is not None
     remove = f"""
 import asyncio
-from ipaddress import IPv4Network
 from pathlib import Path
 from nixos_workspaces.runtimes.local import LocalRuntime
 async def main():

@@ -268,27 +268,18 @@ async def test_a_workspace_without_a_holder_says_so(place: Inside) -> None:
     await bridge.close()
 
 
-async def test_without_a_socket_to_the_holder_ssh_leads_there(place: Inside, bridge: SSHBridge) -> None:
-    """An engine that is silent for a moment, or a holder that it does not find, is no reason to refuse a terminal."""
-    for lacking in (Unavailable("The node does not answer."), None):
+@pytest.mark.parametrize("place", ["ssh"], indirect=True)
+async def test_an_engine_that_is_silent_leaves_the_way_by_ssh(place: Inside) -> None:
+    async def connect_holder(_workspace_id: str) -> socket.socket | None:
+        raise Unavailable("The node does not answer.")
 
-        async def connect_holder(_workspace_id: str, answer: Unavailable | None = lacking) -> socket.socket | None:
-            if answer is not None:
-                raise answer
-            return None
-
-        other = SSHBridge(
-            place.connect,
-            place.credentials_of,
-            connect_holder=connect_holder,
-            holder_socket=str(place.holder.socket),
-        )
-        screen = Screen()
-        session = await open_cat(other, screen)
-        session.write(b"by ssh")
-        await screen.until_output(b"by ssh")
-        await other.close()
-    assert len(await bridge.list_terminals(WORKSPACE)) == 2
+    holder = str(place.holder.socket)
+    bridge = SSHBridge(place.connect, place.credentials_of, connect_holder=connect_holder, holder_socket=holder)
+    screen = Screen()
+    session = await open_cat(bridge, screen)
+    session.write(b"by ssh")
+    await screen.until_output(b"by ssh")
+    await bridge.close()
 
 
 async def test_few_sessions_share_a_connection(place: Inside, bridge: SSHBridge) -> None:
