@@ -86,21 +86,14 @@ def bind_mapped(source: Path, target: Path, user_namespace: int) -> None:
         os.close(tree)
 
 
-def open_beneath(directory: int, path: str, flags: int, mode: int = 0) -> int:
+def open_beneath(directory: int, path: str, flags: int, mode: int = 0, *, across_mounts: bool = False) -> int:
     """Open a path below a directory whose content is not trusted.
 
-    No symbolic link and no other mount is ever followed: such a path raises ``OSError`` (``ELOOP``, ``EXDEV``).
+    No symbolic link is ever followed, and no other mount unless ``across_mounts``: such a path raises ``OSError``
+    (``ELOOP``, ``EXDEV``).
     """
-    how = _OPEN_HOW.pack(flags | os.O_CLOEXEC, mode, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_XDEV)
-    return _checked(_libc.syscall(_SYS_OPENAT2, directory, os.fsencode(path), how, len(how)), path)
-
-
-def find_beneath(directory: int, path: str) -> int:
-    """Return a handle (``O_PATH``) of what lies at a path below the root of a workspace's view of its files.
-
-    Its own mounts are crossed; a symbolic link is never followed, for it would lead out: ``OSError`` (``ELOOP``).
-    """
-    how = _OPEN_HOW.pack(os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS)
+    resolve = _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | (0 if across_mounts else _RESOLVE_NO_XDEV)
+    how = _OPEN_HOW.pack(flags | os.O_CLOEXEC, mode, resolve)
     return _checked(_libc.syscall(_SYS_OPENAT2, directory, os.fsencode(path), how, len(how)), path)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from nixos_workspaces.errors import Conflict
 from nixos_workspaces.node.cgroups import ControlGroup
-from nixos_workspaces.node.mounts import find_beneath
+from nixos_workspaces.node.mounts import open_beneath
 from nixos_workspaces.node.namespaces import effective_user, socket_inside
 
 SSH_PORT = 22
@@ -168,7 +168,7 @@ def connect_holder(run: Run, users: range) -> socket.socket | None:
         try:
             root = os.open(f"/proc/{run.pid}/root", os.O_PATH | os.O_CLOEXEC)
             stack.callback(os.close, root)
-            found = find_beneath(root, _HOLDER_PATH)
+            found = open_beneath(root, _HOLDER_PATH, os.O_PATH, across_mounts=True)
             stack.callback(os.close, found)
             owner = os.fstat(found).st_uid
             if run.ended() or owner not in users:  # a number of a process that has ended may be another's by now
