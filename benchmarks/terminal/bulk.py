@@ -13,6 +13,9 @@ from benchmarks.terminal.setting import Setting
 SLOW = 5e6
 """Bytes a second that a browser draws at its best."""
 FLOOD_SECONDS = 1.0
+_SILENCE_SECONDS = 0.4
+"""Between two floods: their commands are typed, and our floods make room for whoever typed elsewhere just now, which is
+``neighbour``'s matter."""
 REPLAYED = 4 << 20
 
 
@@ -29,6 +32,7 @@ async def flood(setting: Setting) -> Result:
         for _ in range(setting.rounds):
             for kind, command in kinds.items():
                 for peer in shuffled(clients):
+                    await asyncio.sleep(_SILENCE_SECONDS)
                     speeds[peer][kind].append(await _stream(clients[peer], command))
     result = Result({peer: {f"{kind} MB/s": middle(speeds[peer][kind]) for kind in kinds} for peer in setting.peers})
     if setting.has_both:

@@ -152,6 +152,7 @@ class SshClient(Client):
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._input, self._output = self._process.stdin.fileno(), self._process.stdout.fileno()
+        self._is_closed = False
         os.set_blocking(self._output, False)
         self.resume()
 
@@ -165,11 +166,13 @@ class SshClient(Client):
 
     @override
     def resume(self) -> None:
-        asyncio.get_running_loop().add_reader(self._output, self._readable)
+        if not self._is_closed:
+            asyncio.get_running_loop().add_reader(self._output, self._readable)
 
     @override
     async def close(self) -> None:
         self.pause()
+        self._is_closed = True
         self._process.kill()
         await asyncio.to_thread(self._process.communicate)
 
