@@ -25,7 +25,8 @@ static void look_at_clocks(void) {
     struct timespec steady, wall;
     clock_gettime(CLOCK_MONOTONIC, &steady);
     clock_gettime(CLOCK_REALTIME, &wall);
-    holder.now_ms = (uint64_t)steady.tv_sec * 1000 + (uint64_t)steady.tv_nsec / 1000000;
+    holder.now_us = (uint64_t)steady.tv_sec * 1000000 + (uint64_t)steady.tv_nsec / 1000;
+    holder.now_ms = holder.now_us / 1000;
     holder.clock_ms = (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_nsec / 1000000;
 }
 
@@ -80,6 +81,11 @@ static bool tick(void) {
         again = true;
     }
     return again;
+}
+
+static void send_gathered(void) {
+    holder.gathering = false;
+    for (struct terminal *t = holder.terminals; t; t = t->next) terminal_send_gathered(t);
 }
 
 static int listen_on(const char *path) {
@@ -191,9 +197,10 @@ int main(int argc, char **argv) {
     bool waiting = true;
     for (;;) {
         struct epoll_event events[64];
-        int count = epoll_wait(holder.epoll, events, 64, waiting ? 1000 : -1);
+        int count = epoll_wait(holder.epoll, events, 64, holder.gathering ? GATHER_US / 1000 : waiting ? 1000 : -1);
         look_at_clocks();
         for (int i = 0; i < count; i++) dispatch(&events[i]);
+        if (holder.gathering) send_gathered();
         waiting = tick();
         sweep();
         if (holder.upgrade_due) {

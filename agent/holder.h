@@ -13,10 +13,14 @@
 enum {
     DATA_MAX = 32760,        /* bytes of output in one frame */
     TURN_BYTES = DATA_MAX,   /* bytes read from one PTY before the others have their turn: eight full reads, one frame */
+    STREAM_US = 500,         /* output that follows other output so soon continues a stream, */
+    STREAM_BYTES = 4096,     /* whose bytes beyond the first so many are gathered: they are sent once */
+    GATHER_BYTES = DATA_MAX, /* so many are there or */
+    GATHER_US = 2000,        /* the first of them has waited so long */
     INPUT_WINDOW = 65536,    /* input bytes that a client may send ahead of the program */
     UNREAD_MAX = 65536,      /* unsent bytes of a client at which its requests are no longer read */
     CREDIT_MIN = 4096,
-    RING_MIN = 131072,       /* half of it is the most credit that a client gets; the control plane counts on 64 KiB */
+    RING_MIN = 262144,       /* half of it is the most credit that a client gets; the control plane counts on 128 KiB */
     KEPT_MIN = 65536,        /* output that a terminal keeps even when the memory limit is reached */
     SIZE_MAX_CELLS = 4096,   /* columns and rows */
     NAME_BYTES = 64,
@@ -73,6 +77,8 @@ struct terminal {
     int32_t status;          /* exit code, or 128 + signal */
     uint64_t id, created_ms, active_ms;
     uint64_t ended_at, kill_at; /* monotonic ms; 0 = not yet */
+    uint64_t read_us, gathering_us; /* monotonic: the last output; since when some of a stream waits, 0 = none does */
+    size_t streamed, gathered; /* bytes since the stream began; since gathering_us */
     uint16_t cols, rows;
     struct ring ring;
     struct buffer input;     /* what the PTY did not take yet */
@@ -115,10 +121,11 @@ struct holder {
     const char *shell, *upgrade_path, *socket_path;
     char **argv;
     size_t ring_bytes, memory_bytes;
-    uint64_t incarnation, now_ms, clock_ms, turn;
+    uint64_t incarnation, now_us, now_ms, clock_ms, turn;
     uint64_t kept;           /* output bytes in all rings */
     unsigned terminal_count, client_count;
     bool sweep_due, upgrade_due;
+    bool gathering;          /* some terminal's stream waits for more, or for its time */
     struct terminal *terminals;
     struct client *clients;
 };
@@ -133,6 +140,7 @@ struct terminal *terminal_open(const struct start *start, struct text name, int 
 struct terminal *terminal_find(uint64_t id);
 void terminal_update(struct terminal *t);
 void terminal_readable(struct terminal *t);
+void terminal_send_gathered(struct terminal *t);
 void terminal_writable(struct terminal *t);
 void terminal_hung_up(struct terminal *t);
 void terminal_input(struct terminal *t, const uint8_t *bytes, size_t length);

@@ -195,10 +195,41 @@ static void read_output(struct terminal *t) {
     }
 }
 
-void terminal_readable(struct terminal *t) {
-    read_output(t);
+/* True if what came may wait for more. A flood of short lines comes in some ten thousand pieces a second: to wake every
+ * client for each of them would take the processor from the program that prints. */
+static bool gather(struct terminal *t, size_t came) {
+    if (holder.now_us - t->read_us >= STREAM_US) t->streamed = 0;
+    t->read_us = holder.now_us;
+    t->streamed += came;
+    if (t->streamed <= STREAM_BYTES || !t->pid || t->hung || room(t) == 0) return false;
+    if (!t->gathering_us) t->gathering_us = holder.now_us;
+    t->gathered += came;
+    return t->gathered < GATHER_BYTES && holder.now_us - t->gathering_us < GATHER_US;
+}
+
+static void send_output(struct terminal *t) {
+    t->gathering_us = 0;
+    t->gathered = 0;
     pump_clients(t);
     terminal_update(t);
+}
+
+void terminal_readable(struct terminal *t) {
+    uint64_t before = t->ring.end;
+    read_output(t);
+    if (gather(t, t->ring.end - before))
+        holder.gathering = true;
+    else
+        send_output(t);
+}
+
+/* Called every turn of the loop while something is gathered. */
+void terminal_send_gathered(struct terminal *t) {
+    if (!t->gathering_us) return;
+    if (holder.now_us - t->gathering_us < GATHER_US)
+        holder.gathering = true;
+    else
+        send_output(t);
 }
 
 /* Brings the epoll interest, and after the program's end the reading of the rest, in line with the clients' credit. */

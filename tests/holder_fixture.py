@@ -24,12 +24,13 @@ T = TypeVar("T")
 
 
 def build(target: str, directory: Path) -> Path:
-    """Build a part of the agent (``all``, ``preload``, ``sanitized``, ``fuzz`` or ``cover``) into ``directory``."""
+    """Build a part of the agent into ``directory``: a name below, as the Makefile has it."""
     subprocess.run(["make", "-s", "-C", AGENT, f"OUT={directory}", target], check=True)
     names = {
         "all": "nixws-terminals",
         "preload": "open_at_once.so",
         "sanitized": "nixws-terminals-sanitized",
+        "clockwork": "clockwork",
         "fuzz": "fuzz_frames",
         "cover": "cover_frames",
     }

@@ -456,6 +456,11 @@ def test_requests_whose_answers_nobody_reads_cost_little_and_are_answered_in_the
             assert sum(isinstance(frame, protocol.Terminal) for frame in client.frames) == 20 * asked
 
 
+def test_a_stream_is_sent_in_few_pieces_and_all_else_at_once(tmp_path: Path) -> None:
+    done = subprocess.run([build("clockwork", tmp_path)], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+
+
 def test_the_fuzzer_finds_nothing(tmp_path: Path) -> None:
     program = build("fuzz", tmp_path)
     for seed in (1, 2):

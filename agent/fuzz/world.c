@@ -1,4 +1,4 @@
-/* What both fuzzers share: the holder's own loop over bare PTYs, and everything that must hold after each of its turns. */
+/* What the fuzzers and the clockwork share: the holder's own loop over bare PTYs, and everything that must hold after each of its turns. */
 #include "world.h"
 
 #include <fcntl.h>
@@ -31,10 +31,17 @@ int spawn(const struct start *start, pid_t *pid) {
     return master;
 }
 
-static void check(bool holds, const char *what) {
+void check(bool holds, const char *what) {
     if (holds) return;
-    fprintf(stderr, "fuzz_frames: broken: %s\n", what);
+    fprintf(stderr, "broken: %s\n", what);
     abort();
+}
+
+/* Nobody would send later what a client has room for, except what a stream gathers. */
+static bool is_stuck(const struct client *c) {
+    const struct terminal *t = c->terminal;
+    if (!t || c->dead || c->closing || c->out.length) return false;
+    return c->sent < t->ring.end && c->sent < c->acked + c->credit && !t->gathering_us;
 }
 
 static void check_state(void) {
@@ -43,12 +50,14 @@ static void check_state(void) {
     for (const struct terminal *t = holder.terminals; t; t = t->next, terminals++) {
         kept += t->ring.end - t->ring.start;
         check(t->ring.start <= t->ring.end && t->ring.end - t->ring.start <= holder.ring_bytes, "ring bounds");
+        check(!t->gathering_us || holder.now_us - t->gathering_us < GATHER_US, "what is gathered is not old");
         check(t->input.length <= (size_t)CLIENTS_MAX * INPUT_WINDOW, "input bounds");
     }
     for (const struct client *c = holder.clients; c; c = c->next, clients++) {
         check(c->out.length < UNREAD_MAX + holder.terminal_count * 24576u + DATA_MAX, "unsent bytes of a client");
         check(c->in.length <= PAYLOAD_MAX + HEADER_BYTES + 65536, "half a frame of a client");
         check(!c->terminal || (c->acked <= c->sent && c->sent <= c->terminal->ring.end), "offsets of a client");
+        check(!is_stuck(c), "output on its way");
     }
     check(kept == holder.kept, "sum of kept bytes");
     check(terminals == holder.terminal_count && clients == holder.client_count, "counts");
@@ -67,6 +76,7 @@ void turn(void) {
     struct epoll_event events[64];
     int count = epoll_wait(holder.epoll, events, 64, 0);
     holder.now_ms += 7;
+    holder.now_us += PASSING_US;
     for (int i = 0; i < count; i++) {
         if (*(enum kind *)events[i].data.ptr == KIND_CLIENT) {
             client_event(events[i].data.ptr, events[i].events);
@@ -77,6 +87,7 @@ void turn(void) {
             if (t->fd >= 0 && events[i].events & EPOLLOUT) terminal_writable(t);
         }
     }
+    for (struct terminal *t = holder.terminals; t; t = t->next) terminal_send_gathered(t);
     sweep();
     holder.upgrade_due = false;
     check_state();

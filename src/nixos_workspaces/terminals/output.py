@@ -12,7 +12,7 @@ from nixos_workspaces.errors import WorkspacesError
 from nixos_workspaces.terminals import protocol
 from nixos_workspaces.terminals.text import whole_characters
 
-CREDIT_BYTES = 1 << 16
+CREDIT_BYTES = 1 << 17
 """Output that the holder may send ahead of what was handed to the client: a replay takes the more round trips, and a
 flood the more acknowledgements, the less it is; a slow reader waits the longer for what follows a Ctrl-C, the more it
 is. The holder grants it: its rings are at least twice as large."""
