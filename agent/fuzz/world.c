@@ -1,4 +1,5 @@
-/* What the fuzzers and the clockwork share: the holder's own loop over bare PTYs, and everything that must hold after each of its turns. */
+/* What the fuzzers and the clockwork share: the holder's own loop over bare PTYs, and everything that must hold after
+ * each of its turns. */
 #include "world.h"
 
 #include <fcntl.h>
