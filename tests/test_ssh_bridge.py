@@ -453,6 +453,36 @@ async def test_files_and_ports_are_reached(place: Inside, bridge: SSHBridge) -> 
         await writer.wait_closed()
 
 
+async def test_a_connection_that_answers_nothing_is_replaced(
+    place: Inside, bridge: SSHBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its other side may be stuck alone: who comes next gets another connection, and what is stuck is ended."""
+    monkeypatch.setattr(connections, "PROBE_SECONDS", 0.2)
+    before = set(place.sshd.processes())
+    async with bridge.open_sftp(WORKSPACE) as sftp:
+        stuck = set(place.sshd.processes()) - before
+        for pid in stuck:
+            os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2), bridge.open_sftp(WORKSPACE):
+                pytest.fail("a stuck server opened a channel")
+        async with bridge.open_sftp(WORKSPACE) as other:
+            assert await other.realpath(b".") == str(place.sshd.home).encode()
+        with pytest.raises(asyncssh.SFTPConnectionLost):
+            await sftp.realpath(b".")
+    for pid in stuck:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def test_a_connection_on_which_one_request_is_stuck_goes_on_for_the_others(bridge: SSHBridge) -> None:
+    async with bridge.open_sftp(WORKSPACE) as other:
+        with pytest.raises(TimeoutError):
+            async with bridge.open_sftp(WORKSPACE):
+                raise TimeoutError
+        for _ in range(3):  # the answer to the question whether it answers comes before these
+            assert await other.realpath(b"/") == b"/"
+
+
 async def test_a_notice_is_shown_without_moving_the_offset(bridge: SSHBridge) -> None:
     screen = Screen()
     session = await open_cat(bridge, screen)

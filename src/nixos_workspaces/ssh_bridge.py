@@ -147,16 +147,21 @@ class SSHBridge:
 
     @asynccontextmanager
     async def open_sftp(self, workspace_id: str) -> AsyncIterator[asyncssh.SFTPClient]:
-        """Yield an SFTP client as the workspace's user, on a pooled connection."""
+        """Yield an SFTP client as the workspace's user, on a pooled connection.
+
+        Leave it with ``TimeoutError`` where it did not answer: the connection is then looked at too.
+        """
         pooled = await self._connections.take(workspace_id)
         try:
             try:
                 async with asyncio.timeout(self._answer_seconds):
-                    sftp = await pooled.ssh.start_sftp_client(path_encoding=None)
+                    with self._connections.doubting(pooled):
+                        sftp = await pooled.ssh.start_sftp_client(path_encoding=None)
             except (TimeoutError, OSError, asyncssh.Error) as silent:
                 raise Unavailable("The workspace's file service does not answer; try again.") from silent
             async with sftp:
-                yield sftp
+                with self._connections.doubting(pooled):
+                    yield sftp
         finally:
             self._connections.give_back(pooled)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from real_nix import machine_nix
 
@@ -132,6 +132,7 @@ def test_every_failure_has_a_sentence(text: str, timeout: float | None) -> None:
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
+@example("\n\x1f")
 def test_plain_text_holds_no_control_characters(text: str) -> None:
     assert all(character in "\t\n" or ord(character) >= 0x20 for character in plain(text))
     assert plain(plain(text)) == plain(text)

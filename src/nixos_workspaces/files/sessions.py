@@ -29,7 +29,9 @@ from nixos_workspaces.files.bulk import Bulk
 from nixos_workspaces.files.paths import shown
 
 OpenSftp = Callable[[str], AbstractAsyncContextManager[asyncssh.SFTPClient]]
-"""Opens an SFTP channel to a workspace as user ``nixos``; raises ``WorkspacesError``, or what asyncssh raises."""
+"""Opens an SFTP channel to a workspace as user ``nixos``; raises ``WorkspacesError``, or what asyncssh raises.
+
+It is left with ``TimeoutError`` when a request was not answered."""
 
 T = TypeVar("T")
 
@@ -141,11 +143,12 @@ class Session:
         return self._home
 
     async def close(self) -> None:
-        """End the channel; never raises, never waits long."""
-        self.spoiled = True
+        """End the channel; never raises, never waits long. Who opened it is told if a request was not answered."""
+        unanswered, self.spoiled = self.spoiled, True
         with contextlib.suppress(asyncssh.Error, OSError, TimeoutError, WorkspacesError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._stack.aclose()
+            async with asyncio.timeout(CLOSE_SECONDS), self._stack:
+                if unanswered:
+                    raise TimeoutError
         self._ended.cancel()
 
 

@@ -177,7 +177,7 @@ class BuildLog:
 
 def plain(text: str) -> str:
     """Return ``text`` without escape sequences and control characters (tabs stay)."""
-    return _ESCAPES.sub("", text.rstrip("\r\n"))
+    return _ESCAPES.sub("", text).rstrip("\r\n")  # a line may end in sequences
 
 
 def store_name(path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 import asyncssh
@@ -17,6 +17,8 @@ SSH_PORT = 22
 SESSIONS_PER_CONNECTION = 8
 """More would let one flood hold up too many others on one TCP stream."""
 ANSWER_SECONDS = 10.0
+PROBE_SECONDS = 4.0
+"""Within this a connection answers that a request on it was in vain for, or counts as broken."""
 IDLE_SECONDS = 300.0
 """How long a connection without a session is kept warm."""
 
@@ -44,6 +46,8 @@ class Pooled:
     ssh: FastClientConnection
     uses: int = 0
     idle: asyncio.TimerHandle | None = None
+    doubt: asyncio.Task[None] | None = None
+    """Under way while it is asked whether the other side still answers: until then nobody else is given it."""
 
 
 @dataclass(slots=True)
@@ -144,7 +148,8 @@ class Connections:
         """
         pool = self._pools.setdefault(workspace_id, _Pool())
         async with pool.opening:
-            pooled = min(pool.connections, key=lambda each: each.uses, default=None)
+            trusted = (each for each in pool.connections if each.doubt is None)
+            pooled = min(trusted, key=lambda each: each.uses, default=None)
             if pooled is None or pooled.uses >= SESSIONS_PER_CONNECTION:
                 pooled = await self._open(workspace_id)
                 pool.connections.append(pooled)
@@ -160,6 +165,19 @@ class Connections:
         if pooled.uses == 0 and not self._closed:
             pooled.idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._let_go, pooled)
 
+    @contextlib.contextmanager
+    def doubting(self, pooled: Pooled) -> Iterator[None]:
+        """If the block is given up or takes too long, find out whether the connection answers at all; if not, end it.
+
+        Its keepalives would notice after two minutes, in which everybody would be given it.
+        """
+        try:
+            yield
+        except (TimeoutError, asyncio.CancelledError):
+            if pooled.doubt is None and not self._closed:
+                pooled.doubt = asyncio.get_running_loop().create_task(self._ask(pooled))
+            raise
+
     def forget(self, workspace_id: str) -> None:
         """Close a workspace's connections, as when it is stopped or deleted."""
         for pooled in list(self._pools.get(workspace_id, _Pool()).connections):
@@ -172,6 +190,8 @@ class Connections:
         for pooled in live:
             self._let_go(pooled)
         for pooled in live:
+            if pooled.doubt is not None:
+                pooled.doubt.cancel()
             with contextlib.suppress(OSError, asyncssh.Error):
                 await pooled.ssh.wait_closed()
 
@@ -186,6 +206,15 @@ class Connections:
         asyncssh_closed = asyncio.get_running_loop().create_task(pooled.ssh.wait_closed())
         asyncssh_closed.add_done_callback(lambda _: self._drop(pooled))
         return pooled
+
+    async def _ask(self, pooled: Pooled) -> None:
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                await pooled.ssh.answers()
+        except (TimeoutError, OSError, asyncssh.Error):
+            self._let_go(pooled)
+        finally:
+            pooled.doubt = None
 
     def _let_go(self, pooled: Pooled) -> None:
         self._drop(pooled)

@@ -54,6 +54,10 @@ class FastClientConnection(SSHClientConnection):
         self._noise = b""
         """Random bytes for padding, drawn ahead."""
 
+    async def answers(self) -> None:
+        """Return once the server has answered a request for nothing, as its keepalives are; at once if it has gone."""
+        await self._make_global_request(b"keepalive@openssh.com")
+
     @override
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
         """Take bytes from the socket."""

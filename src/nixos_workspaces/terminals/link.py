@@ -189,7 +189,8 @@ async def open_link(way: Way, workspace_id: str, owner: LinkOwner, *, first: byt
         opening = asyncio.get_running_loop().create_unix_connection(partial(_Socket, link), sock=sock)
     try:
         async with asyncio.timeout(way.connections.answer_seconds):
-            await opening
+            with way.connections.doubting(pooled):
+                await opening
     except BaseException as wrong:
         link.close()
         if isinstance(wrong, TimeoutError | OSError | asyncssh.Error):
