@@ -22,6 +22,8 @@ EXTENSION = "nixws.direct"
 """The key of a connection's ``DirectProtocol`` among the extensions of its ASGI scope."""
 MESSAGE_SECONDS = 60.0
 """Time from the first to the last byte of a message."""
+LINGER_SECONDS = 1.0
+"""How long what a client still sends is read after it was told that it broke the protocol."""
 ANSWER_SECONDS = 3.0
 """Time that a client has to answer our closing frame."""
 TOO_SLOW = 4408
@@ -68,6 +70,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self._rest = bytearray()
         """Received and not looked at yet: the beginning of a frame, or what came while reading is held."""
         self._is_held = False
+        self._is_discarding = False
+        """The client was told that it broke the protocol: nothing of what it still sends is looked at."""
         self._deadline: asyncio.TimerHandle | None = None
         self._allowance, self._counted_at = ODD_FRAMES_AT_ONCE, self.loop.time()
 
@@ -136,6 +140,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        if self._is_discarding:
+            return
         if not self.handshake_initiated:
             super().data_received(data)
         elif self._rest or self._is_held:
@@ -257,7 +263,13 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     @override
     def handle_parser_exception(self) -> None:
-        super().handle_parser_exception()
+        """Say what is wrong and close a little later: closing with data unread is a reset, which overtakes the reason."""
+        said = self.conn.close_sent
+        assert said is not None
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": said.code, "reason": said.reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = self._is_discarding = True
+        self.close_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
         self._tell_lost()
 
     def _fail(self, code: int, reason: str) -> None:
