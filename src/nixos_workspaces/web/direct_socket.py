@@ -263,7 +263,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     @override
     def handle_parser_exception(self) -> None:
-        """Say what is wrong and close a little later: closing with data unread is a reset, which overtakes the reason."""
+        """Say what is wrong and close a little later: a close with data unread is a reset, which overtakes it."""
         said = self.conn.close_sent
         assert said is not None
         self.queue.put_nowait({"type": "websocket.disconnect", "code": said.code, "reason": said.reason})
