@@ -137,7 +137,6 @@ in
     serviceConfig = {
       ExecStart = "-${pkgs.openssh}/bin/sshd -i -f /etc/ssh/sshd_config";
       StandardInput = "socket";
-      KillMode = "process";
     };
   };
 
