@@ -33,7 +33,7 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.written = bytearray()
         self.reads = True
-        self.closing = False
+        self.closed = asyncio.Event()
 
     @override
     def write(self, data: Any) -> None:
@@ -49,11 +49,11 @@ class Wire(asyncio.Transport):
 
     @override
     def is_closing(self) -> bool:
-        return self.closing
+        return self.closed.is_set()
 
     @override
     def close(self) -> None:
-        self.closing = True
+        self.closed.set()
 
 
 @dataclass
@@ -185,7 +185,12 @@ def test_messages_come_out_whole_in_order_and_once(
     ],
 )
 @pytest.mark.parametrize("step", [1, 3, 10_000])
-def test_what_is_no_frame_ends_the_connection_with_its_code(sent: bytes, code: int, step: int) -> None:
+def test_what_is_no_frame_ends_the_connection_with_its_code(
+    sent: bytes, code: int, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows is read without an effect until the reason has had its time to arrive."""
+    monkeypatch.setattr(direct_socket, "LINGER_SECONDS", 0.01)
+
     async def scenario() -> None:
         wire = Wire()
         line = await opened(wire)
@@ -193,11 +198,18 @@ def test_what_is_no_frame_ends_the_connection_with_its_code(sent: bytes, code: i
         line.take_over(user)
         answered = len(wire.written)
         for at in range(0, len(sent), step):
-            if not wire.closing:
-                line.data_received(sent[at : at + step])
+            line.data_received(sent[at : at + step])
+        assert user.is_lost
         assert wire.written[answered] == 0x88
         assert int.from_bytes(wire.written[answered + 2 : answered + 4], "big") == code
-        assert (user.messages, user.is_lost, wire.closing) == ([], True, True)
+        said = len(wire.written)
+        if code != 1000:
+            assert not wire.is_closing()
+            assert wire.reads
+            line.data_received(frame(Opcode.TEXT, b"more") + frame(Opcode.PING, b"p"))
+        async with asyncio.timeout(5):
+            await wire.closed.wait()
+        assert (user.messages, len(wire.written)) == ([], said)
 
     run(scenario)
 
@@ -205,6 +217,7 @@ def test_what_is_no_frame_ends_the_connection_with_its_code(sent: bytes, code: i
 def test_a_message_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether its frame stops in the middle or its fragments never end."""
     monkeypatch.setattr(direct_socket, "MESSAGE_SECONDS", 0.02)
+    monkeypatch.setattr(direct_socket, "LINGER_SECONDS", 0.01)
 
     async def scenario() -> None:
         for beginning in (b"\x81", b"\x81\xfe\x01", frame(Opcode.TEXT, b"x", fin=False)):
@@ -215,8 +228,8 @@ def test_a_message_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch
             line.data_received(frame(Opcode.TEXT, b"whole") + beginning)
             async with asyncio.timeout(5):
                 await user.lost.wait()
+                await wire.closed.wait()
             assert user.messages == ["whole"]
-            assert wire.closing
             assert direct_socket.TOO_SLOW.to_bytes(2, "big") + b"the message took too long" in wire.written
 
     run(scenario)
