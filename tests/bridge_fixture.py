@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from holder_fixture import Holder, running_holder
-from sshd_fixture import LocalSshd, local_sshd
+from sshd_fixture import LocalSshd, connected, local_sshd
 
 from nixos_workspaces.ssh_bridge import (
     Attached,
@@ -91,13 +91,7 @@ class Inside:
         assert workspace_id == WORKSPACE
         if self.refuse is not None:
             raise self.refuse
-        sock = socket.socket()
-        sock.setblocking(False)
-        try:
-            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.sshd.port if port == 22 else port))
-        except BaseException:
-            sock.close()
-            raise
+        sock = await connected(self.sshd.port if port == 22 else port)
         self.connected.append(sock)
         return sock
 

@@ -60,18 +60,26 @@ class RawSocket:
         if receive_bytes:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self._socket.settimeout(20)
-        self._socket.connect(address)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.sendall(handshake(path, headers, subprotocols))
+        try:
+            self._socket.connect(address)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            answer = self._shake_hands(handshake(path, headers, subprotocols))
+        except BaseException:
+            self._socket.close()
+            raise
+        chosen = [line for line in answer.decode().split("\r\n") if line.lower().startswith("sec-websocket-protocol:")]
+        self.subprotocol = chosen[0].partition(":")[2].strip() if chosen else None
+
+    def _shake_hands(self, request: bytes) -> bytes:
+        """Return the answer's head if it is 101."""
+        self._socket.sendall(request)
         while (end := self._received.find(b"\r\n\r\n")) < 0:
             self._receive()
         answer = bytes(self._received[:end])
-        del self._received[: end + 4]
         if not answer.startswith(b"HTTP/1.1 101"):
-            self._socket.close()
             raise ConnectionRefusedError(answer)
-        chosen = [line for line in answer.decode().split("\r\n") if line.lower().startswith("sec-websocket-protocol:")]
-        self.subprotocol = chosen[0].partition(":")[2].strip() if chosen else None
+        del self._received[: end + 4]
+        return answer
 
     def __enter__(self) -> Self:
         return self

@@ -62,10 +62,7 @@ class LocalSshd:
         """Return our own way in, as the service uses it."""
 
         async def connect(_workspace_id: str, _port: int) -> socket.socket:
-            sock = socket.socket()
-            sock.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port))
-            return sock
+            return await connected(self.port)
 
         async def credentials(_workspace_id: str) -> Credentials:
             host_key = self.known_hosts.read_text().partition(" ")[2]
@@ -90,6 +87,18 @@ class LocalSshd:
         for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+
+
+async def connected(port: int) -> socket.socket:
+    """Return a socket to a port on loopback, as an engine would to one inside of a workspace."""
+    sock = socket.socket()
+    sock.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 @contextmanager

@@ -151,6 +151,23 @@ async def test_a_descriptor_comes_through(tmp_path: Path) -> None:
             assert not os.get_inheritable(received.fileno())
 
 
+@pytest.mark.parametrize("rest", [b"", struct.pack(">I", 100)[1:] + b"{", struct.pack(">I", 2)[1:] + b"{}"])
+async def test_a_descriptor_is_let_go_where_the_answer_fails(tmp_path: Path, rest: bytes) -> None:
+    """The node is killed while it answers, or is of another version: the connection into the workspace is closed."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, listen(tmp_path / "s") as server:
+        ours.settimeout(5)
+        call = asyncio.create_task(LocalRuntime(tmp_path / "s").connect("ws-1", 22))
+        connection, _ = await asyncio.get_running_loop().sock_accept(server)
+        with connection:
+            socket.send_fds(connection, [b"\0"], [theirs.fileno()])
+            theirs.close()
+            connection.sendall(rest)
+        with pytest.raises(errors.Unavailable):
+            await call
+        assert ours.recv(1) == b""
+
+
 async def test_errors_and_faults_are_answers(tmp_path: Path) -> None:
     async with answering(tmp_path / "s", {os.getuid()}) as runtime:
         with pytest.raises(Conflict, match="not now"):

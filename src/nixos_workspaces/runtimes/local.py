@@ -7,6 +7,7 @@ import base64
 import socket
 import struct
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -111,30 +112,38 @@ class LocalRuntime:
     async def _exchange(self, method: str, parameters: dict[str, Any]) -> tuple[Any, socket.socket | None]:
         """Make one call; raises the error that the node answered, or ``Unavailable`` when it does not."""
         loop = asyncio.get_running_loop()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
+        with (
+            ExitStack() as handed_over,
+            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection,
+        ):
             connection.setblocking(False)
             try:
                 async with asyncio.timeout(self._silence):
                     await loop.sock_connect(connection, str(self._path))
                     request = {"method": method, "parameters": parameters}
                     await loop.sock_sendall(connection, protocol.encode(request))
-                answer, received = await self._answer(connection)
+                answer, received = await self._answer(connection, handed_over)
             except (OSError, TimeoutError, EOFError) as silent:
                 message = "The node does not answer. Start it (nixws node), or look at its log."
                 raise Unavailable(message, code="node_unavailable") from silent
-        told = _read(lambda: protocol.decode(answer))
-        if "error" in told:
-            raise _read(lambda: protocol.error_from_wire(told["error"]))
-        return _read(lambda: told["result"]), received
+            told = _read(lambda: protocol.decode(answer))
+            if "error" in told:
+                raise _read(lambda: protocol.error_from_wire(told["error"]))
+            result = _read(lambda: told["result"])
+            handed_over.pop_all()
+            return result, received
 
-    async def _answer(self, connection: socket.socket) -> tuple[bytes, socket.socket | None]:
-        """Return the first frame that holds something; the node's signs of life are empty ones."""
+    async def _answer(self, connection: socket.socket, handed_over: ExitStack) -> tuple[bytes, socket.socket | None]:
+        """Return the first frame that holds something; the node's signs of life are empty ones.
+
+        The socket that may come with it is closed with ``handed_over``.
+        """
         received: socket.socket | None = None
         while True:
             async with asyncio.timeout(self._silence):
                 header, descriptor = await _first(connection)
                 if descriptor is not None:
-                    received = descriptor
+                    received = handed_over.enter_context(descriptor)
                 header += await _exactly(connection, protocol.HEADER.size - len(header))
                 (length,) = protocol.HEADER.unpack(header)
                 if length > protocol.MAX_ANSWER:
