@@ -176,8 +176,8 @@ class BuildLog:
 
 
 def plain(text: str) -> str:
-    """Return ``text`` without escape sequences and control characters (tabs stay)."""
-    return _ESCAPES.sub("", text).rstrip("\r\n")  # a line may end in sequences
+    """Return ``text`` as one line without escape sequences and control characters (tabs stay)."""
+    return _ESCAPES.sub("", text).rstrip("\n").replace("\n", " ")  # behind a line's end there may be sequences
 
 
 def store_name(path: str) -> str:
