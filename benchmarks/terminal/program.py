@@ -54,7 +54,7 @@ def _options(description: str) -> argparse.Namespace:
     parser.add_argument("--peers", default=",".join(there), help=f"some of {','.join(PEERS)} (default: all)")
     parser.add_argument("--keys", type=int, default=2000, help="typed at each peer (default 2000)")
     parser.add_argument("--rounds", type=int, default=5, help="of whatever is not a key (default 5)")
-    parser.add_argument("--megabytes", type=float, default=10, help="of each flood (default 10)")
+    parser.add_argument("--megabytes", type=float, default=20, help="of each flood (default 20)")
     parser.add_argument("--terminals", type=int, default=500, help="open at once (default 500)")
     parser.add_argument("--typists", type=int, default=200, help="at 5 keys a second each (default 200)")
     parser.add_argument("--seconds", type=float, default=5, help="of typists' rounds and a stalled client (default 5)")
