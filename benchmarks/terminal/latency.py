@@ -50,7 +50,7 @@ async def _type(client: Client, keys: int) -> list[float]:
 
 
 async def neighbour(setting: Setting) -> Result:
-    """The same in a quiet terminal while another one of the same peer floods; half the keys, one peer at a time."""
+    """The same in a quiet terminal while another one of the same peer floods; twice the keys, one peer at a time."""
     keys = setting.keys // 2 // setting.rounds
     waits: dict[str, list[float]] = {peer: [] for peer in setting.peers}
     speeds: dict[str, list[float]] = {peer: [] for peer in setting.peers}
@@ -58,7 +58,7 @@ async def neighbour(setting: Setting) -> Result:
         neighbours = {peer: await stack.enter_async_context(flooder(setting.ways, peer)) for peer in setting.peers}
         for client in clients.values():
             await client.echo_by_program()
-        for _ in range(setting.rounds):
+        for _ in range(4 * setting.rounds):
             for peer in shuffled(clients):
                 await neighbours[peer].tell()
                 waits[peer] += await _type(clients[peer], keys)
