@@ -27,21 +27,19 @@ from nixos_workspaces.errors import (
     Unavailable,
     WorkspacesError,
 )
-from nixos_workspaces.model import (
+from nixos_workspaces.model.environment import Environment, Generation, Package, Template
+from nixos_workspaces.model.machine import (
     BYTES_PER_GB,
     Address,
-    Environment,
-    Generation,
+    Capabilities,
+    MachineSpec,
     MachineState,
     Observed,
-    Package,
-    Phase,
-    Progress,
     Resources,
-    Template,
+    Usage,
 )
+from nixos_workspaces.model.workspace import Phase, Progress
 from nixos_workspaces.reconciler import Timing
-from nixos_workspaces.runtimes.base import Capabilities, MachineSpec, Usage
 from nixos_workspaces.services import Outside, Services, open_services
 from nixos_workspaces.settings import Settings
 

@@ -23,9 +23,8 @@ from typing import Any, TypeVar
 from free_network import free_network
 from real_nix import build, open_environments
 
-from nixos_workspaces.model import Address, Resources
+from nixos_workspaces.model.machine import Address, MachineSpec, Resources
 from nixos_workspaces.node.home import Home
-from nixos_workspaces.runtimes.base import MachineSpec
 from nixos_workspaces.runtimes.local import LocalRuntime
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nixos_workspaces.model import Generation, Progress, environment
+from nixos_workspaces.model.environment import Generation, environment
+from nixos_workspaces.model.workspace import Progress
 from nixos_workspaces.nix import BuildLimits, Environments, Nix, PackageSet, choose_package_set
 from nixos_workspaces.settings import Settings
 

@@ -16,7 +16,9 @@ from nixos_workspaces.auth.keys import open_keys
 from nixos_workspaces.auth.tokens import Tokens
 from nixos_workspaces.database import Database, open_database
 from nixos_workspaces.errors import Forbidden, InvalidInput, NotFound, RuntimeFailed, Unauthenticated, Unavailable
-from nixos_workspaces.model import Desire, Environment, Resources, Workspace
+from nixos_workspaces.model.environment import Environment
+from nixos_workspaces.model.machine import Resources
+from nixos_workspaces.model.workspace import Desire, Workspace
 
 NOW = datetime(2026, 5, 26, tzinfo=UTC)
 ANN, BOB = Principal("ann", "Ann"), Principal("bob", "Bob")

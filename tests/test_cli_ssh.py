@@ -9,7 +9,7 @@ import pytest
 from sshd_fixture import LocalSshd, local_sshd
 
 from nixos_workspaces.cli.ssh import run_ssh
-from nixos_workspaces.schemas import SshInfo, SshKeyAnswer
+from nixos_workspaces.schemas.workspaces import SshInfo, SshKeyAnswer
 
 
 @pytest.fixture(scope="module")

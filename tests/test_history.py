@@ -15,8 +15,11 @@ from web_service import Web, running_web
 
 from nixos_workspaces.auth.access import ADMIN
 from nixos_workspaces.gauges import Gauges
-from nixos_workspaces.history import PERIOD, History, Span
-from nixos_workspaces.model import BYTES_PER_GB, Metrics, Resources, Status, Workspace, WorkspaceConfig, environment
+from nixos_workspaces.history import History
+from nixos_workspaces.model.environment import environment
+from nixos_workspaces.model.machine import BYTES_PER_GB, Metrics, Resources
+from nixos_workspaces.model.usage import PERIOD, Span
+from nixos_workspaces.model.workspace import Status, Workspace, WorkspaceConfig
 from nixos_workspaces.services import Services
 
 CONFIG = WorkspaceConfig("busy", Resources(1.0, BYTES_PER_GB, BYTES_PER_GB), environment("minimal", ["git"], []))

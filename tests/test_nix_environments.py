@@ -17,7 +17,8 @@ import pytest
 from real_nix import FLAKE, REPOSITORY, Watched, build, machine_nix, open_environments
 
 from nixos_workspaces.errors import BuildFailed, Conflict, InvalidInput, NotFound, Unavailable
-from nixos_workspaces.model import Phase, environment
+from nixos_workspaces.model.environment import environment
+from nixos_workspaces.model.workspace import Phase
 from nixos_workspaces.nix import BuildLimits
 from nixos_workspaces.nix.locks import Sharing, hold
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nixos_workspaces.errors import BuildFailed, Unavailable
-from nixos_workspaces.model import environment
+from nixos_workspaces.model.environment import environment
 from nixos_workspaces.nix.failures import explain
 
 DATA = environment("minimal", ["broken", "curl", "python3Packages.requests", "source", "nosuchthing"])

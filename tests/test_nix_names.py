@@ -8,7 +8,7 @@ import pytest
 from real_nix import machine_nix, open_environments
 
 from nixos_workspaces.errors import InvalidInput
-from nixos_workspaces.model import environment
+from nixos_workspaces.model.environment import environment
 from nixos_workspaces.nix import Environments, Nix, PackageSet, PackageSetKind
 from nixos_workspaces.nix.names import is_package_name, nearest, suggestion
 

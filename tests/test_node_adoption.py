@@ -17,8 +17,7 @@ import pytest
 from node_fixture import MIB, SMALL, Node, running_node, until
 
 from nixos_workspaces.errors import Conflict, RuntimeFailed, Unavailable
-from nixos_workspaces.model import MachineState, Observed
-from nixos_workspaces.runtimes.base import MachineSpec
+from nixos_workspaces.model.machine import MachineSpec, MachineState, Observed
 from nixos_workspaces.runtimes.local import LocalRuntime
 
 SEED = int(os.environ.get("NIXWS_TEST_SEED", random.randrange(1 << 32)))

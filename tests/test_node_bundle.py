@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nixos_workspaces.model import Resources
+from nixos_workspaces.model.machine import Resources
 from nixos_workspaces.node.bundle import (
     CAPABILITIES,
     Container,

@@ -12,8 +12,7 @@ import pytest
 from node_fixture import Node
 
 from nixos_workspaces.errors import RuntimeFailed
-from nixos_workspaces.model import MachineState
-from nixos_workspaces.runtimes.base import MachineSpec
+from nixos_workspaces.model.machine import MachineSpec, MachineState
 
 SECRET = secrets.token_hex(32)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from node_fixture import Node
 
-from nixos_workspaces.runtimes.base import MachineSpec
+from nixos_workspaces.model.machine import MachineSpec
 
 _PROBE = Path(__file__).with_name("node_probe.py")
 

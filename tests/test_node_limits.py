@@ -11,8 +11,7 @@ import pytest
 from node_fixture import MIB, SMALL, Node, until
 
 from nixos_workspaces.errors import Conflict
-from nixos_workspaces.model import MachineState
-from nixos_workspaces.runtimes.base import MachineSpec
+from nixos_workspaces.model.machine import MachineSpec, MachineState
 
 _BURN = "for i in 1 2; do timeout {seconds} bash -c 'while :; do :; done' & done; wait"
 _EAT = "python3 -c 'x = bytearray({mib} * 2**20); print(len(x))'"

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from nixos_workspaces import errors
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, RuntimeFailed, WorkspacesError
-from nixos_workspaces.model import Address, MachineState, Observed, Resources
+from nixos_workspaces.model.machine import Address, MachineState, Observed, Resources
 from nixos_workspaces.node import protocol
 from nixos_workspaces.node.protocol import MachineOrder
 from nixos_workspaces.node.rpc import Answer, listen, serve_calls

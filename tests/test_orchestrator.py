@@ -29,17 +29,9 @@ from nixos_workspaces.errors import (
     RuntimeFailed,
     Unavailable,
 )
-from nixos_workspaces.model import (
-    BYTES_PER_GB,
-    Environment,
-    MachineState,
-    Resources,
-    Status,
-    Workspace,
-    WorkspaceChange,
-    WorkspaceConfig,
-    WorkspaceQuery,
-)
+from nixos_workspaces.model.environment import Environment
+from nixos_workspaces.model.machine import BYTES_PER_GB, MachineState, Resources
+from nixos_workspaces.model.workspace import Status, Workspace, WorkspaceChange, WorkspaceConfig, WorkspaceQuery
 from nixos_workspaces.services import Services
 from nixos_workspaces.settings import Settings
 

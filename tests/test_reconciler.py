@@ -18,17 +18,9 @@ from nixos_workspaces.database import Database, Transaction, open_database
 from nixos_workspaces.errors import Conflict, NotFound
 from nixos_workspaces.events import Events
 from nixos_workspaces.logs import BuildLogs
-from nixos_workspaces.model import (
-    BYTES_PER_GB,
-    Desire,
-    Environment,
-    MachineState,
-    Resources,
-    Status,
-    Workspace,
-    WorkspaceChange,
-    WorkspaceConfig,
-)
+from nixos_workspaces.model.environment import Environment
+from nixos_workspaces.model.machine import BYTES_PER_GB, MachineState, Resources
+from nixos_workspaces.model.workspace import Desire, Status, Workspace, WorkspaceChange, WorkspaceConfig
 from nixos_workspaces.nixos_sandbox_orchestrator import NixOSSandboxOrchestrator
 from nixos_workspaces.reconciler import Reconciler, Timing
 from nixos_workspaces.services import DATABASE

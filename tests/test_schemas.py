@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from nixos_workspaces.model import Environment, Resources, WorkspaceChange
-from nixos_workspaces.schemas import CreateRequest, RebuildRequest, Time, UpdateRequest, to_bytes, to_gb
+from nixos_workspaces.model.environment import Environment
+from nixos_workspaces.model.machine import Resources
+from nixos_workspaces.model.workspace import WorkspaceChange
+from nixos_workspaces.schemas.wire import Time, to_bytes, to_gb
+from nixos_workspaces.schemas.workspaces import CreateRequest, RebuildRequest, UpdateRequest
 
 
 @given(st.integers(min_value=250, max_value=1_000_000))

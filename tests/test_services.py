@@ -12,16 +12,9 @@ from node_fixture import Node, running_node
 
 from nixos_workspaces.auth.access import ADMIN
 from nixos_workspaces.errors import InvalidInput, NotFound
-from nixos_workspaces.model import (
-    BYTES_PER_GB,
-    MachineState,
-    Resources,
-    Status,
-    Workspace,
-    WorkspaceChange,
-    WorkspaceConfig,
-    environment,
-)
+from nixos_workspaces.model.environment import environment
+from nixos_workspaces.model.machine import BYTES_PER_GB, MachineState, Resources
+from nixos_workspaces.model.workspace import Status, Workspace, WorkspaceChange, WorkspaceConfig
 from nixos_workspaces.process import run
 from nixos_workspaces.services import Services, open_services
 from nixos_workspaces.settings import Settings

@@ -18,16 +18,17 @@ import websockets.exceptions
 import websockets.sync.client
 
 from nixos_workspaces import errors
-from nixos_workspaces.schemas import (
-    CollectedAnswer,
+from nixos_workspaces.schemas.environments import (
     GenerationAnswer,
     GenerationList,
-    HealthAnswer,
-    LogLineAnswer,
     PackageList,
-    SshKeyAnswer,
     TemplateAnswer,
     TemplateList,
+)
+from nixos_workspaces.schemas.service import CollectedAnswer, HealthAnswer
+from nixos_workspaces.schemas.workspaces import (
+    LogLineAnswer,
+    SshKeyAnswer,
     WorkspaceAnswer,
     WorkspaceDetail,
     WorkspaceList,

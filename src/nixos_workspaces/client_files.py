@@ -18,8 +18,8 @@ import httpx2
 
 from nixos_workspaces import errors
 from nixos_workspaces.client import Client, error_of
-from nixos_workspaces.file_schemas import FileAnswer, FileList, UploadAnswer, UploadResult
-from nixos_workspaces.files.paths import encoded
+from nixos_workspaces.model.paths import encoded
+from nixos_workspaces.schemas.files import FileAnswer, FileList, UploadAnswer, UploadResult
 
 Progress = Callable[[int], object]
 """Called with the number of bytes that have been moved since the last call."""

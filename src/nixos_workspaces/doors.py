@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from nixos_workspaces.model import Environment, Generation, Package, Progress, Template
+from nixos_workspaces.model.environment import Environment, Generation, Package, Template
+from nixos_workspaces.model.workspace import Progress
 
 
 class Environments(Protocol):

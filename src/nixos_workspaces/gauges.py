@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from nixos_workspaces.errors import WorkspacesError
-from nixos_workspaces.model import Metrics, Status, Workspace
-from nixos_workspaces.runtimes.base import Runtime, Usage
+from nixos_workspaces.model.machine import Metrics, Usage
+from nixos_workspaces.model.workspace import Status, Workspace
+from nixos_workspaces.runtimes.base import Runtime
 
 _APART_SECONDS = 0.1
 """Least time between the two readings of a rate."""

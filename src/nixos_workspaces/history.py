@@ -8,61 +8,22 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 from nixos_workspaces.database import Database
 from nixos_workspaces.errors import WorkspacesError
 from nixos_workspaces.gauges import Gauges
-from nixos_workspaces.model import Metrics, Status, Workspace
+from nixos_workspaces.model.machine import Metrics
+from nixos_workspaces.model.usage import PERIOD, Sample, Span
+from nixos_workspaces.model.workspace import Status, Workspace
 
 log = logging.getLogger(__name__)
 
-PERIOD = timedelta(seconds=10)
-"""Time between two samples."""
+
 _AT_ONCE = 8
+
+
 _WIDTH = 4
 """Numbers of a sample: when, and three figures."""
-
-
-class Span(StrEnum):
-    """How far back somebody looks."""
-
-    FIVE_MINUTES = "5m"
-    HOUR = "1h"
-    DAY = "24h"
-    WEEK = "7d"
-
-    @property
-    def length(self) -> timedelta:
-        """Return it as a duration."""
-        match self:
-            case Span.FIVE_MINUTES:
-                return timedelta(minutes=5)
-            case Span.HOUR:
-                return timedelta(hours=1)
-            case Span.DAY:
-                return timedelta(days=1)
-            case Span.WEEK:
-                return timedelta(days=7)
-
-    @property
-    def step(self) -> timedelta:
-        """Return the time between two of its samples; twice that between two says that nothing was measured there."""
-        match self:
-            case Span.FIVE_MINUTES | Span.HOUR:
-                return PERIOD
-            case Span.DAY:
-                return timedelta(minutes=5)
-            case Span.WEEK:
-                return timedelta(minutes=30)
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Figures at one moment, or their mean over the step that begins then."""
-
-    at: datetime
-    metrics: Metrics
 
 
 @dataclass(slots=True)

@@ -16,17 +16,9 @@ from enum import StrEnum
 from typing import assert_never
 
 from nixos_workspaces.errors import Conflict, RuntimeFailed, Unavailable, WorkspacesError
-from nixos_workspaces.model import (
-    Desire,
-    Failure,
-    Fault,
-    Generation,
-    MachineState,
-    Observed,
-    Phase,
-    Status,
-    Workspace,
-)
+from nixos_workspaces.model.environment import Generation
+from nixos_workspaces.model.machine import MachineState, Observed
+from nixos_workspaces.model.workspace import Desire, Failure, Fault, Phase, Status, Workspace
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.CREATING: frozenset(

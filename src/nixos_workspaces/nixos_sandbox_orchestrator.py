@@ -27,16 +27,9 @@ from nixos_workspaces.errors import (
 )
 from nixos_workspaces.gauges import Gauges
 from nixos_workspaces.lifecycle import Verb
-from nixos_workspaces.model import (
-    BYTES_PER_GB,
-    Desire,
-    Generation,
-    Resources,
-    Workspace,
-    WorkspaceChange,
-    WorkspaceConfig,
-    WorkspaceStatus,
-)
+from nixos_workspaces.model.environment import Generation
+from nixos_workspaces.model.machine import BYTES_PER_GB, Resources
+from nixos_workspaces.model.workspace import Desire, Workspace, WorkspaceChange, WorkspaceConfig, WorkspaceStatus
 from nixos_workspaces.runtimes.base import Runtime
 
 IDEMPOTENCY_LIFETIME = timedelta(hours=24)

@@ -22,7 +22,9 @@ from nixos_workspaces.database import Database
 from nixos_workspaces.errors import RuntimeFailed, WorkspacesError
 from nixos_workspaces.events import Event, Events
 from nixos_workspaces.lifecycle import Done, Observation, Step, StepKind, Wait
-from nixos_workspaces.model import Desire, Generation, MachineState, Observed, Progress, Workspace
+from nixos_workspaces.model.environment import Generation
+from nixos_workspaces.model.machine import MachineState, Observed
+from nixos_workspaces.model.workspace import Desire, Progress, Workspace
 from nixos_workspaces.runtimes.base import Runtime
 from nixos_workspaces.steps import Steps
 

@@ -22,7 +22,9 @@ from nixos_workspaces.files import Files, sweep_for_ever
 from nixos_workspaces.gauges import Gauges
 from nixos_workspaces.history import History
 from nixos_workspaces.logs import BuildLogs
-from nixos_workspaces.model import BYTES_PER_GB, HealthItem, MachineState, Workspace
+from nixos_workspaces.model.machine import BYTES_PER_GB, MachineState
+from nixos_workspaces.model.service import HealthItem
+from nixos_workspaces.model.workspace import Workspace
 from nixos_workspaces.nix.environments import BuildLimits
 from nixos_workspaces.nix.environments import Environments as NixEnvironments
 from nixos_workspaces.nix.executable import Nix

@@ -10,8 +10,10 @@ from nixos_workspaces.auth.keys import KeyStore, WorkspaceKeys
 from nixos_workspaces.doors import Environments
 from nixos_workspaces.lifecycle import Observation, StepKind
 from nixos_workspaces.logs import BuildLogs
-from nixos_workspaces.model import Generation, Phase, Progress, Workspace
-from nixos_workspaces.runtimes.base import MachineSpec, Runtime
+from nixos_workspaces.model.environment import Generation
+from nixos_workspaces.model.machine import MachineSpec
+from nixos_workspaces.model.workspace import Phase, Progress, Workspace
+from nixos_workspaces.runtimes.base import Runtime
 
 
 class Steps:

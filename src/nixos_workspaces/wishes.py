@@ -9,16 +9,9 @@ import re
 from dataclasses import asdict, replace
 
 from nixos_workspaces.errors import InvalidInput
-from nixos_workspaces.model import (
-    BYTES_PER_GB,
-    Environment,
-    Generation,
-    Resources,
-    Workspace,
-    WorkspaceChange,
-    WorkspaceConfig,
-    environment,
-)
+from nixos_workspaces.model.environment import Environment, Generation, environment
+from nixos_workspaces.model.machine import BYTES_PER_GB, Resources
+from nixos_workspaces.model.workspace import Workspace, WorkspaceChange, WorkspaceConfig
 
 MIN_CPU = 0.25
 MIN_BYTES = BYTES_PER_GB // 4

@@ -13,7 +13,10 @@ from nixos_workspaces.doors import Environments
 from nixos_workspaces.errors import Conflict, NotFound
 from nixos_workspaces.events import LAGGED, Event, Events
 from nixos_workspaces.logs import BuildLogs, Position
-from nixos_workspaces.model import Capacity, Generation, LogLine, Page, SshKey, Workspace, WorkspaceQuery
+from nixos_workspaces.model.environment import Generation
+from nixos_workspaces.model.machine import Capacity
+from nixos_workspaces.model.service import LogLine, SshKey
+from nixos_workspaces.model.workspace import Page, Workspace, WorkspaceQuery
 from nixos_workspaces.nixos_sandbox_orchestrator import find
 from nixos_workspaces.runtimes.base import Runtime
 

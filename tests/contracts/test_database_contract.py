@@ -12,15 +12,14 @@ import pytest
 
 from nixos_workspaces.database import AuditEntry, Database, TokenRecord, open_database
 from nixos_workspaces.errors import Conflict, InvalidInput
-from nixos_workspaces.model import (
-    Address,
+from nixos_workspaces.model.environment import Environment
+from nixos_workspaces.model.machine import Address, Resources
+from nixos_workspaces.model.workspace import (
     Desire,
-    Environment,
     Failure,
     Fault,
     Phase,
     Progress,
-    Resources,
     Sort,
     Status,
     Workspace,

@@ -15,8 +15,8 @@ import pytest
 from node_fixture import MIB, SMALL, Node
 
 from nixos_workspaces.errors import Conflict, InsufficientResources, NotFound, RuntimeFailed, Unavailable
-from nixos_workspaces.model import MachineState
-from nixos_workspaces.runtimes.base import MachineSpec, Runtime
+from nixos_workspaces.model.machine import MachineSpec, MachineState
+from nixos_workspaces.runtimes.base import Runtime
 from nixos_workspaces.runtimes.local import LocalRuntime
 from nixos_workspaces.terminals import protocol
 

@@ -14,7 +14,7 @@ cuts = st.lists(st.integers(1, 40), min_size=1, max_size=50)
 
 
 def built(content: Parts, boundary: bytes) -> bytes:
-    from nixos_workspaces.files.paths import encoded
+    from nixos_workspaces.model.paths import encoded
 
     head = b'--%s\r\nContent-Disposition: form-data; name="f"; filename="x"\r\nX-File-Name: %s\r\n\r\n%s\r\n'
     made = b"".join(head % (boundary, encoded(name).encode(), data) for name, data in content)

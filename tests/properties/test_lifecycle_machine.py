@@ -13,17 +13,9 @@ from typing_extensions import override
 from nixos_workspaces import lifecycle
 from nixos_workspaces.errors import BuildFailed, Conflict, InsufficientResources, RuntimeFailed, Unavailable
 from nixos_workspaces.lifecycle import Done, Observation, Step, StepKind, Verb, Wait
-from nixos_workspaces.model import (
-    Address,
-    Desire,
-    Environment,
-    Generation,
-    MachineState,
-    Observed,
-    Resources,
-    Status,
-    Workspace,
-)
+from nixos_workspaces.model.environment import Environment, Generation
+from nixos_workspaces.model.machine import Address, MachineState, Observed, Resources
+from nixos_workspaces.model.workspace import Desire, Status, Workspace
 
 GB = 1 << 30
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

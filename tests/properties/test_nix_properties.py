@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from real_nix import machine_nix
 
 from nixos_workspaces.errors import BuildFailed, WorkspacesError
-from nixos_workspaces.model import Environment, Phase, Progress, environment
+from nixos_workspaces.model.environment import Environment, environment
+from nixos_workspaces.model.workspace import Phase, Progress
 from nixos_workspaces.nix.build_log import BuildLog, plain, store_name
 from nixos_workspaces.nix.failures import explain
 from nixos_workspaces.nix.flakes import from_json, to_json

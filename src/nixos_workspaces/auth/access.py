@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from nixos_workspaces.errors import Forbidden, NotFound
-from nixos_workspaces.model import Workspace
+from nixos_workspaces.model.workspace import Workspace
 
 
 class Role(StrEnum):

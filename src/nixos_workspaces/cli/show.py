@@ -8,9 +8,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from nixos_workspaces.cli.target import printable
-from nixos_workspaces.model import Status
-from nixos_workspaces.schemas import HealthAnswer, PackageAnswer, TemplateAnswer, WorkspaceDetail, WorkspaceSummary
+from nixos_workspaces.model.workspace import Status
+from nixos_workspaces.schemas.environments import PackageAnswer, TemplateAnswer
+from nixos_workspaces.schemas.service import HealthAnswer
 from nixos_workspaces.schemas.terminals import TerminalInfo
+from nixos_workspaces.schemas.workspaces import WorkspaceDetail, WorkspaceSummary
 
 _COLOURS = {
     Status.RUNNING: "green",

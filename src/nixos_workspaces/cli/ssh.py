@@ -14,7 +14,7 @@ import typer
 from nixos_workspaces.cli.target import target_of
 from nixos_workspaces.cli.wait import settle
 from nixos_workspaces.errors import Conflict, WorkspacesError
-from nixos_workspaces.schemas import SshInfo, SshKeyAnswer
+from nixos_workspaces.schemas.workspaces import SshInfo, SshKeyAnswer
 
 
 def register(app: typer.Typer) -> None:

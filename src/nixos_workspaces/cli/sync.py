@@ -20,7 +20,7 @@ from nixos_workspaces.cli.files import Remote, Where, required_remote, send_tree
 from nixos_workspaces.cli.target import err, target_of
 from nixos_workspaces.client_files import FileCalls
 from nixos_workspaces.errors import NotFound
-from nixos_workspaces.files.paths import decoded
+from nixos_workspaces.model.paths import decoded
 
 BEAT_SECONDS = 2.0
 """How often ``changes`` yields without a change: time to try again what was not written."""

@@ -11,7 +11,7 @@ from rich.status import Status as Spinner
 from nixos_workspaces.cli.target import err, printable
 from nixos_workspaces.client import Client
 from nixos_workspaces.errors import NotFound, WorkspacesError
-from nixos_workspaces.schemas import WorkspaceDetail
+from nixos_workspaces.schemas.workspaces import WorkspaceDetail
 
 POLL_SECONDS = 0.25
 

@@ -12,7 +12,7 @@ from nixos_workspaces.cli.show import detail_view, list_view
 from nixos_workspaces.cli.target import emit, out, printable, target_of
 from nixos_workspaces.cli.wait import settle
 from nixos_workspaces.client import Client
-from nixos_workspaces.schemas import WorkspaceDetail
+from nixos_workspaces.schemas.workspaces import WorkspaceDetail
 
 Name = Annotated[str, typer.Argument(help="Name or id of the workspace.", show_default=False)]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")]

@@ -15,17 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from nixos_workspaces.database.schema import workspaces as table
 from nixos_workspaces.errors import Conflict, InvalidInput
-from nixos_workspaces.model import (
+from nixos_workspaces.model.environment import Environment
+from nixos_workspaces.model.machine import Address, Resources
+from nixos_workspaces.model.workspace import (
     MAX_PAGE,
-    Address,
     Desire,
-    Environment,
     Failure,
     Fault,
     Page,
     Phase,
     Progress,
-    Resources,
     Sort,
     Status,
     Workspace,

@@ -12,8 +12,8 @@ import asyncssh
 
 from nixos_workspaces.errors import Conflict, InvalidInput, WorkspacesError
 from nixos_workspaces.files.entries import SMALL_BYTES, Entry, Kind, entry, etag, is_fresh, owner_of
-from nixos_workspaces.files.paths import shown
 from nixos_workspaces.files.sessions import Session
+from nixos_workspaces.model.paths import shown
 
 DEPTH = 6
 """Blocks of one transfer that are on their way at the same time, while few transfers run (``Session.depth``)."""

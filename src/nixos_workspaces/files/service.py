@@ -12,13 +12,13 @@ from nixos_workspaces.files.archives import Archive, Format
 from nixos_workspaces.files.batch import Batch
 from nixos_workspaces.files.entries import Entry, Kind, etag
 from nixos_workspaces.files.listing import FilePage, Wanted
-from nixos_workspaces.files.paths import checked, checked_target, shown
 from nixos_workspaces.files.reading import Download
 from nixos_workspaces.files.sessions import Lane, OpenSftp, Session, Sessions
 from nixos_workspaces.files.staging import Staging
 from nixos_workspaces.files.tree import Tree
 from nixos_workspaces.files.uploads import Uploads
 from nixos_workspaces.files.writing import ANYTHING, NEW_FILE_MODE, Condition, Target, Written
+from nixos_workspaces.model.paths import checked, checked_target, shown
 
 
 class Files:

@@ -26,7 +26,7 @@ from nixos_workspaces.errors import (
     WorkspacesError,
 )
 from nixos_workspaces.files.bulk import Bulk
-from nixos_workspaces.files.paths import shown
+from nixos_workspaces.model.paths import shown
 
 OpenSftp = Callable[[str], AbstractAsyncContextManager[asyncssh.SFTPClient]]
 """Opens an SFTP channel to a workspace as user ``nixos``; raises ``WorkspacesError``, or what asyncssh raises.

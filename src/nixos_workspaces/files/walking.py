@@ -12,9 +12,9 @@ from functools import partial
 
 from nixos_workspaces.errors import Conflict, Forbidden, LimitExceeded, NotFound
 from nixos_workspaces.files.entries import Entry, Kind
-from nixos_workspaces.files.paths import shown
 from nixos_workspaces.files.reading import names
 from nixos_workspaces.files.sessions import Session
+from nixos_workspaces.model.paths import shown
 
 _DIRECTORIES_AT_ONCE = 16
 _REQUESTS_AT_ONCE = 32

@@ -19,9 +19,9 @@ from asyncssh import FXF_CREAT, FXF_EXCL, FXF_WRITE
 
 from nixos_workspaces.errors import Conflict, InsufficientResources, InvalidInput, NotFound, WorkspacesError
 from nixos_workspaces.files.entries import PERMISSION_BITS, SMALL_BYTES, Entry, Kind, digest_in, entry, etag
-from nixos_workspaces.files.paths import shown
 from nixos_workspaces.files.reading import DEPTH, content_of, find
 from nixos_workspaces.files.sessions import Session
+from nixos_workspaces.model.paths import shown
 
 NEW_FILE_MODE = 0o644
 SYNC_BYTES = 256 << 20

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from nixos_workspaces.model import Phase, Progress
+from nixos_workspaces.model.workspace import Phase, Progress
 
 TAIL_LINES = 10
 """Lines of each builder's output that are kept for an error message."""

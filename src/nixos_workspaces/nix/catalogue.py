@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nixos_workspaces.errors import InvalidInput, Unavailable, WorkspacesError
-from nixos_workspaces.model import Environment, Package, Template
+from nixos_workspaces.model.environment import Environment, Package, Template
 from nixos_workspaces.nix.executable import Nix
 from nixos_workspaces.nix.flakes import replace_file
 from nixos_workspaces.nix.names import is_package_name, nearest, suggestion

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nixos_workspaces.errors import Conflict
-from nixos_workspaces.model import Environment, Generation, Package, Phase, Progress, Template
+from nixos_workspaces.model.environment import Environment, Generation, Package, Template
+from nixos_workspaces.model.workspace import Phase, Progress
 from nixos_workspaces.nix.build_log import BuildLog
 from nixos_workspaces.nix.catalogue import Catalogue
 from nixos_workspaces.nix.executable import Nix, not_runnable

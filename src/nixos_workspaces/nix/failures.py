@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nixos_workspaces.errors import BuildFailed, Unavailable, WorkspacesError
-from nixos_workspaces.model import Environment
+from nixos_workspaces.model.environment import Environment
 from nixos_workspaces.nix.build_log import plain, store_name
 
 _LAST_LINES = 3

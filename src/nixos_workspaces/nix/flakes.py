@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nixos_workspaces.errors import Unavailable
-from nixos_workspaces.model import Environment, environment
+from nixos_workspaces.model.environment import Environment, environment
 from nixos_workspaces.nix.executable import Nix
 from nixos_workspaces.nix.locks import hold
 from nixos_workspaces.nix.package_set import PackageSet

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from nixos_workspaces.errors import NotFound
-from nixos_workspaces.model import Environment, Generation
+from nixos_workspaces.model.environment import Environment, Generation
 from nixos_workspaces.nix.flakes import environment_of, from_json, replace_file
 
 _LINK = re.compile(r"profile-(\d+)-link", re.ASCII)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from nixos_workspaces.errors import InvalidInput
-from nixos_workspaces.model import Environment
+from nixos_workspaces.model.environment import Environment
 
 LONGEST_NAME = 128
 SUGGESTIONS = 3

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nixos_workspaces.model import Resources
+from nixos_workspaces.model.machine import Resources
 from nixos_workspaces.node.volumes import IDS_PER_WORKSPACE
 
 CPU_PERIOD = 100_000

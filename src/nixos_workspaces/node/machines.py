@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, assert_never
 
 from nixos_workspaces.errors import Conflict, NotFound, RuntimeFailed, Unavailable
-from nixos_workspaces.model import MachineState, Resources
+from nixos_workspaces.model.machine import MachineState, Resources
 from nixos_workspaces.node import console, records, volumes
 from nixos_workspaces.node.bundle import Container, Ground, configuration, limits
 from nixos_workspaces.node.cgroups import ControlGroup, Hierarchies

@@ -6,7 +6,7 @@ import os
 import time
 
 from nixos_workspaces.errors import Conflict
-from nixos_workspaces.model import Address, MachineState, Observed
+from nixos_workspaces.model.machine import Address, MachineState, Observed
 from nixos_workspaces.node import console, volumes
 from nixos_workspaces.node.machines import NOT_RUNNING, Machine, absent
 from nixos_workspaces.node.protocol import Figures

@@ -20,7 +20,7 @@ from typing import Any
 
 from nixos_workspaces import errors
 from nixos_workspaces.errors import InvalidInput, WorkspacesError
-from nixos_workspaces.model import Address, MachineState, Observed, Resources
+from nixos_workspaces.model.machine import Address, MachineState, Observed, Resources
 
 HEADER = struct.Struct(">I")
 MAX_REQUEST = 1 << 18

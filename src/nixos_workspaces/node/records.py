@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from nixos_workspaces.model import Resources
+from nixos_workspaces.model.machine import Resources
 
 
 class Stage(StrEnum):

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from nixos_workspaces.errors import Conflict, InvalidInput, Unavailable
-from nixos_workspaces.model import MachineState
+from nixos_workspaces.model.machine import MachineState
 from nixos_workspaces.node import observing, protocol, volumes
 from nixos_workspaces.node.fleet import Fleet
 from nixos_workspaces.node.machines import NOT_RUNNING, Equipment, Machine

@@ -7,62 +7,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from nixos_workspaces.model import MachineState, Observed, Resources
-
-__all__ = ["Capabilities", "MachineSpec", "MachineState", "Observed", "Runtime", "Usage"]
-
-
-@dataclass(frozen=True, slots=True)
-class MachineSpec:
-    """Everything an engine needs to make and boot a workspace. Holds secrets: never log it."""
-
-    workspace_id: str
-    hostname: str
-    generation: int
-    toplevel: str
-    resources: Resources
-    ports: tuple[int, ...]
-    """TCP ports that the workspace's own firewall opens besides 22."""
-    volume_key: bytes = field(repr=False)
-    """64 random bytes; the volume cannot be read without them."""
-    host_key: str = field(repr=False)
-    """The machine's Ed25519 SSH host key in OpenSSH's private format."""
-    authorized_keys: tuple[str, ...] = ()
-    """Public keys, one line each, that may log in as user ``nixos``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Figures of one running or paused machine at one instant."""
-
-    cpu_seconds: float
-    """CPU time used since boot."""
-    memory_bytes: int
-    """Memory that could not be given back: without the page cache."""
-    storage_bytes: int
-    storage_capacity_bytes: int
-    processes: int
-    network_received_bytes: int
-    network_sent_bytes: int
-    taken_at: float
-    """``time.monotonic()`` of the reading, for rates."""
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What an engine can do and what it has left."""
-
-    engine: str
-    encryption: str
-    live_storage_growth: bool
-    cpu_total: float
-    memory_total_bytes: int
-    storage_total_bytes: int
-    storage_free_bytes: int
-    """Bytes that new volumes may still take."""
+from nixos_workspaces.model.machine import Capabilities, MachineSpec, Observed, Resources, Usage
 
 
 class Runtime(Protocol):

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nixos_workspaces.errors import InvalidInput, RuntimeFailed, Unavailable
-from nixos_workspaces.model import Observed, Resources
+from nixos_workspaces.model.machine import Capabilities, MachineSpec, Observed, Resources, Usage
 from nixos_workspaces.node import protocol
-from nixos_workspaces.runtimes.base import Capabilities, MachineSpec, Usage
 
 T = TypeVar("T")
 

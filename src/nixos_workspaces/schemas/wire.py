@@ -9,9 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
-from nixos_workspaces.model import (
-    BYTES_PER_GB,
-)
+from nixos_workspaces.model.machine import BYTES_PER_GB
 
 MIB_PER_GB = 1024
 

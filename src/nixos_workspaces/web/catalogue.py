@@ -8,16 +8,13 @@ from fastapi import APIRouter, Query
 
 from nixos_workspaces import __version__
 from nixos_workspaces.errors import WorkspacesError
-from nixos_workspaces.schemas import (
+from nixos_workspaces.schemas.environments import PackageAnswer, PackageList, TemplateAnswer, TemplateList
+from nixos_workspaces.schemas.service import (
     AliveAnswer,
     CapacityAnswer,
     CollectedAnswer,
     HealthAnswer,
     HealthItemAnswer,
-    PackageAnswer,
-    PackageList,
-    TemplateAnswer,
-    TemplateList,
 )
 from nixos_workspaces.web.dependencies import Asked, By, Limit, RequestId
 from nixos_workspaces.web.openapi import problems

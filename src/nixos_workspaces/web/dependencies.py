@@ -12,8 +12,8 @@ from starlette.requests import HTTPConnection
 
 from nixos_workspaces.auth.access import Principal
 from nixos_workspaces.errors import NotFound
-from nixos_workspaces.model import MAX_PAGE
-from nixos_workspaces.schemas import REFERENCE_PATTERN
+from nixos_workspaces.model.workspace import MAX_PAGE
+from nixos_workspaces.schemas.wire import REFERENCE_PATTERN
 from nixos_workspaces.services import Services
 
 _REFERENCE = re.compile(REFERENCE_PATTERN.removesuffix("$"))

@@ -28,7 +28,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from nixos_workspaces.auth.access import Principal
 from nixos_workspaces.errors import Unauthenticated, WorkspacesError
 from nixos_workspaces.events import Event
-from nixos_workspaces.schemas import WorkspaceSummary
+from nixos_workspaces.schemas.workspaces import WorkspaceSummary
 from nixos_workspaces.services import Services
 from nixos_workspaces.web.dependencies import Asked, By
 from nixos_workspaces.web.streams import until_stopped

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from nixos_workspaces.files import Download
-from nixos_workspaces.files.paths import encoded, shown
+from nixos_workspaces.model.paths import encoded, shown
 
 SAFE_HEADERS = {
     # What a workspace holds is never a page of ours: it is saved, not shown, and if shown all the same, powerless.

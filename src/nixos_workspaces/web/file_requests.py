@@ -16,7 +16,7 @@ from typing_extensions import override
 from nixos_workspaces.auth.access import Action, Principal
 from nixos_workspaces.errors import Conflict, InvalidInput, Unavailable
 from nixos_workspaces.files import Condition, Files
-from nixos_workspaces.model import Status, Workspace
+from nixos_workspaces.model.workspace import Status, Workspace
 from nixos_workspaces.services import Services
 from nixos_workspaces.web import strict_json
 from nixos_workspaces.web.dependencies import Asked, By, Reference, RequestId

@@ -14,7 +14,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from nixos_workspaces.errors import Conflict, InvalidInput
-from nixos_workspaces.file_schemas import (
+from nixos_workspaces.files import Batch, Format, Order, Outcome, Wanted
+from nixos_workspaces.model.paths import checked, shown
+from nixos_workspaces.schemas.files import (
     ChangeFile,
     CopyFile,
     CountAnswer,
@@ -27,8 +29,6 @@ from nixos_workspaces.file_schemas import (
     UploadResult,
     WrittenAnswer,
 )
-from nixos_workspaces.files import Batch, Format, Order, Outcome, Wanted
-from nixos_workspaces.files.paths import checked, shown
 from nixos_workspaces.web.dependencies import Asked
 from nixos_workspaces.web.errors import Refusal, error_response, request_id_of
 from nixos_workspaces.web.file_answers import (

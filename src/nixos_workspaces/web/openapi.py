@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from nixos_workspaces.schemas import ErrorAnswer
+from nixos_workspaces.schemas.service import ErrorAnswer
 
 ALWAYS = (400, 422, 431, 500, 503)
 """Any route: unreadable requests, unknown query parameters, too large headers, our own faults, too much load."""

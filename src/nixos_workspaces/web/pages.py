@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse
 
 from nixos_workspaces.auth.tokens import TokenKind
 from nixos_workspaces.errors import InvalidInput, NotFound, Unauthenticated
-from nixos_workspaces.schemas import LoginRequest, SessionAnswer, SignedIn
+from nixos_workspaces.schemas.service import LoginRequest, SessionAnswer, SignedIn
 from nixos_workspaces.web.dependencies import Asked, By
 from nixos_workspaces.web.gate import SESSION_COOKIE, readable_code, session_cookie
 from nixos_workspaces.web.openapi import problems

@@ -64,7 +64,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from nixos_workspaces.auth.access import Action, Principal
 from nixos_workspaces.errors import Conflict, NotFound, WorkspacesError
-from nixos_workspaces.model import Workspace
+from nixos_workspaces.model.workspace import Workspace
 from nixos_workspaces.schemas.terminals import (
     TerminalAnswer,
     TerminalDoor,

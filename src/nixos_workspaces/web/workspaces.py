@@ -11,12 +11,12 @@ from fastapi import APIRouter, Body, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from nixos_workspaces.errors import WorkspacesError
-from nixos_workspaces.history import Span
-from nixos_workspaces.model import LogLine, Sort, Status, WorkspaceQuery
-from nixos_workspaces.schemas import (
+from nixos_workspaces.model.service import LogLine
+from nixos_workspaces.model.usage import Span
+from nixos_workspaces.model.workspace import Sort, Status, WorkspaceQuery
+from nixos_workspaces.schemas.environments import GenerationAnswer, GenerationList
+from nixos_workspaces.schemas.workspaces import (
     CreateRequest,
-    GenerationAnswer,
-    GenerationList,
     LogAnswer,
     LogLineAnswer,
     MetricsHistory,

@@ -1,51 +1,44 @@
-"""What the API writes."""
+"""Wire types of workspaces, their figures and logs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from nixos_workspaces.history import Sample, Span
-from nixos_workspaces.model import (
-    Address,
-    Capacity,
+from nixos_workspaces.model.environment import environment
+from nixos_workspaces.model.machine import Address, Metrics, Resources
+from nixos_workspaces.model.service import LogLine
+from nixos_workspaces.model.usage import Sample, Span
+from nixos_workspaces.model.workspace import (
     Desire,
     Fault,
-    Generation,
-    HealthItem,
-    LogLine,
-    Metrics,
-    Package,
     Page,
     Phase,
     Progress,
     Status,
-    Template,
     Workspace,
+    WorkspaceChange,
+    WorkspaceConfig,
 )
 from nixos_workspaces.schemas.wire import (
     Answer,
+    Cores,
+    MemoryGB,
+    Name,
+    Packages,
+    Ports,
+    Request,
+    StorageGB,
+    TemplateName,
     Time,
+    absent,
+    to_bytes,
     to_gb,
 )
-
-
-class ErrorDetail(Answer):
-    """What went wrong."""
-
-    code: str = Field(description="Stable, for programs.")
-    message: str = Field(description="The fact and what to do, for people.")
-    field: str | None = Field(description="The one input that is to blame, if one is.")
-    request_id: str = Field(description="Stands in the service's log too.")
-
-
-class ErrorAnswer(Answer):
-    """The shape of every error."""
-
-    error: ErrorDetail
 
 
 class ProgressAnswer(Answer):
@@ -269,37 +262,6 @@ class WorkspaceAnswer(Answer):
     workspace: WorkspaceDetail
 
 
-class GenerationAnswer(Answer):
-    """One built version of a workspace's environment."""
-
-    number: int
-    toplevel: str
-    template: str
-    packages: list[str]
-    ports: list[int]
-    created_at: Time
-    current: bool = Field(description="It boots next, or has booted.")
-
-    @classmethod
-    def of(cls, generation: Generation, current: int | None) -> Self:
-        """Convert."""
-        return cls(
-            number=generation.number,
-            toplevel=generation.toplevel,
-            template=generation.environment.template,
-            packages=list(generation.environment.packages),
-            ports=list(generation.environment.ports),
-            created_at=generation.created_at,
-            current=generation.number == current,
-        )
-
-
-class GenerationList(Answer):
-    """Every generation of a workspace that can be rebuilt to, newest first."""
-
-    generations: list[GenerationAnswer]
-
-
 class LogLineAnswer(Answer):
     """One line of a workspace's log."""
 
@@ -326,123 +288,57 @@ class SshKeyAnswer(Answer):
     host_key: str = Field(description="The machine's public host key, one line; pin it.")
 
 
-class TemplateAnswer(Answer):
-    """A base that a workspace can be made from."""
+class CreateRequest(Request):
+    """A workspace to be made."""
 
-    name: str
-    title: str
-    description: str
-    icon: str
-    packages: list[str]
+    name: Name
+    cpu: Cores = 1.0
+    memory: MemoryGB = 2.0
+    storage: StorageGB = 10.0
+    template: TemplateName = "development"
+    packages: Packages = Field(default_factory=list)
+    ports: Ports = Field(default_factory=list)
 
-    @classmethod
-    def of(cls, template: Template) -> Self:
-        """Convert."""
-        return cls(
-            name=template.name,
-            title=template.title,
-            description=template.description,
-            icon=template.icon,
-            packages=list(template.packages),
+    def to_model(self) -> WorkspaceConfig:
+        """Return what the orchestrator takes."""
+        resources = Resources(self.cpu, to_bytes(self.memory), to_bytes(self.storage))
+        return WorkspaceConfig(self.name, resources, environment(self.template, self.packages, self.ports))
+
+
+class UpdateRequest(Request):
+    """Any of a workspace's resources and environment; what is not given stays."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    cpu: Cores = Field(default_factory=absent)
+    memory: MemoryGB = Field(default_factory=absent)
+    storage: StorageGB = Field(default_factory=absent)
+    template: TemplateName = Field(default_factory=absent)
+    packages: Packages = Field(default_factory=absent)
+    ports: Ports = Field(default_factory=absent)
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError(
+                "empty", "give at least one of {fields}", {"fields": ", ".join(type(self).model_fields)}
+            )
+        return self
+
+    def to_model(self) -> WorkspaceChange:
+        """Return what the orchestrator takes."""
+        given = self.model_fields_set
+        return WorkspaceChange(
+            cpu=self.cpu if "cpu" in given else None,
+            memory_bytes=to_bytes(self.memory) if "memory" in given else None,
+            storage_bytes=to_bytes(self.storage) if "storage" in given else None,
+            template=self.template if "template" in given else None,
+            packages=tuple(sorted(set(self.packages))) if "packages" in given else None,
+            ports=tuple(sorted(set(self.ports))) if "ports" in given else None,
         )
 
 
-class TemplateList(Answer):
-    """Every template."""
+class RebuildRequest(Request):
+    """Which generation to go to; without one the present environment is built anew."""
 
-    templates: list[TemplateAnswer]
-
-
-class PackageAnswer(Answer):
-    """One package of the set in force."""
-
-    name: str
-    version: str
-    description: str
-    size: int | None = Field(
-        description="Bytes on disk with everything that it needs, shared or not; null where the set does not tell."
-    )
-
-    @classmethod
-    def of(cls, package: Package) -> Self:
-        """Convert."""
-        return cls(name=package.name, version=package.version, description=package.description, size=package.size_bytes)
-
-
-class PackageList(Answer):
-    """The packages that match a search, best first."""
-
-    packages: list[PackageAnswer]
-    package_set: str = Field(description="The set that was searched: the one that workspaces are built from.")
-
-
-class CapacityAnswer(Answer):
-    """What the machine has, and what new workspaces may still take."""
-
-    cpu_total: float
-    cpu_free: float = Field(description="Cores that no running workspace may use; more may be asked for, and shared.")
-    memory_total: float
-    memory_free: float = Field(description="Memory that no running workspace may use; more may be asked for.")
-    storage_total: float
-    storage_free: float
-
-    @classmethod
-    def of(cls, capacity: Capacity) -> Self:
-        """Convert."""
-        return cls(
-            cpu_total=capacity.cpu_total,
-            cpu_free=round(capacity.cpu_free, 2),
-            memory_total=to_gb(capacity.memory_total_bytes),
-            memory_free=to_gb(capacity.memory_free_bytes),
-            storage_total=to_gb(capacity.storage_total_bytes),
-            storage_free=to_gb(capacity.storage_free_bytes),
-        )
-
-
-class HealthItemAnswer(Answer):
-    """One finding about the service."""
-
-    code: str
-    ok: bool
-    message: str
-    remedy: str
-
-    @classmethod
-    def of(cls, item: HealthItem) -> Self:
-        """Convert."""
-        return cls(code=item.code, ok=item.ok, message=item.message, remedy=item.remedy)
-
-
-class HealthAnswer(Answer):
-    """Every finding about the service, with what to do about the bad ones."""
-
-    status: str = Field(description="ok, or degraded when any item is not ok.")
-    version: str
-    package_set: str
-    capacity: CapacityAnswer | None = Field(description="null while the engine does not answer.")
-    items: list[HealthItemAnswer]
-
-
-class AliveAnswer(Answer):
-    """The service answers."""
-
-    status: str = "ok"
-
-
-class SessionAnswer(Answer):
-    """Who the caller is."""
-
-    name: str
-    role: str
-
-
-class CollectedAnswer(Answer):
-    """What collecting garbage gave back."""
-
-    freed_bytes: int
-
-
-class SignedIn(Answer):
-    """A new session."""
-
-    token: str = Field(description="Send it as Authorization: Bearer TOKEN.")
+    generation: Annotated[int, Field(ge=1, le=2**31 - 1)] = Field(default_factory=absent)

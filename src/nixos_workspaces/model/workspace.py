@@ -1,16 +1,13 @@
-"""The domain's values: frozen, typed, without behaviour that touches the outside world.
-
-Units are in the names: bytes inside, GB (10^9 bytes is *not* meant: 1 GB here is 2^30 bytes, as the limits of cgroups
-and images are) only on the wire. Times are timezone-aware UTC datetimes.
-"""
+"""A workspace: what is wanted of it, what was last seen of it, and the lists of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-BYTES_PER_GB = 1 << 30
+from nixos_workspaces.model.environment import Environment
+from nixos_workspaces.model.machine import Address, Metrics, Resources
 
 
 class Status(StrEnum):
@@ -47,36 +44,6 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Resources:
-    """The limits of one workspace."""
-
-    cpu: float
-    """Cores; 0.25 or more."""
-    memory_bytes: int
-    storage_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """What a workspace's system is made of: the data of ``workspace.json``.
-
-    ``packages`` and ``ports`` are sorted and without duplicates (see ``environment``), so that equal environments are
-    equal values and become one store path.
-    """
-
-    template: str
-    packages: tuple[str, ...] = ()
-    ports: tuple[int, ...] = ()
-
-
-def environment(
-    template: str, packages: list[str] | tuple[str, ...] = (), ports: list[int] | tuple[int, ...] = ()
-) -> Environment:
-    """Return the environment in its one normal form: order and duplicates do not matter."""
-    return Environment(template, tuple(sorted(set(packages))), tuple(sorted(set(ports))))
-
-
-@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a workspace's current work has got."""
 
@@ -94,83 +61,6 @@ class Fault:
     message: str
     """The failed step, the reason and what to do, in one or two sentences."""
     at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """One built version of a workspace's environment, as Nix numbers them."""
-
-    number: int
-    toplevel: str
-    environment: Environment
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a workspace's sshd answers from the machine that runs the control plane."""
-
-    host: str
-    port: int
-    username: str = "nixos"
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A NixOS module that users may choose as the base of a workspace."""
-
-    name: str
-    title: str
-    description: str
-    icon: str
-    packages: tuple[str, ...] = field(default=())
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """One package of the set in force."""
-
-    name: str
-    version: str
-    description: str
-    size_bytes: int | None = None
-    """On disk, with everything that it needs; None where the set does not tell."""
-
-
-class MachineState(StrEnum):
-    """What the engine sees of a workspace's machine."""
-
-    ABSENT = "absent"
-    """Nothing of it exists: never created, or deleted."""
-    STOPPED = "stopped"
-    """The volume exists, no process runs."""
-    BOOTING = "booting"
-    """PID 1 runs, sshd has not answered yet."""
-    RUNNING = "running"
-    """sshd has answered."""
-    PAUSED = "paused"
-    """Frozen; every process keeps its memory, none runs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """One machine as the engine sees it now."""
-
-    workspace_id: str
-    state: MachineState
-    generation: int = 0
-    """The environment's generation that was booted last; 0 if none was."""
-    toplevel: str = ""
-    resources: Resources | None = None
-    address: Address | None = None
-    """Where sshd answers; None while the machine is neither running nor paused."""
-    started_at: datetime | None = None
-    oom_kills: int = 0
-    """Processes that were killed since the last boot because the memory limit was reached."""
-    exit_reason: str = ""
-    """Why the machine is stopped although nobody asked for it; empty otherwise."""
-    encryption: str = ""
-    """The encryption of the volume that is in force: ``fscrypt``, ``luks2`` or ``gocryptfs``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,15 +172,6 @@ class Workspace:
 
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
-    """Present figures of a running workspace, each in percent of its limit, 0.0 to 100.0."""
-
-    cpu_usage: float
-    memory_usage: float
-    storage_usage: float
-
-
-@dataclass(frozen=True, slots=True)
 class WorkspaceStatus:
     """A workspace's status and, while it runs, its figures (specification, "Get Workspace Details")."""
 
@@ -350,50 +231,3 @@ class Page:
     items: tuple[Workspace, ...]
     next_cursor: str | None
     """None on the last page."""
-
-
-@dataclass(frozen=True, slots=True)
-class SshKey:
-    """What an SSH client needs besides the address. Holds a secret: never log it."""
-
-    private_key: str = field(repr=False)
-    """Ed25519, in OpenSSH's private format."""
-    host_key: str
-    """The public line of the host key to expect."""
-    username: str = "nixos"
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One line of a workspace's log, without its newline."""
-
-    source: str
-    """``build`` or ``boot``."""
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """What the engine has in all, and what new workspaces may still take."""
-
-    cpu_total: float
-    cpu_free: float
-    """What is beyond the limits of all running workspaces together; zero where those share."""
-    memory_total_bytes: int
-    memory_free_bytes: int
-    """As ``cpu_free``."""
-    storage_total_bytes: int
-    storage_free_bytes: int
-    """After everything that is promised to workspaces, also to those whose volume is not made yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class HealthItem:
-    """One finding about the service, for ``/api/nixos/health`` and ``nixws doctor``."""
-
-    code: str
-    """Stable; for programs and documentation."""
-    ok: bool
-    message: str
-    remedy: str = ""
-    """What to do; empty when ``ok``."""

@@ -1,0 +1,138 @@
+"""What an engine is told of a machine and tells of it: limits, state, figures, capacity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+BYTES_PER_GB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The limits of one workspace."""
+
+    cpu: float
+    """Cores; 0.25 or more."""
+    memory_bytes: int
+    storage_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a workspace's sshd answers from the machine that runs the control plane."""
+
+    host: str
+    port: int
+    username: str = "nixos"
+
+
+class MachineState(StrEnum):
+    """What the engine sees of a workspace's machine."""
+
+    ABSENT = "absent"
+    """Nothing of it exists: never created, or deleted."""
+    STOPPED = "stopped"
+    """The volume exists, no process runs."""
+    BOOTING = "booting"
+    """PID 1 runs, sshd has not answered yet."""
+    RUNNING = "running"
+    """sshd has answered."""
+    PAUSED = "paused"
+    """Frozen; every process keeps its memory, none runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One machine as the engine sees it now."""
+
+    workspace_id: str
+    state: MachineState
+    generation: int = 0
+    """The environment's generation that was booted last; 0 if none was."""
+    toplevel: str = ""
+    resources: Resources | None = None
+    address: Address | None = None
+    """Where sshd answers; None while the machine is neither running nor paused."""
+    started_at: datetime | None = None
+    oom_kills: int = 0
+    """Processes that were killed since the last boot because the memory limit was reached."""
+    exit_reason: str = ""
+    """Why the machine is stopped although nobody asked for it; empty otherwise."""
+    encryption: str = ""
+    """The encryption of the volume that is in force: ``fscrypt``, ``luks2`` or ``gocryptfs``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Present figures of a running workspace, each in percent of its limit, 0.0 to 100.0."""
+
+    cpu_usage: float
+    memory_usage: float
+    storage_usage: float
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What the engine has in all, and what new workspaces may still take."""
+
+    cpu_total: float
+    cpu_free: float
+    """What is beyond the limits of all running workspaces together; zero where those share."""
+    memory_total_bytes: int
+    memory_free_bytes: int
+    """As ``cpu_free``."""
+    storage_total_bytes: int
+    storage_free_bytes: int
+    """After everything that is promised to workspaces, also to those whose volume is not made yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSpec:
+    """Everything an engine needs to make and boot a workspace. Holds secrets: never log it."""
+
+    workspace_id: str
+    hostname: str
+    generation: int
+    toplevel: str
+    resources: Resources
+    ports: tuple[int, ...]
+    """TCP ports that the workspace's own firewall opens besides 22."""
+    volume_key: bytes = field(repr=False)
+    """64 random bytes; the volume cannot be read without them."""
+    host_key: str = field(repr=False)
+    """The machine's Ed25519 SSH host key in OpenSSH's private format."""
+    authorized_keys: tuple[str, ...] = ()
+    """Public keys, one line each, that may log in as user ``nixos``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Figures of one running or paused machine at one instant."""
+
+    cpu_seconds: float
+    """CPU time used since boot."""
+    memory_bytes: int
+    """Memory that could not be given back: without the page cache."""
+    storage_bytes: int
+    storage_capacity_bytes: int
+    processes: int
+    network_received_bytes: int
+    network_sent_bytes: int
+    taken_at: float
+    """``time.monotonic()`` of the reading, for rates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do and what it has left."""
+
+    engine: str
+    encryption: str
+    live_storage_growth: bool
+    cpu_total: float
+    memory_total_bytes: int
+    storage_total_bytes: int
+    storage_free_bytes: int
+    """Bytes that new volumes may still take."""

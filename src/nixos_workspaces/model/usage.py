@@ -1,0 +1,53 @@
+"""Figures over time: spans, steps, samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from nixos_workspaces.model.machine import Metrics
+
+PERIOD = timedelta(seconds=10)
+"""Time between two samples."""
+
+
+class Span(StrEnum):
+    """How far back somebody looks."""
+
+    FIVE_MINUTES = "5m"
+    HOUR = "1h"
+    DAY = "24h"
+    WEEK = "7d"
+
+    @property
+    def length(self) -> timedelta:
+        """Return it as a duration."""
+        match self:
+            case Span.FIVE_MINUTES:
+                return timedelta(minutes=5)
+            case Span.HOUR:
+                return timedelta(hours=1)
+            case Span.DAY:
+                return timedelta(days=1)
+            case Span.WEEK:
+                return timedelta(days=7)
+
+    @property
+    def step(self) -> timedelta:
+        """Return the time between two of its samples; twice that between two says that nothing was measured there."""
+        match self:
+            case Span.FIVE_MINUTES | Span.HOUR:
+                return PERIOD
+            case Span.DAY:
+                return timedelta(minutes=5)
+            case Span.WEEK:
+                return timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Figures at one moment, or their mean over the step that begins then."""
+
+    at: datetime
+    metrics: Metrics
