@@ -125,7 +125,11 @@ def test_every_room_has_its_layer() -> None:
 
 
 def test_only_the_client_reaches_into_the_node() -> None:
-    allowed = {"nixos_workspaces.runtimes.local", "nixos_workspaces.cli.node", "nixos_workspaces.cli.confine"}
+    allowed = {
+        "nixos_workspaces.runtimes.local",
+        "nixos_workspaces.cli.operate.node",
+        "nixos_workspaces.cli.operate.confine",
+    }
     modules = {module_name(path) for path in FILES}
     offenders = {
         (module_name(path), name)

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from nixos_workspaces.cli.files import send_tree, walk
 from nixos_workspaces.client import Client
-from nixos_workspaces.client_files import FileCalls, unpack
+from nixos_workspaces.client.files import FileCalls, unpack
 
 
 @pytest.fixture(scope="module")

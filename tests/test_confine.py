@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nixos_workspaces.cli.confine import closed_ancestor
+from nixos_workspaces.cli.operate.confine import closed_ancestor
 
 NOBODY = pwd.getpwnam("nobody")
 
@@ -55,7 +55,7 @@ def test_the_command_sees_its_code_and_data_and_nothing_beside_them(closed: Path
     done = subprocess.run(
         [
             *("unshare", "--mount", "--propagation", "private"),
-            *(sys.executable, "-m", "nixos_workspaces.cli.confine", "nobody"),
+            *(sys.executable, "-m", "nixos_workspaces.cli.operate.confine", "nobody"),
             *(str(path) for path in needed),
             *(f"{closed / 'data'}=rw", "--", sys.executable, str(program)),
             *(str(program), str(closed / "data"), str(closed / "secret"), ""),
@@ -87,7 +87,7 @@ def test_the_topmost_closed_directory_is_found(closed: Path) -> None:
 
 def test_the_machine_itself_is_never_covered(closed: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "nixos_workspaces.cli.confine", "nobody", str(closed), "--", "/bin/true"],
+        [sys.executable, "-m", "nixos_workspaces.cli.operate.confine", "nobody", str(closed), "--", "/bin/true"],
         capture_output=True,
         check=False,
         text=True,

@@ -12,7 +12,7 @@ import pytest
 from web_service import Web, running_web
 
 from nixos_workspaces import errors
-from nixos_workspaces.client import error_of
+from nixos_workspaces.client.connection import error_of
 from nixos_workspaces.web.errors import REFUSALS, STATUS, Refusal, error_body, status_of
 
 

@@ -15,7 +15,7 @@ import orjson
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from nixos_workspaces.client_terminals import TerminalCalls
+from nixos_workspaces.client.terminals import TerminalCalls
 from nixos_workspaces.errors import Unavailable, WorkspacesError
 from nixos_workspaces.schemas.terminals import TerminalInfo
 

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from nixos_workspaces.cli.target import emit, err, out, printable, target_of
 from nixos_workspaces.client import Client
-from nixos_workspaces.client_files import FileCalls, Local, unpack
+from nixos_workspaces.client.files import FileCalls, Local, unpack
 from nixos_workspaces.errors import Conflict, InvalidInput, NotFound, WorkspacesError
 from nixos_workspaces.model.paths import decoded
 from nixos_workspaces.schemas.files import FileAnswer, UploadResult

@@ -16,7 +16,8 @@ from typing import Annotated
 import typer
 
 from nixos_workspaces import __version__
-from nixos_workspaces.cli import catalogue, files, service, ssh, sync, terminals, tokens, workspaces
+from nixos_workspaces.cli import catalogue, files, ssh, sync, terminals, workspaces
+from nixos_workspaces.cli.operate import service, tokens
 from nixos_workspaces.cli.target import Target, fail
 from nixos_workspaces.errors import InvalidInput, WorkspacesError
 

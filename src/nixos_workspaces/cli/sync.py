@@ -18,7 +18,7 @@ from watchfiles import watch
 
 from nixos_workspaces.cli.files import Remote, Where, required_remote, send_tree, walk, warn_not_written
 from nixos_workspaces.cli.target import err, target_of
-from nixos_workspaces.client_files import FileCalls
+from nixos_workspaces.client.files import FileCalls
 from nixos_workspaces.errors import NotFound
 from nixos_workspaces.model.paths import decoded
 

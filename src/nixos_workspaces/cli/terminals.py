@@ -12,7 +12,7 @@ import typer
 
 from nixos_workspaces.cli.show import terminals_view
 from nixos_workspaces.cli.target import emit, err, out, target_of
-from nixos_workspaces.client_terminals import TerminalCalls
+from nixos_workspaces.client.terminals import TerminalCalls
 from nixos_workspaces.errors import InvalidInput, NotFound
 from nixos_workspaces.schemas.terminals import TerminalInfo
 

@@ -10,7 +10,7 @@ import websockets.asyncio.client
 import websockets.exceptions
 
 from nixos_workspaces import errors
-from nixos_workspaces.client import Client, error_of
+from nixos_workspaces.client.connection import Connection, error_of
 from nixos_workspaces.schemas.terminals import TerminalAnswer, TerminalDoorAnswer, TerminalInfo, TerminalList
 
 SUBPROTOCOL = "nixws.terminal.v1"
@@ -19,7 +19,7 @@ SUBPROTOCOL = "nixws.terminal.v1"
 class TerminalCalls:
     """The calls on the terminals of one workspace, given by its id. Raises our own errors."""
 
-    def __init__(self, client: Client, workspace_id: str) -> None:
+    def __init__(self, client: Connection, workspace_id: str) -> None:
         self._client = client
         self._root = f"/api/nixos/workspaces/{workspace_id}"
         self._socket = f"{client.url.replace('http', 'ws', 1)}/ws/nixos/workspaces/{workspace_id}/terminal"

@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from nixos_workspaces.auth.access import ADMIN
+from nixos_workspaces.cli.operate.tokens import login_link
 from nixos_workspaces.cli.target import read_cli_token, target_of, write_cli_file
-from nixos_workspaces.cli.tokens import login_link
 from nixos_workspaces.errors import Conflict, InvalidInput, Unauthenticated
 from nixos_workspaces.settings import Settings, load
 
@@ -44,7 +44,7 @@ def up(
     stop_workspaces: StopWorkspaces = None,
 ) -> None:
     """Run the whole service on this machine: the node as root, the control plane as an unprivileged user."""
-    from nixos_workspaces.cli.up import up as run_both
+    from nixos_workspaces.cli.operate.up import up as run_both
 
     run_both(_settings(context, host, port, package_set, stop_workspaces))
 
@@ -74,7 +74,7 @@ def node(
     ] = None,
 ) -> None:
     """Run the node: the root daemon that makes containers, volumes and networks on this machine."""
-    from nixos_workspaces.cli.node import run_node
+    from nixos_workspaces.cli.operate.node import run_node
 
     _log_to_stderr()
     run_node(load({"data": target_of(context).data}), allow_user or [])

@@ -1,8 +1,4 @@
-"""A typed client of the API, for the command line, tests and programs.
-
-Every method raises our own errors: what the service refused comes back as the class it was refused with, and a service
-that cannot be reached is ``Unavailable``. The credential travels in a header only.
-"""
+"""One connection to a service: requests, streams of lines, events; what was refused comes back as our own errors."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpx2
 import websockets.exceptions
@@ -19,22 +15,11 @@ import websockets.sync.client
 
 from nixos_workspaces import errors
 from nixos_workspaces.schemas.environments import (
-    GenerationAnswer,
-    GenerationList,
     PackageList,
     TemplateAnswer,
     TemplateList,
 )
 from nixos_workspaces.schemas.service import CollectedAnswer, HealthAnswer
-from nixos_workspaces.schemas.workspaces import (
-    LogLineAnswer,
-    SshKeyAnswer,
-    WorkspaceAnswer,
-    WorkspaceDetail,
-    WorkspaceList,
-)
-
-A = TypeVar("A", bound=Any)
 
 _BY_STATUS: Mapping[int, type[errors.WorkspacesError]] = {
     400: errors.InvalidInput,
@@ -57,17 +42,16 @@ _BY_CODE: Mapping[str, type[errors.WorkspacesError]] = {
 }
 
 
-class Client:
-    """One connection to a service; a context manager. ``workspaces`` holds the calls on workspaces."""
+class Connection:
+    """One connection to a service; a context manager."""
 
     def __init__(self, url: str, token: str = "", *, timeout: float = 60.0) -> None:
         self.url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx2.Client(base_url=self.url, headers=self._headers, timeout=timeout, trust_env=False)
-        self.workspaces = WorkspaceCalls(self)
 
     def __enter__(self) -> Self:
-        """Return the client itself."""
+        """Return the connection itself."""
         return self
 
     def __exit__(
@@ -156,74 +140,6 @@ class Client:
             raise errors.Unavailable(
                 f"The service does not answer at {self.url} ({type(lost).__name__}). `nixws up` starts it."
             ) from lost
-
-
-class WorkspaceCalls:
-    """The calls on workspaces; ``reference`` is an id or a name."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def page(self, **query: str | int) -> WorkspaceList:
-        """Return one page; ``query`` takes limit, cursor, status, template, q and sort."""
-        return WorkspaceList.model_validate(self._client.call("GET", _ROOT, query=query))
-
-    def create(self, wanted: Mapping[str, Any], *, idempotency_key: str | None = None) -> WorkspaceDetail:
-        """Ask for a new workspace: ``wanted`` is a ``CreateRequest``."""
-        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else None
-        return _workspace(self._client.call("POST", f"{_ROOT}/create", body=dict(wanted), headers=headers))
-
-    def get(self, reference: str) -> WorkspaceDetail:
-        """Return one workspace with its present figures."""
-        return _workspace(self._client.call("GET", _path(reference)))
-
-    def change(self, reference: str, wanted: Mapping[str, Any]) -> WorkspaceDetail:
-        """Change resources or environment: ``wanted`` is an ``UpdateRequest``."""
-        return _workspace(self._client.call("PATCH", _path(reference), body=dict(wanted)))
-
-    def delete(self, reference: str) -> WorkspaceDetail:
-        """Delete a workspace with its data."""
-        return _workspace(self._client.call("DELETE", _path(reference)))
-
-    def act(self, reference: str, verb: str) -> WorkspaceDetail:
-        """Do one of start, stop, restart, pause, resume."""
-        return _workspace(self._client.call("POST", _path(reference, verb)))
-
-    def rebuild(self, reference: str, generation: int | None = None) -> WorkspaceDetail:
-        """Build the environment again, or go back to a generation."""
-        body = {} if generation is None else {"generation": generation}
-        return _workspace(self._client.call("POST", _path(reference, "rebuild"), body=body))
-
-    def generations(self, reference: str) -> list[GenerationAnswer]:
-        """Return the built versions of the environment, newest first."""
-        return GenerationList.model_validate(self._client.call("GET", _path(reference, "generations"))).generations
-
-    def logs(self, reference: str, *, follow: bool = False) -> Iterator[LogLineAnswer]:
-        """Yield the log's lines; with ``follow`` go on with what comes."""
-        if follow:
-            for line in self._client.lines(_path(reference, "logs"), {"follow": 1}):
-                yield LogLineAnswer.model_validate(line)
-        else:
-            for line in self._client.call("GET", _path(reference, "logs"))["lines"]:
-                yield LogLineAnswer.model_validate(line)
-
-    def ssh_key(self, reference: str) -> SshKeyAnswer:
-        """Return what it takes to log in; keep it secret."""
-        return SshKeyAnswer.model_validate(self._client.call("GET", _path(reference, "ssh-key")))
-
-
-_ROOT = "/api/nixos/workspaces"
-
-
-def _path(reference: str, *more: str) -> str:
-    """Return a workspace's path; refuse what could reach another route."""
-    if not reference or any(not (letter.isalnum() or letter == "-") for letter in reference):
-        raise errors.NotFound(f"There is no workspace {reference!r}.", code="workspace_not_found", field="workspace_id")
-    return "/".join((_ROOT, reference, *more))
-
-
-def _workspace(answer: Any) -> WorkspaceDetail:
-    return WorkspaceAnswer.model_validate(answer).workspace
 
 
 def error_of(status: int, content: bytes) -> errors.WorkspacesError:

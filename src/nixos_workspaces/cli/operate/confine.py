@@ -4,8 +4,9 @@ A checkout and its Python interpreter often lie below a directory that only thei
 Opening that directory to the service would show it everything else in there. Instead the command gets a mount
 namespace of its own, in which each such directory is covered by an empty one that holds just the needed paths.
 
-Run by root below ``unshare --mount --propagation private`` as ``python -m nixos_workspaces.cli.confine USER PATH... --
-COMMAND...``; replaced by the command. Paths that end with ``=rw`` may be written to, the others are read-only.
+Run by root below ``unshare --mount --propagation private`` as
+``python -m nixos_workspaces.cli.operate.confine USER PATH... -- COMMAND...``; replaced by the
+command. Paths that end with ``=rw`` may be written to, the others are read-only.
 Source: mount(2), user_namespaces(7), prctl(2).
 """
 

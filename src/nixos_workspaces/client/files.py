@@ -17,7 +17,7 @@ from typing import IO, Any, cast
 import httpx2
 
 from nixos_workspaces import errors
-from nixos_workspaces.client import Client, error_of
+from nixos_workspaces.client.connection import Connection, error_of
 from nixos_workspaces.model.paths import encoded
 from nixos_workspaces.schemas.files import FileAnswer, FileList, UploadAnswer, UploadResult
 
@@ -50,7 +50,7 @@ class Local:
 class FileCalls:
     """The calls on the files of one workspace; paths are bytes, absolute. Raises our own errors."""
 
-    def __init__(self, client: Client, workspace: str) -> None:
+    def __init__(self, client: Connection, workspace: str) -> None:
         self._client = client
         self._root = f"/api/nixos/workspaces/{workspace}"
 

@@ -63,7 +63,7 @@ def node_command(user: pwd.struct_passwd) -> list[str]:
 
 def serve_command(settings: Settings, user: pwd.struct_passwd) -> list[str]:
     """Return the command line of the control plane, confined to what it needs."""
-    code = Path(__file__).resolve().parents[3]  # the checkout, or the site-packages of an installed wheel
+    code = Path(__file__).resolve().parents[4]  # the checkout, or the site-packages of an installed wheel
     needed = {
         Path(sys.prefix),
         Path(sys.base_prefix),
@@ -75,7 +75,7 @@ def serve_command(settings: Settings, user: pwd.struct_passwd) -> list[str]:
     visible = sorted(str(path) for path in needed if path.exists())
     inner = [sys.executable, "-m", "nixos_workspaces.cli.main", "serve"]
     own_mounts = ["unshare", "--mount", "--propagation", "private"]
-    confine = [*own_mounts, sys.executable, "-m", "nixos_workspaces.cli.confine", user.pw_name]
+    confine = [*own_mounts, sys.executable, "-m", "nixos_workspaces.cli.operate.confine", user.pw_name]
     return [*confine, *visible, f"{settings.data}=rw", "--", *inner]
 
 
