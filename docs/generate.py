@@ -13,8 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from nixos_workspaces.settings import Settings
-from nixos_workspaces.web import terminals
 from nixos_workspaces.web.app import create_app
+from nixos_workspaces.web.routes.terminals import terminals
 
 DOCS = Path(__file__).resolve().parent
 METHODS = ("get", "post", "put", "patch", "delete", "head")

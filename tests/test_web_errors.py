@@ -13,7 +13,7 @@ from web_service import Web, running_web
 
 from nixos_workspaces import errors
 from nixos_workspaces.client.connection import error_of
-from nixos_workspaces.web.errors import REFUSALS, STATUS, Refusal, error_body, status_of
+from nixos_workspaces.web.http.errors import REFUSALS, STATUS, Refusal, error_body, status_of
 
 
 @pytest.fixture(scope="module")

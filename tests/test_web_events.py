@@ -15,7 +15,7 @@ from web_service import Web, running_web
 from websockets.sync.client import ClientConnection, connect
 
 from nixos_workspaces.auth.access import ADMIN
-from nixos_workspaces.web import events
+from nixos_workspaces.web.routes import events
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from web_service import Web, running_web, until
 
-from nixos_workspaces.web import protocol
+from nixos_workspaces.web.http import protocol
 
 
 @pytest.fixture(scope="module")

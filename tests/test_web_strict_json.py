@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nixos_workspaces.web.errors import Refusal
-from nixos_workspaces.web.strict_json import MAX_DEPTH, parse
+from nixos_workspaces.web.http.errors import Refusal
+from nixos_workspaces.web.http.strict_json import MAX_DEPTH, parse
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 scalars = (

@@ -27,7 +27,10 @@ from raw_socket import (
 from terminal_web import Viewer, raw_viewer, terminal_web
 from web_service import Web, until
 
-from nixos_workspaces.web import direct_socket, protocol, terminal_socket, terminals
+from nixos_workspaces.web.http import protocol
+from nixos_workspaces.web.http.sockets import direct_socket
+from nixos_workspaces.web.routes.terminals import socket as terminal_socket
+from nixos_workspaces.web.routes.terminals import terminals
 
 RAW_CAT = "stty raw -echo; echo ready; exec cat"
 DOCUMENTED = {int(word) for word in (terminals.__doc__ or "").replace(",", " ").split() if word.isdigit()}

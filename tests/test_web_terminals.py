@@ -19,7 +19,8 @@ from web_service import Web, until
 from websockets.sync.client import connect
 
 from nixos_workspaces.auth.access import ADMIN
-from nixos_workspaces.web import open_sockets, terminal_socket
+from nixos_workspaces.web.http.sockets import open_sockets
+from nixos_workspaces.web.routes.terminals import socket as terminal_socket
 
 RAW_CAT = "stty raw -echo; echo ready; exec cat"
 

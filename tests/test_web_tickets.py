@@ -6,7 +6,7 @@ import pytest
 
 from nixos_workspaces.auth.access import ADMIN
 from nixos_workspaces.errors import LimitExceeded, Unauthenticated
-from nixos_workspaces.web.tickets import MOST_TICKETS, TICKET_SECONDS, Tickets, ticket_of
+from nixos_workspaces.web.http.tickets import MOST_TICKETS, TICKET_SECONDS, Tickets, ticket_of
 
 PATH = "/ws/nixos/workspaces/ws-1/terminal"
 

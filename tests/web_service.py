@@ -18,7 +18,7 @@ from fakes import fake_services
 from nixos_workspaces.auth.access import ADMIN
 from nixos_workspaces.services import Services
 from nixos_workspaces.web.app import create_app
-from nixos_workspaces.web.server import Server, make_server
+from nixos_workspaces.web.http.server import Server, make_server
 
 T = TypeVar("T")
 ServicesAt = Callable[[Path], AbstractAsyncContextManager[Services]]

@@ -16,8 +16,8 @@ from typing_extensions import override
 from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
-from nixos_workspaces.web import direct_socket
-from nixos_workspaces.web.direct_socket import EXTENSION, DirectProtocol
+from nixos_workspaces.web.http.sockets import direct_socket
+from nixos_workspaces.web.http.sockets.direct_socket import EXTENSION, DirectProtocol
 
 MOST_BYTES = 1000
 HANDSHAKE = (

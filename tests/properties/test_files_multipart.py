@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nixos_workspaces.web.multipart import Malformed, MultipartParser, PartBegin, PartData, PartEnd
+from nixos_workspaces.web.http.multipart import Malformed, MultipartParser, PartBegin, PartData, PartEnd
 
 Parts = list[tuple[bytes, bytes]]
 

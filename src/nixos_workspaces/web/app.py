@@ -10,12 +10,15 @@ from fastapi.routing import APIRoute
 
 from nixos_workspaces import __version__
 from nixos_workspaces.services import Services
-from nixos_workspaces.web import catalogue, errors, events, files, pages, terminals, uploads, workspaces
-from nixos_workspaces.web.edge import Edge
-from nixos_workspaces.web.gate import Gate
-from nixos_workspaces.web.open_sockets import OpenSockets
-from nixos_workspaces.web.openapi import complete
-from nixos_workspaces.web.tickets import Tickets
+from nixos_workspaces.web.http import errors
+from nixos_workspaces.web.http.edge import Edge
+from nixos_workspaces.web.http.gate import Gate
+from nixos_workspaces.web.http.openapi import complete
+from nixos_workspaces.web.http.sockets.open_sockets import OpenSockets
+from nixos_workspaces.web.http.tickets import Tickets
+from nixos_workspaces.web.routes import catalogue, events, pages, workspaces
+from nixos_workspaces.web.routes.files import files, uploads
+from nixos_workspaces.web.routes.terminals import terminals
 
 _DESCRIPTION = """Isolated NixOS machines on demand.
 

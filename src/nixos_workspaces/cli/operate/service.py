@@ -103,7 +103,7 @@ async def _serve(settings: Settings) -> None:
     """Open the services and answer until SIGINT or SIGTERM."""
     from nixos_workspaces.services import open_services
     from nixos_workspaces.web.app import create_app
-    from nixos_workspaces.web.server import make_server
+    from nixos_workspaces.web.http.server import make_server
 
     settings.data.mkdir(mode=0o711, parents=True, exist_ok=True)
     listener = _listen(settings)

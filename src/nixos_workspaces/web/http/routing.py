@@ -18,8 +18,8 @@ from starlette.responses import Response
 from typing_extensions import override
 
 from nixos_workspaces.errors import InvalidInput
-from nixos_workspaces.web import strict_json
-from nixos_workspaces.web.errors import Refusal
+from nixos_workspaces.web.http import strict_json
+from nixos_workspaces.web.http.errors import Refusal
 
 BODY_SECONDS = 15.0
 """Time that a client has to send a whole JSON body."""

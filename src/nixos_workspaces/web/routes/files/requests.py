@@ -18,11 +18,11 @@ from nixos_workspaces.errors import Conflict, InvalidInput, Unavailable
 from nixos_workspaces.files import Condition, Files
 from nixos_workspaces.model.workspace import Status, Workspace
 from nixos_workspaces.services import Services
-from nixos_workspaces.web import strict_json
-from nixos_workspaces.web.dependencies import Asked, By, Reference, RequestId
-from nixos_workspaces.web.errors import Refusal, validation_error
-from nixos_workspaces.web.file_answers import tags
-from nixos_workspaces.web.routing import read_body
+from nixos_workspaces.web.http import strict_json
+from nixos_workspaces.web.http.errors import Refusal, validation_error
+from nixos_workspaces.web.http.routing import read_body
+from nixos_workspaces.web.routes.dependencies import Asked, By, Reference, RequestId
+from nixos_workspaces.web.routes.files.answers import tags
 
 
 class _AnyBytes(Convertor[str]):

@@ -12,7 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nixos_workspaces.errors import WorkspacesError
-from nixos_workspaces.web.errors import error_response
+from nixos_workspaces.web.http.errors import error_response
 
 access_logger = logging.getLogger("nixos_workspaces.access")
 logger = logging.getLogger(__name__)

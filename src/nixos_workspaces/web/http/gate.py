@@ -17,8 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nixos_workspaces.auth.access import Principal
 from nixos_workspaces.errors import Forbidden, InvalidInput, Unauthenticated, WorkspacesError
-from nixos_workspaces.web.errors import error_response
-from nixos_workspaces.web.tickets import Tickets, ticket_of
+from nixos_workspaces.web.http.errors import error_response
+from nixos_workspaces.web.http.tickets import Tickets, ticket_of
 
 SESSION_COOKIE = "nixws_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

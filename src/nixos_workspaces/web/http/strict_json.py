@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from nixos_workspaces.web.errors import Refusal
+from nixos_workspaces.web.http.errors import Refusal
 
 MAX_DEPTH = 16
 MAX_DIGITS = 40

@@ -76,13 +76,13 @@ from nixos_workspaces.schemas.terminals import (
 )
 from nixos_workspaces.services import Services
 from nixos_workspaces.ssh_bridge import Control, SSHSession
-from nixos_workspaces.web.dependencies import Asked, By, Reference, readable_reference
-from nixos_workspaces.web.open_sockets import OpenSockets
-from nixos_workspaces.web.openapi import problems
-from nixos_workspaces.web.routing import StrictRoute
-from nixos_workspaces.web.terminal_messages import BINARY_SUBPROTOCOL, TEXT_SUBPROTOCOL, Wanted, read_query
-from nixos_workspaces.web.terminal_socket import TerminalSocket
-from nixos_workspaces.web.tickets import Tickets
+from nixos_workspaces.web.http.openapi import problems
+from nixos_workspaces.web.http.routing import StrictRoute
+from nixos_workspaces.web.http.sockets.open_sockets import OpenSockets
+from nixos_workspaces.web.http.tickets import Tickets
+from nixos_workspaces.web.routes.dependencies import Asked, By, Reference, readable_reference
+from nixos_workspaces.web.routes.terminals.messages import BINARY_SUBPROTOCOL, TEXT_SUBPROTOCOL, Wanted, read_query
+from nixos_workspaces.web.routes.terminals.socket import TerminalSocket
 
 router = APIRouter(prefix="/api/nixos/workspaces/{workspace_id}", route_class=StrictRoute, tags=["terminals"])
 sockets = APIRouter()

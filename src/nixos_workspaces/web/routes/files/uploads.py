@@ -15,10 +15,10 @@ from starlette.responses import Response
 
 from nixos_workspaces.errors import InvalidInput
 from nixos_workspaces.files import Upload
-from nixos_workspaces.web.dependencies import Asked, Reference
-from nixos_workspaces.web.errors import Refusal
-from nixos_workspaces.web.file_requests import Here, announced, body_of, condition_of, mode_of, query_of
-from nixos_workspaces.web.openapi import problems
+from nixos_workspaces.web.http.errors import Refusal
+from nixos_workspaces.web.http.openapi import problems
+from nixos_workspaces.web.routes.dependencies import Asked, Reference
+from nixos_workspaces.web.routes.files.requests import Here, announced, body_of, condition_of, mode_of, query_of
 
 router = APIRouter(prefix="/api/nixos/workspaces/{workspace_id}/uploads", tags=["files"])
 

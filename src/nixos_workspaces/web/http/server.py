@@ -12,8 +12,8 @@ import uvicorn
 from fastapi import FastAPI
 from typing_extensions import override
 
-from nixos_workspaces.web.direct_socket import DirectProtocol
-from nixos_workspaces.web.protocol import GuardedHttpProtocol
+from nixos_workspaces.web.http.protocol import GuardedHttpProtocol
+from nixos_workspaces.web.http.sockets.direct_socket import DirectProtocol
 
 GRACE_SECONDS = 5
 """Time that running requests have to end when the service stops."""

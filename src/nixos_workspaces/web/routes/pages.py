@@ -11,12 +11,12 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse
 from nixos_workspaces.auth.tokens import TokenKind
 from nixos_workspaces.errors import InvalidInput, NotFound, Unauthenticated
 from nixos_workspaces.schemas.service import LoginRequest, SessionAnswer, SignedIn
-from nixos_workspaces.web.dependencies import Asked, By
-from nixos_workspaces.web.gate import SESSION_COOKIE, readable_code, session_cookie
-from nixos_workspaces.web.openapi import problems
-from nixos_workspaces.web.routing import StrictRoute
+from nixos_workspaces.web.http.gate import SESSION_COOKIE, readable_code, session_cookie
+from nixos_workspaces.web.http.openapi import problems
+from nixos_workspaces.web.http.routing import StrictRoute
+from nixos_workspaces.web.routes.dependencies import Asked, By
 
-UI_DIST = Path(__file__).parents[3] / "ui" / "dist"
+UI_DIST = Path(__file__).parents[4] / "ui" / "dist"
 SESSION_SECONDS = 30 * 24 * 3600
 
 _PAGE = """<!doctype html>

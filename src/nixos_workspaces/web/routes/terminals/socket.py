@@ -15,9 +15,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, LimitExceeded, WorkspacesError
 from nixos_workspaces.ssh_bridge import Control, Exited, Failed, SSHSession
-from nixos_workspaces.web import terminal_messages as messages
-from nixos_workspaces.web.direct_socket import EXTENSION, DirectProtocol
-from nixos_workspaces.web.errors import status_of
+from nixos_workspaces.web.http.errors import status_of
+from nixos_workspaces.web.http.sockets.direct_socket import EXTENSION, DirectProtocol
+from nixos_workspaces.web.routes.terminals import messages
 
 SEND_SECONDS = 30.0
 """Time that a client may leave what it was sent unread."""

@@ -18,7 +18,7 @@ import httptools
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from nixos_workspaces.web.errors import REFUSALS, Refusal, error_body, error_headers
+from nixos_workspaces.web.http.errors import REFUSALS, Refusal, error_body, error_headers
 
 HEADER_SECONDS = 10.0
 """Time that a client has from its connection, or its first byte, to the end of the headers."""

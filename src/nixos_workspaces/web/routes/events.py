@@ -30,8 +30,8 @@ from nixos_workspaces.errors import Unauthenticated, WorkspacesError
 from nixos_workspaces.events import Event
 from nixos_workspaces.schemas.workspaces import WorkspaceSummary
 from nixos_workspaces.services import Services
-from nixos_workspaces.web.dependencies import Asked, By
-from nixos_workspaces.web.streams import until_stopped
+from nixos_workspaces.web.http.streams import until_stopped
+from nixos_workspaces.web.routes.dependencies import Asked, By
 
 GOING_AWAY = 1012
 INVALID_CREDENTIAL = 4401

@@ -27,10 +27,10 @@ from nixos_workspaces.schemas.workspaces import (
     WorkspaceDetail,
     WorkspaceList,
 )
-from nixos_workspaces.web.dependencies import Asked, By, IdempotencyKey, Limit, Reference, RequestId
-from nixos_workspaces.web.openapi import problems
-from nixos_workspaces.web.routing import StrictRoute
-from nixos_workspaces.web.streams import until_stopped
+from nixos_workspaces.web.http.openapi import problems
+from nixos_workspaces.web.http.routing import StrictRoute
+from nixos_workspaces.web.http.streams import until_stopped
+from nixos_workspaces.web.routes.dependencies import Asked, By, IdempotencyKey, Limit, Reference, RequestId
 
 router = APIRouter(prefix="/api/nixos/workspaces", route_class=StrictRoute, tags=["workspaces"])
 

@@ -16,9 +16,9 @@ from nixos_workspaces.schemas.service import (
     HealthAnswer,
     HealthItemAnswer,
 )
-from nixos_workspaces.web.dependencies import Asked, By, Limit, RequestId
-from nixos_workspaces.web.openapi import problems
-from nixos_workspaces.web.routing import StrictRoute
+from nixos_workspaces.web.http.openapi import problems
+from nixos_workspaces.web.http.routing import StrictRoute
+from nixos_workspaces.web.routes.dependencies import Asked, By, Limit, RequestId
 
 router = APIRouter(route_class=StrictRoute, tags=["service"])
 

@@ -29,9 +29,18 @@ from nixos_workspaces.schemas.files import (
     UploadResult,
     WrittenAnswer,
 )
-from nixos_workspaces.web.dependencies import Asked
-from nixos_workspaces.web.errors import Refusal, error_response, request_id_of
-from nixos_workspaces.web.file_answers import (
+from nixos_workspaces.web.http.errors import Refusal, error_response, request_id_of
+from nixos_workspaces.web.http.multipart import (
+    Malformed,
+    MultipartParser,
+    PartBegin,
+    PartData,
+    PartEnd,
+    boundary_of,
+)
+from nixos_workspaces.web.http.openapi import problems
+from nixos_workspaces.web.routes.dependencies import Asked
+from nixos_workspaces.web.routes.files.answers import (
     SAFE_HEADERS,
     FileStream,
     disposition,
@@ -40,7 +49,7 @@ from nixos_workspaces.web.file_answers import (
     not_modified,
     wanted_range,
 )
-from nixos_workspaces.web.file_requests import (
+from nixos_workspaces.web.routes.files.requests import (
     FilePath,
     Here,
     Place,
@@ -53,15 +62,6 @@ from nixos_workspaces.web.file_requests import (
     query_of,
     text_of,
 )
-from nixos_workspaces.web.multipart import (
-    Malformed,
-    MultipartParser,
-    PartBegin,
-    PartData,
-    PartEnd,
-    boundary_of,
-)
-from nixos_workspaces.web.openapi import problems
 
 router = APIRouter(prefix="/api/nixos/workspaces/{workspace_id}", tags=["files"])
 

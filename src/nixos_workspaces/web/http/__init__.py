@@ -1,0 +1,1 @@
+"""HTTP and WebSockets without any feature: server, protocol, gate, errors, streams."""

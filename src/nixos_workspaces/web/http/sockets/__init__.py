@@ -1,0 +1,1 @@
+"""WebSockets below any feature: messages past ASGI, and the sockets that are open."""

@@ -1,0 +1,1 @@
+"""The routes of a workspace's files and uploads."""
