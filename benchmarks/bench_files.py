@@ -42,7 +42,7 @@ def serve() -> None:
     import uvloop
     from files_web import files_web
 
-    from nixos_workspaces.reconciler import Timing
+    from nixos_workspaces.workspaces.reconciler import Timing
 
     # As the service itself runs.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())

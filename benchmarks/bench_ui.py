@@ -43,8 +43,8 @@ from system.browser import chromium
 from system.service import Service, free_port, running_service, until
 from web_service import running_web
 
-from nixos_workspaces.reconciler import Timing
 from nixos_workspaces.services import Services
+from nixos_workspaces.workspaces.reconciler import Timing
 
 RESULTS = Path(__file__).resolve().parent / "results"
 WORKSPACES = 1000

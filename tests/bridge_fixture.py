@@ -14,7 +14,7 @@ from pathlib import Path
 from holder_fixture import Holder, running_holder
 from sshd_fixture import LocalSshd, connected, local_sshd
 
-from nixos_workspaces.ssh_bridge import (
+from nixos_workspaces.terminals.ssh_bridge import (
     Attached,
     Control,
     Credentials,

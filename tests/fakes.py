@@ -39,9 +39,9 @@ from nixos_workspaces.model.machine import (
     Usage,
 )
 from nixos_workspaces.model.workspace import Phase, Progress
-from nixos_workspaces.reconciler import Timing
-from nixos_workspaces.services import Outside, Services, open_services
+from nixos_workspaces.services import Backends, Services, open_services
 from nixos_workspaces.settings import Settings
+from nixos_workspaces.workspaces.reconciler import Timing
 
 TEMPLATES = {
     "minimal": Template("minimal", "Minimal", "Nothing but a shell.", "❄️"),
@@ -352,12 +352,12 @@ class SlowEnvironments(FakeEnvironments):
 
 def outside(
     runtime: FakeRuntime, environments: FakeEnvironments
-) -> Callable[[Settings], AbstractAsyncContextManager[Outside]]:
+) -> Callable[[Settings], AbstractAsyncContextManager[Backends]]:
     """Return how ``open_services`` opens these doors."""
 
     @asynccontextmanager
-    async def opened(_settings: Settings) -> AsyncIterator[Outside]:
-        yield Outside(environments, runtime, environments.package_set)
+    async def opened(_settings: Settings) -> AsyncIterator[Backends]:
+        yield Backends(environments, runtime, environments.package_set)
 
     return opened
 
@@ -375,7 +375,7 @@ async def fake_services(
     """Yield real services over a fake world."""
     world = world or World()
     doors = outside(runtime or FakeRuntime(world), environments or FakeEnvironments(world))
-    async with open_services(settings or Settings(data=data), outside=doors, timing=timing) as services:
+    async with open_services(settings or Settings(data=data), backends=doors, timing=timing) as services:
         yield services
 
 

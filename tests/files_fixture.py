@@ -6,12 +6,14 @@ import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sshd_fixture import LocalSshd, local_sshd
 
 from nixos_workspaces.files import Files
+from nixos_workspaces.ssh.sftp import open_sftp
 
 WS = "ws-test"
 
@@ -41,7 +43,7 @@ async def files(server: LocalSshd) -> AsyncIterator[Files]:
 async def opened_files(server: LocalSshd) -> AsyncIterator[Files]:
     """Files over connections of their own."""
     bridge = server.bridge()
-    opened = Files(bridge.open_sftp)
+    opened = Files(partial(open_sftp, bridge.connections))
     try:
         yield opened
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 from fakes import FAST, fake_services
@@ -12,8 +13,9 @@ from sshd_fixture import LocalSshd, local_sshd
 from web_service import Web, running_web
 
 from nixos_workspaces.files import Files
-from nixos_workspaces.reconciler import Timing
 from nixos_workspaces.services import Services
+from nixos_workspaces.ssh.sftp import open_sftp
+from nixos_workspaces.workspaces.reconciler import Timing
 
 
 @dataclasses.dataclass
@@ -34,7 +36,7 @@ def files_web(data: Path, *, max_upload_gb: float = 64.0, timing: Timing = FAST)
         @asynccontextmanager
         async def services_over_sshd(path: Path) -> AsyncIterator[Services]:
             bridge = server.bridge()
-            files = Files(bridge.open_sftp)
+            files = Files(partial(open_sftp, bridge.connections))
             async with fake_services(path, timing=timing) as services:
                 settings = dataclasses.replace(services.settings, max_upload_gb=max_upload_gb)
                 yield dataclasses.replace(services, files=files, settings=settings)

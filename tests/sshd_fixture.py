@@ -23,7 +23,7 @@ from pathlib import Path
 import asyncssh
 from holder_fixture import build
 
-from nixos_workspaces.ssh_bridge import Credentials, SSHBridge
+from nixos_workspaces.terminals.ssh_bridge import Credentials, SSHBridge
 
 UID = 61_234
 USER = "nixos"

@@ -22,7 +22,7 @@ from web_service import Web, running_web
 from websockets.sync.client import ClientConnection, connect
 
 from nixos_workspaces.services import Services
-from nixos_workspaces.ssh_bridge import Credentials, SSHBridge
+from nixos_workspaces.terminals.ssh_bridge import Credentials, SSHBridge
 
 BINARY = "nixws.terminal.v1"
 

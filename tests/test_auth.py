@@ -11,11 +11,11 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from nixos_workspaces.auth.access import ADMIN, Action, Principal, Role, authorise
-from nixos_workspaces.auth.keys import open_keys
+from nixos_workspaces.auth.policy import ADMIN, Action, Principal, Role, authorise
 from nixos_workspaces.auth.tokens import Tokens
 from nixos_workspaces.database import Database, open_database
 from nixos_workspaces.errors import Forbidden, InvalidInput, NotFound, RuntimeFailed, Unauthenticated, Unavailable
+from nixos_workspaces.keys.store import open_keys
 from nixos_workspaces.model.environment import Environment
 from nixos_workspaces.model.machine import Resources
 from nixos_workspaces.model.workspace import Desire, Workspace

@@ -17,6 +17,7 @@ from sshd_fixture import LocalSshd, local_sshd, until
 
 from nixos_workspaces.errors import Conflict, InvalidInput, NotFound, Unavailable
 from nixos_workspaces.files import Condition, Entry, Files, Kind, Order, Wanted
+from nixos_workspaces.ssh.sftp import open_sftp
 
 server, home, files = files_fixture.server, files_fixture.home, files_fixture.files
 
@@ -251,7 +252,7 @@ async def test_a_part_of_a_growing_file_can_be_read(files: Files, server: LocalS
 async def test_a_frozen_server_is_an_error_within_ten_seconds(server: LocalSshd, home: Path) -> None:
     with local_sshd() as other:
         bridges = {"frozen": other.bridge(), WS: server.bridge()}
-        both = Files(lambda name: bridges[name].open_sftp(name))
+        both = Files(lambda name: open_sftp(bridges[name].connections, name))
         give(other.home / "big", other, b"x" * 30_000_000)
         async with both.download("frozen", os.fsencode(other.home / "big")) as download:
             stream = download.stream(0, download.entry.size)

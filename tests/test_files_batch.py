@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from functools import partial
 from pathlib import Path
 
 import files_fixture
@@ -14,6 +15,7 @@ from sshd_fixture import LocalSshd, local_sshd
 
 from nixos_workspaces.errors import Forbidden, Unavailable
 from nixos_workspaces.files import Files
+from nixos_workspaces.ssh.sftp import open_sftp
 
 server, home, files = files_fixture.server, files_fixture.home, files_fixture.files
 
@@ -72,7 +74,7 @@ async def test_a_bad_file_stops_no_other(files: Files, server: LocalSshd, home: 
 async def test_a_dead_server_ends_a_batch() -> None:
     with local_sshd() as other:
         bridge = other.bridge()
-        files = Files(bridge.open_sftp)
+        files = Files(partial(open_sftp, bridge.connections))
 
         async def fill() -> None:
             async with files.batch(WS, os.fsencode(other.home / "many")) as batch:

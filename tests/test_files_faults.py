@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import files_fixture
@@ -21,6 +22,7 @@ from sshd_fixture import LocalSshd, local_sshd, until
 from nixos_workspaces.errors import InsufficientResources, WorkspacesError
 from nixos_workspaces.events import Event, Events
 from nixos_workspaces.files import Files, sweep_for_ever
+from nixos_workspaces.ssh.sftp import open_sftp
 
 server, home, files = files_fixture.server, files_fixture.home, files_fixture.files
 
@@ -30,7 +32,7 @@ async def small() -> AsyncIterator[tuple[Files, bytes]]:
     """Files of a workspace with 8 MiB."""
     with local_sshd(home_bytes=8 << 20) as tiny:
         bridge = tiny.bridge()
-        opened = Files(bridge.open_sftp)
+        opened = Files(partial(open_sftp, bridge.connections))
         yield opened, os.fsencode(tiny.home)
         await opened.close()
         await bridge.close()
@@ -87,10 +89,11 @@ async def test_an_upload_goes_on_after_space_was_made(small: tuple[Files, bytes]
 _SERVICE = """
 import asyncio, json, sys
 sys.path[:0] = {paths!r}
+from functools import partial
 from pathlib import Path
 from sshd_fixture import LocalSshd
-from nixos_workspaces.events import Event, Events
-from nixos_workspaces.files import Files, sweep_for_ever
+from nixos_workspaces.files import Files
+from nixos_workspaces.ssh.sftp import open_sftp
 
 async def endless():
     while True:
@@ -101,7 +104,7 @@ async def main():
     for name in ("home", "key", "known_hosts"):
         told[name] = Path(told[name])
     server = LocalSshd(**told)
-    files = Files(server.bridge().open_sftp)
+    files = Files(partial(open_sftp, server.bridge().connections))
     print("ready", flush=True)
     await files.write("ws", bytes(server.home) + b"/victim", endless())
 

@@ -22,6 +22,7 @@ from sshd_fixture import LocalSshd, local_sshd
 
 from nixos_workspaces.errors import Conflict, WorkspacesError
 from nixos_workspaces.files import Condition, Files, Format
+from nixos_workspaces.ssh.sftp import open_sftp
 
 server, home = files_fixture.server, files_fixture.home
 
@@ -39,7 +40,7 @@ class Swaps:
 
     @asynccontextmanager
     async def open_sftp(self, workspace_id: str) -> AsyncIterator[asyncssh.SFTPClient]:
-        async with self._bridge.open_sftp(workspace_id) as sftp:
+        async with open_sftp(self._bridge.connections, workspace_id) as sftp:
             self.opened += 1
             really_open = sftp.open
 

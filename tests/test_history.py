@@ -13,9 +13,9 @@ from fakes import World, eventually, fake_services
 from typing_extensions import override
 from web_service import Web, running_web
 
-from nixos_workspaces.auth.access import ADMIN
-from nixos_workspaces.gauges import Gauges
-from nixos_workspaces.history import History
+from nixos_workspaces.auth.policy import ADMIN
+from nixos_workspaces.metering.gauges import Gauges
+from nixos_workspaces.metering.history import History
 from nixos_workspaces.model.environment import environment
 from nixos_workspaces.model.machine import BYTES_PER_GB, Metrics, Resources
 from nixos_workspaces.model.usage import PERIOD, Span

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from nixos_workspaces import lifecycle
 from nixos_workspaces.errors import BuildFailed, Conflict, InsufficientResources, RuntimeFailed, Unavailable
-from nixos_workspaces.lifecycle import Done, Observation, Step, StepKind, Verb, Wait
 from nixos_workspaces.model.environment import Environment, Generation
 from nixos_workspaces.model.machine import MachineState, Observed, Resources
 from nixos_workspaces.model.workspace import Desire, Status, Workspace
+from nixos_workspaces.workspaces import lifecycle
+from nixos_workspaces.workspaces.lifecycle import Done, Observation, Step, StepKind, Verb, Wait
 
 GB = 1 << 30
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

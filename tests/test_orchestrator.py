@@ -19,7 +19,7 @@ from fakes import (
     fake_services,
 )
 
-from nixos_workspaces.auth.access import ADMIN, Principal
+from nixos_workspaces.auth.policy import ADMIN, Principal
 from nixos_workspaces.errors import (
     Conflict,
     Forbidden,
@@ -680,7 +680,7 @@ async def test_strange_machine_is_reported_and_left_alone(services: Services, wo
     world.machines["ws-stranger"] = replace(world.machines[made.id], workspace_id="ws-stranger")
 
     async def reported() -> bool:
-        return any(not item.ok and "ws-stranger" in item.message for item in await services.health())
+        return any(not item.ok and "ws-stranger" in item.message for item in await services.health.items())
 
     await eventually(reported)
     assert "ws-stranger" in world.machines

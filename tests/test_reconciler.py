@@ -12,19 +12,20 @@ import pytest
 from fakes import FakeEnvironments, FakeRuntime, World, eventually, fake_services
 from typing_extensions import override
 
-from nixos_workspaces.auth.access import Principal
-from nixos_workspaces.auth.keys import KeyStore, WorkspaceKeys, open_keys
+from nixos_workspaces.auth.policy import Principal
 from nixos_workspaces.database import Database, Transaction, open_database
 from nixos_workspaces.errors import Conflict, NotFound
 from nixos_workspaces.events import Events
-from nixos_workspaces.logs import BuildLogs
+from nixos_workspaces.keys.store import KeyStore, WorkspaceKeys, open_keys
+from nixos_workspaces.metering.gauges import Gauges
 from nixos_workspaces.model.environment import Environment
 from nixos_workspaces.model.machine import BYTES_PER_GB, MachineState, Resources
 from nixos_workspaces.model.workspace import Desire, Status, Workspace, WorkspaceChange, WorkspaceConfig
-from nixos_workspaces.nixos_sandbox_orchestrator import NixOSSandboxOrchestrator
-from nixos_workspaces.reconciler import Reconciler, Timing
 from nixos_workspaces.services import DATABASE
-from nixos_workspaces.steps import Steps
+from nixos_workspaces.workspaces.build_logs import BuildLogs
+from nixos_workspaces.workspaces.nixos_sandbox_orchestrator import NixOSSandboxOrchestrator
+from nixos_workspaces.workspaces.reconciler import Reconciler, Timing
+from nixos_workspaces.workspaces.steps import Steps
 
 ANN = Principal("ann", "Ann")
 TIMING = Timing(observe=0.05, look=0.02, lease=0.4)
@@ -112,7 +113,11 @@ async def live(data: Path, world: World, mortality: Mortality) -> Workspace | No
     steps = Steps(runtime, environments, keys, BuildLogs(data / "logs"))
     reconciler = Reconciler(database, runtime, steps, Events(), timing=TIMING)
     verbs = NixOSSandboxOrchestrator(
-        database, environments, runtime, changed=lambda workspace: reconciler.wake(workspace.id)
+        database,
+        environments,
+        runtime,
+        figures=Gauges(runtime).read,
+        changed=lambda workspace: reconciler.wake(workspace.id),
     )
     acknowledged: Workspace | None = None
 
@@ -290,7 +295,7 @@ async def test_canary_is_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         shown = repr((services, key, await services.workspaces.get("one", principal=ANN)))
         if plane == "second":
             async with fake_services(tmp_path, world=world) as other:
-                shown += repr(await other.health())
+                shown += repr(await other.health.items())
         files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}  # noqa: ASYNC240
     assert len(files) > 5
     body = key.private_key.splitlines()[3].encode()

@@ -10,7 +10,7 @@ import pytest
 from fakes import eventually
 from node_fixture import Node, running_node
 
-from nixos_workspaces.auth.access import ADMIN
+from nixos_workspaces.auth.policy import ADMIN
 from nixos_workspaces.errors import InvalidInput, NotFound
 from nixos_workspaces.model.environment import environment
 from nixos_workspaces.model.machine import BYTES_PER_GB, MachineState, Resources
@@ -84,7 +84,7 @@ async def test_whole_life_of_a_real_workspace(settings: Settings) -> None:
     """Created, changed, paused, rolled back, started, found again by another control plane, deleted without a trace."""
     async with open_services(settings) as services:
         verbs = services.orchestrator
-        assert [item for item in await services.health() if not item.ok] == []
+        assert [item for item in await services.health.items() if not item.ok] == []
         made = await verbs.create_workspace(CONFIG, principal=ADMIN)
         assert made.status is Status.CREATING
         running = await reached(services, "real", Status.RUNNING, 1)

@@ -14,7 +14,7 @@ import websockets.exceptions
 from web_service import Web, running_web
 from websockets.sync.client import ClientConnection, connect
 
-from nixos_workspaces.auth.access import ADMIN
+from nixos_workspaces.auth.policy import ADMIN
 from nixos_workspaces.web.routes import events
 
 

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from web_service import Web, running_web
 
-from nixos_workspaces.auth.access import ADMIN
+from nixos_workspaces.auth.policy import ADMIN
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from terminal_web import BINARY, Viewer, raw_viewer, terminal_web, viewer
 from web_service import Web, until
 from websockets.sync.client import connect
 
-from nixos_workspaces.auth.access import ADMIN
+from nixos_workspaces.auth.policy import ADMIN
 from nixos_workspaces.web.http.sockets import open_sockets
 from nixos_workspaces.web.routes.terminals import socket as terminal_socket
 

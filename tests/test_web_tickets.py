@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nixos_workspaces.auth.access import ADMIN
+from nixos_workspaces.auth.policy import ADMIN
 from nixos_workspaces.errors import LimitExceeded, Unauthenticated
 from nixos_workspaces.web.http.tickets import MOST_TICKETS, TICKET_SECONDS, Tickets, ticket_of
 

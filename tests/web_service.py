@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import httpx2
 from fakes import fake_services
 
-from nixos_workspaces.auth.access import ADMIN
+from nixos_workspaces.auth.policy import ADMIN
 from nixos_workspaces.services import Services
 from nixos_workspaces.web.app import create_app
 from nixos_workspaces.web.http.server import Server, make_server

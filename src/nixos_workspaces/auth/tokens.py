@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from nixos_workspaces.auth.access import ADMIN, Principal, Role
+from nixos_workspaces.auth.policy import ADMIN, Principal, Role
 from nixos_workspaces.database import AuditEntry, Database, TokenRecord
 from nixos_workspaces.errors import InvalidInput, NotFound, Unauthenticated
 

@@ -1,6 +1,7 @@
 """Everything that is kept: tables, migrations and every query."""
 
+from nixos_workspaces.database.audit import AuditEntry
 from nixos_workspaces.database.engine import Database, Transaction, open_database
-from nixos_workspaces.database.records import AuditEntry, TokenRecord
+from nixos_workspaces.database.tokens import TokenRecord
 
 __all__ = ["AuditEntry", "Database", "TokenRecord", "Transaction", "open_database"]

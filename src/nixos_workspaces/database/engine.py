@@ -23,12 +23,10 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from nixos_workspaces.database.records import (
-    AuditRepository,
-    IdempotencyRepository,
-    LeaseRepository,
-    TokenRepository,
-)
+from nixos_workspaces.database.audit import AuditRepository
+from nixos_workspaces.database.idempotency import IdempotencyRepository
+from nixos_workspaces.database.leases import LeaseRepository
+from nixos_workspaces.database.tokens import TokenRepository
 from nixos_workspaces.database.workspaces import TombstoneRepository, WorkspaceRepository
 from nixos_workspaces.errors import Unavailable
 

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from nixos_workspaces.auth.access import ADMIN
+from nixos_workspaces.auth.policy import ADMIN
 from nixos_workspaces.cli.operate.tokens import login_link
 from nixos_workspaces.cli.target import read_cli_token, target_of, write_cli_file
 from nixos_workspaces.errors import Conflict, InvalidInput, Unauthenticated

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from nixos_workspaces.auth.access import ADMIN
+from nixos_workspaces.auth.policy import ADMIN
 from nixos_workspaces.cli.target import DEFAULT_URL, Target, emit, printable, target_of
 from nixos_workspaces.errors import Conflict, Forbidden, NotFound
 from nixos_workspaces.settings import load

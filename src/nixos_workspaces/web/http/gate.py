@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from nixos_workspaces.auth.access import Principal
+from nixos_workspaces.auth.policy import Principal
 from nixos_workspaces.errors import Forbidden, InvalidInput, Unauthenticated, WorkspacesError
 from nixos_workspaces.web.http.errors import error_response
 from nixos_workspaces.web.http.tickets import Tickets, ticket_of

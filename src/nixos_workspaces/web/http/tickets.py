@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from nixos_workspaces.auth.access import Principal
+from nixos_workspaces.auth.policy import Principal
 from nixos_workspaces.errors import LimitExceeded, Unauthenticated
 
 TICKET_SECONDS = 30.0

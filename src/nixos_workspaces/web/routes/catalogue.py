@@ -44,7 +44,7 @@ async def search_packages(
 @router.get("/api/nixos/health", responses=problems(body=False))
 async def health(services: Asked, _: By) -> HealthAnswer:
     """Tell how each part of the service is doing, with what to do about what is not well."""
-    items = await services.health()
+    items = await services.health.items()
     try:
         capacity = CapacityAnswer.of(await services.workspaces.capacity())
     except WorkspacesError:
@@ -67,7 +67,9 @@ async def capacity(services: Asked, _: By) -> CapacityAnswer:
 @router.post("/api/nixos/collect-garbage", responses=problems(409))
 async def collect_garbage(services: Asked, principal: By, request_id: RequestId) -> CollectedAnswer:
     """Delete what no workspace needs any more from the store; for administrators."""
-    return CollectedAnswer(freed_bytes=await services.collect_garbage(principal=principal, request_id=request_id))
+    return CollectedAnswer(
+        freed_bytes=await services.maintenance.collect_garbage(principal=principal, request_id=request_id)
+    )
 
 
 @router.get("/healthz", responses=problems(authenticated=False, body=False))

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 from starlette.requests import HTTPConnection
 
-from nixos_workspaces.auth.access import Principal
+from nixos_workspaces.auth.policy import Principal
 from nixos_workspaces.errors import NotFound
 from nixos_workspaces.model.workspace import MAX_PAGE
 from nixos_workspaces.schemas.wire import REFERENCE_PATTERN

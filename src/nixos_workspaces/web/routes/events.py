@@ -25,7 +25,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from nixos_workspaces.auth.access import Principal
+from nixos_workspaces.auth.policy import Principal
 from nixos_workspaces.errors import Unauthenticated, WorkspacesError
 from nixos_workspaces.events import Event
 from nixos_workspaces.schemas.workspaces import WorkspaceSummary

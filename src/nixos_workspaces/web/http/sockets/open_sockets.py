@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from nixos_workspaces.auth.access import Principal
+from nixos_workspaces.auth.policy import Principal
 from nixos_workspaces.errors import LimitExceeded, Unauthenticated, WorkspacesError
 
 MOST_OF_ONE = 512

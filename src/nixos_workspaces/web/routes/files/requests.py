@@ -13,7 +13,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import ClientDisconnect
 from typing_extensions import override
 
-from nixos_workspaces.auth.access import Action, Principal
+from nixos_workspaces.auth.policy import Action, Principal
 from nixos_workspaces.errors import Conflict, InvalidInput, Unavailable
 from nixos_workspaces.files import Condition, Files
 from nixos_workspaces.model.workspace import Status, Workspace

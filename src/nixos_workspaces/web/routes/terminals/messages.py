@@ -11,7 +11,17 @@ import orjson
 
 from nixos_workspaces.errors import InvalidInput
 from nixos_workspaces.schemas.terminals import MOST_CELLS
-from nixos_workspaces.ssh_bridge import Attach, Attached, Control, Exited, Failed, Gap, Received, Resized, Start
+from nixos_workspaces.terminals.ssh_bridge import (
+    Attach,
+    Attached,
+    Control,
+    Exited,
+    Failed,
+    Gap,
+    Received,
+    Resized,
+    Start,
+)
 
 BINARY_SUBPROTOCOL = "nixws.terminal.v1"
 TEXT_SUBPROTOCOL = "nixws.terminal.json"

@@ -14,7 +14,7 @@ from typing import assert_never
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, LimitExceeded, WorkspacesError
-from nixos_workspaces.ssh_bridge import Control, Exited, Failed, SSHSession
+from nixos_workspaces.terminals.ssh_bridge import Control, Exited, Failed, SSHSession
 from nixos_workspaces.web.http.errors import status_of
 from nixos_workspaces.web.http.sockets.direct_socket import EXTENSION, DirectProtocol
 from nixos_workspaces.web.routes.terminals import messages

@@ -62,7 +62,7 @@ from fastapi import APIRouter, Path, Request, WebSocket
 from starlette.responses import Response
 from starlette.websockets import WebSocketDisconnect
 
-from nixos_workspaces.auth.access import Action, Principal
+from nixos_workspaces.auth.policy import Action, Principal
 from nixos_workspaces.errors import Conflict, NotFound, WorkspacesError
 from nixos_workspaces.model.workspace import Workspace
 from nixos_workspaces.schemas.terminals import (
@@ -75,7 +75,7 @@ from nixos_workspaces.schemas.terminals import (
     TerminalRequest,
 )
 from nixos_workspaces.services import Services
-from nixos_workspaces.ssh_bridge import Control, SSHSession
+from nixos_workspaces.terminals.ssh_bridge import Control, SSHSession
 from nixos_workspaces.web.http.openapi import problems
 from nixos_workspaces.web.http.routing import StrictRoute
 from nixos_workspaces.web.http.sockets.open_sockets import OpenSockets

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Callable
 from typing import assert_never
 
-from nixos_workspaces.auth.keys import KeyStore, WorkspaceKeys
-from nixos_workspaces.doors import Environments
-from nixos_workspaces.lifecycle import Observation, StepKind
-from nixos_workspaces.logs import BuildLogs
+from nixos_workspaces.keys.store import KeyStore, WorkspaceKeys
 from nixos_workspaces.model.environment import Generation
 from nixos_workspaces.model.machine import MachineSpec
 from nixos_workspaces.model.workspace import Phase, Progress, Workspace
+from nixos_workspaces.nix.base import Environments
 from nixos_workspaces.runtimes.base import Runtime
+from nixos_workspaces.workspaces.build_logs import BuildLogs
+from nixos_workspaces.workspaces.lifecycle import Observation, StepKind
 
 
 class Steps:

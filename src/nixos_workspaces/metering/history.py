@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from nixos_workspaces.database import Database
 from nixos_workspaces.errors import WorkspacesError
-from nixos_workspaces.gauges import Gauges
+from nixos_workspaces.metering.gauges import Gauges
 from nixos_workspaces.model.machine import Metrics
 from nixos_workspaces.model.usage import PERIOD, Sample, Span
 from nixos_workspaces.model.workspace import Status, Workspace

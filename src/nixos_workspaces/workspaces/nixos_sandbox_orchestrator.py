@@ -7,16 +7,14 @@ import json
 import re
 import secrets
 import string
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from nixos_workspaces import lifecycle, wishes
-from nixos_workspaces.auth.access import Action, Principal, authorise, not_found
+from nixos_workspaces.auth.policy import Action, Principal, authorise
 from nixos_workspaces.database import AuditEntry, Database, Transaction
-from nixos_workspaces.doors import Environments
 from nixos_workspaces.errors import (
     Conflict,
     InsufficientResources,
@@ -25,17 +23,24 @@ from nixos_workspaces.errors import (
     Unavailable,
     WorkspacesError,
 )
-from nixos_workspaces.gauges import Gauges
-from nixos_workspaces.lifecycle import Verb
 from nixos_workspaces.model.environment import Generation
-from nixos_workspaces.model.machine import BYTES_PER_GB, Resources
+from nixos_workspaces.model.machine import BYTES_PER_GB, Metrics, Resources
 from nixos_workspaces.model.workspace import Desire, Workspace, WorkspaceChange, WorkspaceConfig, WorkspaceStatus
+from nixos_workspaces.nix.base import Environments
 from nixos_workspaces.runtimes.base import Runtime
+from nixos_workspaces.workspaces import desired, lifecycle
+from nixos_workspaces.workspaces.lifecycle import Verb
+from nixos_workspaces.workspaces.lookup import find, plain
 
 IDEMPOTENCY_LIFETIME = timedelta(hours=24)
-_REFERENCE = re.compile(r"[a-z0-9-]{1,63}")
+
+
 _KEY = re.compile(r"[!-~]{1,255}")
+
+
 _ID_LETTERS = string.ascii_lowercase + string.digits
+
+
 _ID_LENGTH = 12
 
 
@@ -61,18 +66,22 @@ class NixOSSandboxOrchestrator:
         environments: Environments,
         runtime: Runtime,
         *,
+        figures: Callable[[Workspace], Awaitable[Metrics | None]],
         changed: Callable[[Workspace], None],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         make_id: Callable[[], str] = new_id,
     ) -> None:
-        """Record wishes in ``database``; ``changed`` hears of each, to wake the reconciler and tell subscribers."""
+        """Record desires in ``database``; ``changed`` hears of each, to wake the reconciler and tell subscribers.
+
+        ``figures`` reads a workspace's present figures; None while it does not run and where they cannot be told.
+        """
         self._database = database
         self._environments = environments
         self._runtime = runtime
         self._changed = changed
         self._clock = clock
         self._make_id = make_id
-        self._gauges = Gauges(runtime)
+        self._figures = figures
         self._admission = asyncio.Lock()
 
     async def create_workspace(
@@ -89,7 +98,7 @@ class NixOSSandboxOrchestrator:
         ``InvalidInput`` naming the field (name, cpu, memory, storage, template, packages, ports),
         ``InsufficientResources`` (storage), ``Conflict`` with code ``name_taken`` or ``idempotency_key_reused``.
         """
-        digest = wishes.request_hash(config)
+        digest = desired.request_hash(config)
         async with self._refusals(principal, Action.CREATE, config.name, request_id):
             authorise(principal, Action.CREATE)
             if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
@@ -98,9 +107,9 @@ class NixOSSandboxOrchestrator:
                 async with self._database.reading() as tx:
                     if before := await _replayed(tx, principal, idempotency_key, digest, self._clock()):
                         return before
-            wishes.check_name(config.name)
+            desired.check_name(config.name)
             await self._environments.check(config.environment)
-            config = replace(config, environment=wishes.normal(config))
+            config = replace(config, environment=desired.normal(config))
             return await self._admit(config, digest, principal, idempotency_key, request_id)
 
     async def start_workspace(self, workspace_id: str, *, principal: Principal, request_id: str = "") -> bool:
@@ -144,13 +153,13 @@ class NixOSSandboxOrchestrator:
         """
         async with self._refusals(principal, Action.RESIZE, workspace_id, request_id), self._admission:
             now = await self._get(workspace_id, principal, Action.RESIZE)
-            wanted = wishes.changed(now, change)
+            wanted = desired.changed(now, change)
             if wanted.environment != now.environment:
                 await self._environments.check(wanted.environment)
             if wanted.resources != now.resources:
-                await self._check_limits(wanted.resources, more_bytes=wishes.growth(now, wanted.resources))
+                await self._check_limits(wanted.resources, more_bytes=desired.growth(now, wanted.resources))
             return await self._record(
-                now.id, Verb.RESIZE, principal, request_id, partial(wishes.changed, change=change)
+                now.id, Verb.RESIZE, principal, request_id, partial(desired.changed, change=change)
             )
 
     async def rebuild_workspace(
@@ -172,7 +181,7 @@ class NixOSSandboxOrchestrator:
                         field="generation",
                     )
                 chosen = found[0]
-            await self._record(now.id, Verb.REBUILD, principal, request_id, partial(wishes.rebuilt, chosen=chosen))
+            await self._record(now.id, Verb.REBUILD, principal, request_id, partial(desired.rebuilt, chosen=chosen))
         return True
 
     async def get_workspace_status(self, workspace_id: str, *, principal: Principal) -> WorkspaceStatus:
@@ -180,7 +189,7 @@ class NixOSSandboxOrchestrator:
         async with self._database.reading() as tx:
             workspace = await find(tx, workspace_id, principal)
         authorise(principal, Action.READ, workspace)
-        return WorkspaceStatus(workspace, await self._gauges.read(workspace))
+        return WorkspaceStatus(workspace, await self._figures(workspace))
 
     async def _ask(self, reference: str, verb: Verb, principal: Principal, request_id: str) -> Workspace:
         """Record a verb that needs nothing besides."""
@@ -213,7 +222,7 @@ class NixOSSandboxOrchestrator:
                     found.id,
                     "accepted",
                     request_id,
-                    wishes.difference(found, altered),
+                    desired.difference(found, altered),
                 )
             )
         if altered != found:
@@ -266,7 +275,7 @@ class NixOSSandboxOrchestrator:
             promised = await tx.workspaces.promised_bytes()
         machine = await self._runtime.capabilities()
         sizes = (machine.cpu_total, machine.memory_total_bytes, machine.storage_total_bytes)
-        wishes.check_sizes(wanted, *sizes)
+        desired.check_sizes(wanted, *sizes)
         left = machine.storage_free_bytes - promised
         if more_bytes > left:
             raise InsufficientResources(
@@ -286,31 +295,11 @@ class NixOSSandboxOrchestrator:
         except Unavailable:
             raise
         except WorkspacesError as refused:
-            entry = AuditEntry(self._clock(), principal.id, action, _plain(reference), refused.code, request_id)
+            entry = AuditEntry(self._clock(), principal.id, action, plain(reference), refused.code, request_id)
             with suppress(Unavailable):
                 async with self._database.transaction() as tx:
                     await tx.audit.append(entry)
             raise
-
-
-async def find(tx: Transaction, reference: str, principal: Principal, *, lock: bool = False) -> Workspace:
-    """Return the workspace with that id, or the principal's own of that name; ``NotFound`` if there is none."""
-    if not _REFERENCE.fullmatch(reference):
-        raise not_found(_plain(reference))
-    if not reference.startswith("ws-"):
-        named = await tx.workspaces.find(reference, principal.id)
-        if named is None:
-            raise not_found(reference)
-        reference = named.id
-    workspace = await tx.workspaces.get(reference, lock=lock)
-    if workspace is None:
-        raise not_found(reference)
-    return workspace
-
-
-def _plain(reference: str) -> str:
-    """Return what somebody sent as the name of a workspace, fit to be stored and shown."""
-    return reference[:63].encode("ascii", "replace").decode()
 
 
 async def _replayed(tx: Transaction, principal: Principal, key: str, digest: str, now: datetime) -> Workspace | None:

@@ -9,26 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from nixos_workspaces import lifecycle
 from nixos_workspaces.database import Database
 from nixos_workspaces.errors import RuntimeFailed, WorkspacesError
 from nixos_workspaces.events import Event, Events
-from nixos_workspaces.lifecycle import Done, Observation, Step, StepKind, Wait
 from nixos_workspaces.model.environment import Generation
 from nixos_workspaces.model.machine import MachineState, Observed
 from nixos_workspaces.model.workspace import Desire, Progress, Workspace
 from nixos_workspaces.runtimes.base import Runtime
-from nixos_workspaces.steps import Steps
+from nixos_workspaces.workspaces import lifecycle
+from nixos_workspaces.workspaces.changes import progress_event, status_event
+from nixos_workspaces.workspaces.leases import LeaseLost, Leases
+from nixos_workspaces.workspaces.lifecycle import Done, Observation, Step, StepKind, Wait
+from nixos_workspaces.workspaces.steps import Steps
 
 log = logging.getLogger(__name__)
+
 
 _NO_EFFECT = 3
 """So often a step may succeed without changing anything before that counts as its failure."""
@@ -46,10 +46,6 @@ class Timing:
     """How long a control plane that has vanished keeps others from its workspaces."""
 
 
-class LeaseLost(Exception):
-    """Another control plane works on this workspace."""
-
-
 class Reconciler:
     """The only one that changes a runtime. Call it from one event loop."""
 
@@ -59,8 +55,8 @@ class Reconciler:
         runtime: Runtime,
         steps: Steps,
         events: Events,
-        *,
         package_set: str = "",
+        *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         timing: Timing = Timing(),
     ) -> None:
@@ -72,21 +68,17 @@ class Reconciler:
         self._package_set = package_set
         self._clock = clock
         self._timing = timing
-        self._holder = f"{_boot_id()}/{os.getpid()}/{_started(os.getpid())}/{secrets.token_hex(4)}"
+        self._leases = Leases(database, timedelta(seconds=timing.lease), clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wakes: dict[str, asyncio.Event] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._sweeper: asyncio.Task[None] | None = None
-        self._renewed: dict[str, datetime] = {}
-        self.strangers: frozenset[str] = frozenset()
+        self.unknown_machines: frozenset[str] = frozenset()
         """Machines that no record knows of; reported, never touched: they hold somebody's work."""
 
     async def start(self) -> None:
         """Take over from control planes that died here, then begin to look and work."""
-        async with self._database.transaction() as tx:
-            for holder in await tx.leases.holders():
-                if not _alive(holder):
-                    await tx.leases.release_all(holder)
+        await self._leases.take_over()
         self._sweeper = asyncio.create_task(self._sweep_for_ever(), name="reconciler")
 
     async def close(self) -> None:
@@ -99,8 +91,7 @@ class Reconciler:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         with suppress(WorkspacesError):
-            async with self._database.transaction() as tx:
-                await tx.leases.release_all(self._holder)
+            await self._leases.release_all()
 
     def wake(self, workspace_id: str) -> None:
         """Look at this workspace now: somebody wants something of it."""
@@ -117,7 +108,7 @@ class Reconciler:
     def _ended(self, workspace_id: str, task: asyncio.Task[None]) -> None:
         """Forget a task, and begin anew if it was woken after its last look."""
         self._tasks.pop(workspace_id, None)
-        self._renewed.pop(workspace_id, None)
+        self._leases.forget(workspace_id)
         woken = self._wakes.pop(workspace_id).is_set()
         if task.cancelled() or self._sweeper is None:
             return
@@ -150,19 +141,19 @@ class Reconciler:
         """Compare all machines with all records, both ways, and wake what has something to do."""
         machines = {machine.workspace_id: machine for machine in await self._runtime.list()}
         async with self._database.reading() as tx:
-            # Read after the machines: a record is there before its machine, so none of them can look like a stranger.
+            # Read after the machines: a record is there before its machine, so none of them can look unknown.
             workspaces = await tx.workspaces.all()
-            buried = {one for one in machines if await tx.tombstones.has(one)}
+            tombstoned = {one for one in machines if await tx.tombstones.has(one)}
         now = self._clock()
         for workspace in workspaces:
             machine = machines.pop(workspace.id, Observed(workspace.id, MachineState.ABSENT))
             if workspace.id not in self._tasks and _has_work(workspace, machine, now):
                 self.wake(workspace.id)
-        strangers = frozenset(machines) - buried
-        for workspace_id in strangers - self.strangers:
+        unknown = frozenset(machines) - tombstoned
+        for workspace_id in unknown - self.unknown_machines:
             log.warning("A machine of workspace %s exists that no record knows of; it is left alone.", workspace_id)
-        self.strangers = strangers
-        for workspace_id in buried & frozenset(machines):
+        self.unknown_machines = unknown
+        for workspace_id in tombstoned & frozenset(machines):
             log.warning("The machine of deleted workspace %s is still there; it is removed.", workspace_id)
             await self._runtime.delete(workspace_id)
 
@@ -171,12 +162,11 @@ class Reconciler:
     async def _work(self, workspace_id: str) -> None:
         """Do step after step until nothing is left to do."""
         try:
-            await self._hold(workspace_id)
+            await self._leases.hold(workspace_id)
             try:
                 await self._settle(workspace_id)
             finally:
-                async with self._database.transaction() as tx:
-                    await tx.leases.release(workspace_id, self._holder)
+                await self._leases.release(workspace_id)
         except LeaseLost:
             log.debug("Workspace %s is worked on elsewhere.", workspace_id)
         except WorkspacesError as problem:
@@ -269,7 +259,7 @@ class Reconciler:
                 if work.done():
                     return work.result()
                 wake.clear()
-                await self._hold(workspace.id)
+                await self._leases.hold(workspace.id)
                 now = await self._read(workspace.id)
                 if now is None or lifecycle.superseded(kind, workspace, now):
                     raise _Superseded
@@ -286,18 +276,6 @@ class Reconciler:
 
     # -- what is kept -------------------------------------------------------------------------------------------------
 
-    async def _hold(self, workspace_id: str) -> None:
-        """Take or renew the lease, when a good part of it is over; ``LeaseLost`` if somebody else has it."""
-        now = self._clock()
-        renewed = self._renewed.get(workspace_id)
-        lease = timedelta(seconds=self._timing.lease)
-        if renewed is not None and timedelta() <= now - renewed < lease / 3:
-            return
-        async with self._database.transaction() as tx:
-            if not await tx.leases.acquire(workspace_id, self._holder, now, now + lease):
-                raise LeaseLost(workspace_id)
-        self._renewed[workspace_id] = now
-
     async def _read(self, workspace_id: str) -> Workspace | None:
         """Return the workspace as it is stored now."""
         async with self._database.reading() as tx:
@@ -308,12 +286,9 @@ class Reconciler:
         if after == before:
             return
         async with self._database.transaction() as tx:
-            now = self._clock()
-            until = now + timedelta(seconds=self._timing.lease)
-            if not await tx.leases.acquire(after.id, self._holder, now, until):
-                raise LeaseLost(after.id)
+            now = await self._leases.renew(tx, after.id)
             told = await tx.workspaces.save_seen(after)
-        self._renewed[after.id] = now
+        self._leases.renewed(after.id, now)
         if told and (after.status, after.fault, after.generation) != (before.status, before.fault, before.generation):
             self._events.publish(status_event(after))
         if told and after.progress != before.progress and after.progress is not None:
@@ -322,45 +297,13 @@ class Reconciler:
     async def _bury(self, workspace: Workspace) -> None:
         """Let the record follow everything else."""
         async with self._database.transaction() as tx:
-            now = self._clock()
-            if not await tx.leases.held(workspace.id, self._holder, now):
-                raise LeaseLost(workspace.id)
+            now = await self._leases.require(tx, workspace.id)
             await tx.tombstones.add(workspace.id, now)
         self._events.publish(Event("workspace.deleted", workspace.id, {"owner_id": workspace.owner_id}))
 
 
 class _Superseded(Exception):
     """The step under way has lost its point."""
-
-
-def status_event(workspace: Workspace) -> Event:
-    """Return the event that tells a workspace's status; ``owner_id`` is for whoever passes it on, not for clients."""
-    fault = workspace.fault
-    return Event(
-        "workspace.status",
-        workspace.id,
-        {
-            "owner_id": workspace.owner_id,
-            "name": workspace.name,
-            "status": workspace.status.value,
-            "fault": None if fault is None else {"code": fault.code, "message": fault.message},
-            "generation": workspace.generation,
-        },
-    )
-
-
-def progress_event(workspace: Workspace, progress: Progress) -> Event:
-    """Return the event that tells how far the present work has got."""
-    return Event(
-        "workspace.progress",
-        workspace.id,
-        {
-            "owner_id": workspace.owner_id,
-            "phase": progress.phase.value,
-            "fraction": progress.fraction,
-            "message": progress.message,
-        },
-    )
 
 
 def _has_work(workspace: Workspace, machine: Observed, now: datetime) -> bool:
@@ -383,22 +326,3 @@ def _reported(problem: Exception, workspace_id: str, step: str) -> WorkspacesErr
     if not isinstance(problem, WorkspacesError):
         log.error("Step %s of workspace %s failed unexpectedly.", step, workspace_id, exc_info=problem)
     return lifecycle.as_error(problem)
-
-
-def _boot_id() -> str:
-    """Return what tells this boot of this machine from all others."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-def _started(pid: int) -> str:
-    """Return when a process started, in ticks since boot; empty if there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
-
-
-def _alive(holder: str) -> bool:
-    """Tell whether a holder of leases may still live: a process on another machine always may."""
-    boot, pid, started, _ = (*holder.split("/"), "", "", "")[:4]
-    return boot != _boot_id() or (bool(started) and _started(int(pid)) == started)

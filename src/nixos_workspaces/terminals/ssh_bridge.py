@@ -1,4 +1,4 @@
-"""Terminals, files and tunnels of running workspaces, over SSH.
+"""Terminals and tunnels of running workspaces, over SSH.
 
 Path of a keystroke: client -> ``SSHSession`` -> the terminal holder's socket inside the workspace -> PTY. The socket is
 reached by a channel of a pooled SSH connection or, on this machine, opened by the engine (decision 12). Nothing of a
@@ -8,13 +8,9 @@ terminal is kept here: it lives in the workspace, whatever happens to this proce
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from itertools import count
 
-import asyncssh
-
-from nixos_workspaces.errors import NotFound, Unavailable
+from nixos_workspaces.errors import NotFound
 from nixos_workspaces.ssh.connections import ANSWER_SECONDS, Connect, Connections, Credentials, CredentialsOf
 from nixos_workspaces.terminals import protocol
 from nixos_workspaces.terminals.link import HOLDER_SOCKET, ConnectHolder, Link, LinkOwner, Way, ask, open_link
@@ -66,9 +62,9 @@ class SSHBridge:
         self.sessions: dict[str, SSHSession] = {}
         """The attached clients by session id."""
         self._connect = connect
-        self._connections = Connections(connect, credentials, answer_seconds=answer_seconds)
-        self._way = Way(self._connections, holder_socket, connect_holder)
-        self._answer_seconds = answer_seconds
+        self.connections = Connections(connect, credentials, answer_seconds=answer_seconds)
+        """The pooled SSH connections that terminals take where no shorter way is."""
+        self._way = Way(self.connections, holder_socket, connect_holder)
         self._numbers = count(1)
         self._typists = Typists()
 
@@ -145,26 +141,6 @@ class SSHBridge:
         _check_id(terminal_id)
         await self._request(workspace_id, protocol.close(terminal_id))
 
-    @asynccontextmanager
-    async def open_sftp(self, workspace_id: str) -> AsyncIterator[asyncssh.SFTPClient]:
-        """Yield an SFTP client as the workspace's user, on a pooled connection.
-
-        Leave it with ``TimeoutError`` where it did not answer: the connection is then looked at too.
-        """
-        pooled = await self._connections.take(workspace_id)
-        try:
-            try:
-                async with asyncio.timeout(self._answer_seconds):
-                    with self._connections.doubting(pooled):
-                        sftp = await pooled.ssh.start_sftp_client(path_encoding=None)
-            except (TimeoutError, OSError, asyncssh.Error) as silent:
-                raise Unavailable("The workspace's file service does not answer; try again.") from silent
-            async with sftp:
-                with self._connections.doubting(pooled):
-                    yield sftp
-        finally:
-            self._connections.give_back(pooled)
-
     async def open_tunnel(self, workspace_id: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Return streams to a TCP port on the workspace's loopback. Raises ``Unavailable`` when nothing listens."""
         sock = await self._connect(workspace_id, port)
@@ -176,9 +152,9 @@ class SSHBridge:
             if workspace_id is None or session.workspace_id == workspace_id:
                 session.close()
         if workspace_id is None:
-            await self._connections.close()
+            await self.connections.close()
         else:
-            self._connections.forget(workspace_id)
+            self.connections.forget(workspace_id)
 
     def _session(self, workspace_id: str, client: TerminalClient, manners: Manners) -> SSHSession:
         async def link(owner: LinkOwner, first: bytes) -> Link:

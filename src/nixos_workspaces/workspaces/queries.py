@@ -6,19 +6,19 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
-from nixos_workspaces.auth.access import Action, Principal, Role, authorise
-from nixos_workspaces.auth.keys import KeyStore
+from nixos_workspaces.auth.policy import Action, Principal, Role, authorise
 from nixos_workspaces.database import AuditEntry, Database
-from nixos_workspaces.doors import Environments
 from nixos_workspaces.errors import Conflict, NotFound
 from nixos_workspaces.events import LAGGED, Event, Events
-from nixos_workspaces.logs import BuildLogs, Position
+from nixos_workspaces.keys.store import KeyStore
 from nixos_workspaces.model.environment import Generation
 from nixos_workspaces.model.machine import Capacity
 from nixos_workspaces.model.service import LogLine, SshKey
 from nixos_workspaces.model.workspace import Page, Workspace, WorkspaceQuery
-from nixos_workspaces.nixos_sandbox_orchestrator import find
+from nixos_workspaces.nix.base import Environments
 from nixos_workspaces.runtimes.base import Runtime
+from nixos_workspaces.workspaces.build_logs import BuildLogs, Position
+from nixos_workspaces.workspaces.lookup import find
 
 TOUCH_EVERY = timedelta(minutes=1)
 _FOLLOW_SECONDS = 0.3

@@ -1,0 +1,1 @@
+"""Figures of running workspaces, now and over time."""

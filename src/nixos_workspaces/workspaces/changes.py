@@ -1,0 +1,36 @@
+"""The events that tell what changed of a workspace."""
+
+from __future__ import annotations
+
+from nixos_workspaces.events import Event
+from nixos_workspaces.model.workspace import Progress, Workspace
+
+
+def status_event(workspace: Workspace) -> Event:
+    """Return the event that tells a workspace's status; ``owner_id`` is for whoever passes it on, not for clients."""
+    fault = workspace.fault
+    return Event(
+        "workspace.status",
+        workspace.id,
+        {
+            "owner_id": workspace.owner_id,
+            "name": workspace.name,
+            "status": workspace.status.value,
+            "fault": None if fault is None else {"code": fault.code, "message": fault.message},
+            "generation": workspace.generation,
+        },
+    )
+
+
+def progress_event(workspace: Workspace, progress: Progress) -> Event:
+    """Return the event that tells how far the present work has got."""
+    return Event(
+        "workspace.progress",
+        workspace.id,
+        {
+            "owner_id": workspace.owner_id,
+            "phase": progress.phase.value,
+            "fraction": progress.fraction,
+            "message": progress.message,
+        },
+    )

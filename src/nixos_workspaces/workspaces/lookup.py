@@ -1,0 +1,31 @@
+"""Find a workspace by what a request calls it: an id, or a name of the principal's own."""
+
+from __future__ import annotations
+
+import re
+
+from nixos_workspaces.auth.policy import Principal, not_found
+from nixos_workspaces.database import Transaction
+from nixos_workspaces.model.workspace import Workspace
+
+_REFERENCE = re.compile(r"[a-z0-9-]{1,63}")
+
+
+async def find(tx: Transaction, reference: str, principal: Principal, *, lock: bool = False) -> Workspace:
+    """Return the workspace with that id, or the principal's own of that name; ``NotFound`` if there is none."""
+    if not _REFERENCE.fullmatch(reference):
+        raise not_found(plain(reference))
+    if not reference.startswith("ws-"):
+        named = await tx.workspaces.find(reference, principal.id)
+        if named is None:
+            raise not_found(reference)
+        reference = named.id
+    workspace = await tx.workspaces.get(reference, lock=lock)
+    if workspace is None:
+        raise not_found(reference)
+    return workspace
+
+
+def plain(reference: str) -> str:
+    """Return what somebody sent as the name of a workspace, fit to be stored and shown."""
+    return reference[:63].encode("ascii", "replace").decode()
