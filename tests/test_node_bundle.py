@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nixos_workspaces.model.machine import Resources
-from nixos_workspaces.node.bundle import (
+from nixos_workspaces.node.machines.bundle import (
     CAPABILITIES,
     Container,
     Ground,
@@ -18,7 +18,7 @@ from nixos_workspaces.node.bundle import (
     limits,
     seccomp_profile,
 )
-from nixos_workspaces.node.containers import load_seccomp
+from nixos_workspaces.node.machines.containers import load_seccomp
 
 MIB = 1 << 20
 resources = st.builds(

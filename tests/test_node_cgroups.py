@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nixos_workspaces.node.cgroups import ControlGroup, Hierarchies, hierarchies, parse_mountinfo, remove_empty
+from nixos_workspaces.node.kernel.cgroups import ControlGroup, Hierarchies, hierarchies, parse_mountinfo, remove_empty
 
 _V1 = "30 25 0:26 / {root}/{name} rw,relatime - cgroup cgroup rw,{name}"
 _NAMED = "31 25 0:27 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd"

@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nixos_workspaces.errors import Forbidden, RuntimeFailed
-from nixos_workspaces.node import fscrypt
-from nixos_workspaces.node.bundle import MOST_OPEN_FILES, Ground
-from nixos_workspaces.node.cgroups import hierarchies
-from nixos_workspaces.node.containers import Engine, find_engine, load_seccomp
 from nixos_workspaces.node.home import Home, furnish, take
-from nixos_workspaces.node.machines import Equipment
-from nixos_workspaces.node.namespaces import enter_mount_namespace, leave_mount_namespace
-from nixos_workspaces.node.network import Network
+from nixos_workspaces.node.kernel import fscrypt
+from nixos_workspaces.node.kernel.cgroups import hierarchies
+from nixos_workspaces.node.kernel.namespaces import enter_mount_namespace, leave_mount_namespace
+from nixos_workspaces.node.machines.bundle import MOST_OPEN_FILES, Ground
+from nixos_workspaces.node.machines.containers import Engine, find_engine, load_seccomp
+from nixos_workspaces.node.machines.machines import Equipment
+from nixos_workspaces.node.machines.network import Network
+from nixos_workspaces.node.machines.runs import become_reaper
 from nixos_workspaces.node.nix_daemon import NixDaemon
 from nixos_workspaces.node.rpc import listen, serve_calls
-from nixos_workspaces.node.runs import become_reaper
 from nixos_workspaces.node.service import Service
 
 _log = logging.getLogger(__name__)

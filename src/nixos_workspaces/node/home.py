@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nixos_workspaces.errors import Conflict, RuntimeFailed
-from nixos_workspaces.node.mounts import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, bind_read_only, mount, mount_points
+from nixos_workspaces.node.kernel.mounts import (
+    MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    bind_read_only,
+    mount,
+    mount_points,
+)
 
 _TAG_LENGTH = 5
 PASSABLE = 0o711

@@ -12,11 +12,12 @@ from typing import Any, ParamSpec, TypeVar
 
 from nixos_workspaces.errors import Conflict, InvalidInput, Unavailable
 from nixos_workspaces.model.machine import MachineState
-from nixos_workspaces.node import observing, protocol, volumes
-from nixos_workspaces.node.fleet import Fleet
-from nixos_workspaces.node.machines import NOT_RUNNING, Equipment, Machine
+from nixos_workspaces.node import protocol
+from nixos_workspaces.node.machines import observing, volumes
+from nixos_workspaces.node.machines.fleet import Fleet
+from nixos_workspaces.node.machines.machines import NOT_RUNNING, Equipment, Machine
+from nixos_workspaces.node.machines.runs import SSH_PORT, Run, connect_holder, connect_sshd
 from nixos_workspaces.node.rpc import Answer
-from nixos_workspaces.node.runs import SSH_PORT, Run, connect_holder, connect_sshd
 
 _CONNECT_SECONDS = 5.0
 _LONGEST_GRACE = 600.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nixos_workspaces.model.machine import Resources
-from nixos_workspaces.node.volumes import IDS_PER_WORKSPACE
+from nixos_workspaces.node.machines.volumes import IDS_PER_WORKSPACE
 
 CPU_PERIOD = 100_000
 _LEAST_PROCESSES, _MOST_PROCESSES = 512, 32768

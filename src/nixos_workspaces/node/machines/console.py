@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nixos_workspaces.node.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, mount, unmount
+from nixos_workspaces.node.kernel.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, mount, unmount
 from nixos_workspaces.node.protocol import MAX_LOG_CHUNK
 
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nixos_workspaces.errors import RuntimeFailed
-from nixos_workspaces.node.mounts import MS_BIND, MS_PRIVATE, mount, unmount
+from nixos_workspaces.node.kernel.mounts import MS_BIND, MS_PRIVATE, mount, unmount
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _THREADS_END_SECONDS = 5.0

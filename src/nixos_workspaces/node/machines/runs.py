@@ -17,9 +17,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from nixos_workspaces.errors import Conflict
-from nixos_workspaces.node.cgroups import ControlGroup
-from nixos_workspaces.node.mounts import open_beneath
-from nixos_workspaces.node.namespaces import effective_user, socket_inside
+from nixos_workspaces.node.kernel.cgroups import ControlGroup
+from nixos_workspaces.node.kernel.mounts import open_beneath
+from nixos_workspaces.node.kernel.namespaces import effective_user, socket_inside
 
 SSH_PORT = 22
 _SSHD_ADDRESS = "\0nixws-sshd"

@@ -7,9 +7,9 @@ import logging
 import threading
 
 from nixos_workspaces.errors import InsufficientResources, WorkspacesError
-from nixos_workspaces.node import records
-from nixos_workspaces.node.cgroups import remove_empty
-from nixos_workspaces.node.machines import Equipment, Machine
+from nixos_workspaces.node.kernel.cgroups import remove_empty
+from nixos_workspaces.node.machines import records
+from nixos_workspaces.node.machines.machines import Equipment, Machine
 
 _log = logging.getLogger(__name__)
 

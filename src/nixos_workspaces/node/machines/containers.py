@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nixos_workspaces.errors import Conflict, RuntimeFailed
-from nixos_workspaces.node.bundle import seccomp_profile
+from nixos_workspaces.node.machines.bundle import seccomp_profile
 from nixos_workspaces.process import CommandFailed, run
 
 PROFILES = (Path("/usr/share/containers/seccomp.json"), Path("/etc/containers/seccomp.json"))

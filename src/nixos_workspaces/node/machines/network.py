@@ -17,8 +17,8 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from nixos_workspaces.errors import Conflict, InvalidInput
-from nixos_workspaces.node.firewall import Firewall
-from nixos_workspaces.node.namespaces import network_namespace
+from nixos_workspaces.node.kernel.firewall import Firewall
+from nixos_workspaces.node.kernel.namespaces import network_namespace
 
 _LOOPBACK = 1
 _FIRST_HOST = 2

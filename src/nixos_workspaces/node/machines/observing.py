@@ -7,10 +7,10 @@ import time
 
 from nixos_workspaces.errors import Conflict
 from nixos_workspaces.model.machine import Address, MachineState, Observed
-from nixos_workspaces.node import console, volumes
-from nixos_workspaces.node.machines import NOT_RUNNING, Machine, absent
+from nixos_workspaces.node.machines import console, volumes
+from nixos_workspaces.node.machines.machines import NOT_RUNNING, Machine, absent
+from nixos_workspaces.node.machines.runs import SSH_PORT
 from nixos_workspaces.node.protocol import Figures
-from nixos_workspaces.node.runs import SSH_PORT
 
 
 def observe(machine: Machine) -> Observed:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nixos_workspaces.errors import InsufficientResources, RuntimeFailed
-from nixos_workspaces.node import fscrypt
-from nixos_workspaces.node.mounts import (
+from nixos_workspaces.node.kernel import fscrypt
+from nixos_workspaces.node.kernel.mounts import (
     MS_NODEV,
     MS_NOEXEC,
     MS_NOSUID,
@@ -27,7 +27,7 @@ from nixos_workspaces.node.mounts import (
     unmount,
     wait_until_detached,
 )
-from nixos_workspaces.node.namespaces import user_namespace
+from nixos_workspaces.node.kernel.namespaces import user_namespace
 from nixos_workspaces.process import CommandFailed, run
 
 ENCRYPTION = "fscrypt"

@@ -20,16 +20,16 @@ from typing import Any, assert_never
 
 from nixos_workspaces.errors import Conflict, NotFound, RuntimeFailed, Unavailable
 from nixos_workspaces.model.machine import MachineState, Resources
-from nixos_workspaces.node import console, records, volumes
-from nixos_workspaces.node.bundle import Container, Ground, configuration, limits
-from nixos_workspaces.node.cgroups import ControlGroup, Hierarchies
-from nixos_workspaces.node.containers import Engine
 from nixos_workspaces.node.home import PASSABLE, Home
-from nixos_workspaces.node.mounts import wait_until_detached
-from nixos_workspaces.node.network import Network
+from nixos_workspaces.node.kernel.cgroups import ControlGroup, Hierarchies
+from nixos_workspaces.node.kernel.mounts import wait_until_detached
+from nixos_workspaces.node.machines import console, records, volumes
+from nixos_workspaces.node.machines.bundle import Container, Ground, configuration, limits
+from nixos_workspaces.node.machines.containers import Engine
+from nixos_workspaces.node.machines.network import Network
+from nixos_workspaces.node.machines.records import MachineRecord, RunRecord, Stage
+from nixos_workspaces.node.machines.runs import Run, wait_for_sshd
 from nixos_workspaces.node.protocol import MachineOrder
-from nixos_workspaces.node.records import MachineRecord, RunRecord, Stage
-from nixos_workspaces.node.runs import Run, wait_for_sshd
 from nixos_workspaces.process import CommandFailed
 
 _LOG_TAIL = 1500
