@@ -131,9 +131,32 @@ struct holder {
 };
 extern struct holder holder;
 
-/* life.c */
+/* Each file calls only files above it. */
+
+/* loop.c */
 void watch(int fd, uint32_t *armed, uint32_t wanted, void *owner);
-void sweep(void);
+
+/* ring.c */
+bool ring_map(struct ring *ring);
+int ring_span(const struct ring *ring, uint64_t offset, size_t length, struct iovec out[2]);
+void ring_forget(struct ring *ring, uint64_t start);
+void ring_advance(struct ring *ring, size_t length);
+
+/* send.c */
+void client_watch(struct client *c);
+void client_drop(struct client *c);
+void send_frame(struct client *c, uint8_t type, struct buffer *payload);
+void client_error(struct client *c, enum error_code code, const char *message);
+void fail(struct client *c, enum error_code code, const char *message);
+void protocol_error(struct client *c, const char *message);
+void client_grant(struct client *c);
+void client_pump(struct client *c);
+
+/* title.c */
+void title_scan(struct terminal *t, const uint8_t *bytes, size_t length);
+
+/* spawn.c */
+int spawn(const struct start *start, pid_t *pid);
 
 /* terminal.c */
 struct terminal *terminal_open(const struct start *start, struct text name, int *error);
@@ -150,22 +173,15 @@ void terminal_close(struct terminal *t);
 bool terminal_tick(struct terminal *t);
 void terminal_describe(const struct terminal *t, struct buffer *out);
 void terminal_free(struct terminal *t);
-bool ring_map(struct ring *ring);
-int ring_span(const struct ring *ring, uint64_t offset, size_t length, struct iovec out[2]);
-void title_scan(struct terminal *t, const uint8_t *bytes, size_t length);
 
 /* client.c */
 void client_accept(int fd);
 void client_event(struct client *c, uint32_t events);
 void client_feed(struct client *c, const uint8_t *bytes, size_t length);
-void client_pump(struct client *c);
-void client_grant(struct client *c);
-void client_drop(struct client *c);
-void client_error(struct client *c, enum error_code code, const char *message);
 void client_free(struct client *c);
 
-/* spawn.c */
-int spawn(const struct start *start, pid_t *pid);
+/* life.c */
+void sweep(void);
 
 /* upgrade.c */
 int state_save(void);
