@@ -12,7 +12,7 @@ import asyncssh
 import pytest
 
 from nixos_workspaces.auth.policy import ADMIN, Action, Principal, Role, authorise
-from nixos_workspaces.auth.tokens import Tokens
+from nixos_workspaces.auth.tokens import SESSION_LIFETIME, TokenKind, Tokens
 from nixos_workspaces.database import Database, open_database
 from nixos_workspaces.errors import Forbidden, InvalidInput, NotFound, RuntimeFailed, Unauthenticated, Unavailable
 from nixos_workspaces.keys.store import open_keys
@@ -95,6 +95,18 @@ async def test_tokens_expire(tokens: Tokens, clock: Clock) -> None:
     with pytest.raises(Unauthenticated):
         await tokens.authenticate(secret)
     assert await tokens.list(principal=ANN) == ()
+
+
+async def test_every_session_ends(tokens: Tokens, clock: Clock) -> None:
+    """However it was begun: a browser may be left signed in for ever otherwise."""
+    by_token, _ = await tokens.create("browser", principal=ADMIN, kind=TokenKind.SESSION)
+    by_link, _ = await tokens.redeem(await tokens.login_code())
+    clock.now += SESSION_LIFETIME - timedelta(seconds=1)
+    assert await tokens.authenticate(by_token) == await tokens.authenticate(by_link) == ADMIN
+    clock.now += timedelta(seconds=1)
+    for secret in (by_token, by_link):
+        with pytest.raises(Unauthenticated):
+            await tokens.authenticate(secret)
 
 
 async def test_only_the_owner_revokes(tokens: Tokens) -> None:

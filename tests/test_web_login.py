@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx2
@@ -10,6 +11,7 @@ import pytest
 from web_service import Web, running_web
 
 from nixos_workspaces.auth.policy import ADMIN
+from nixos_workspaces.auth.tokens import SESSION_LIFETIME
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,7 @@ def test_a_token_can_be_traded_for_a_session(web: Web) -> None:
         given = client.post("/api/nixos/login", json={"token": web.token})
         assert given.status_code == 200
         assert given.json()["token"] != web.token
+        assert f"Max-Age={SESSION_LIFETIME // timedelta(seconds=1)};" in given.headers["set-cookie"]
         assert client.post("/api/nixos/logout", headers={"Origin": web.url}).status_code == 204
         assert client.get("/api/nixos/session").status_code == 401
         assert client.get("/api/nixos/session", headers=web.headers).status_code == 200

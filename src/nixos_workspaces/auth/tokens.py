@@ -60,7 +60,12 @@ class Tokens:
     async def create(
         self, name: str, *, principal: Principal, kind: TokenKind = TokenKind.API, lifetime: timedelta | None = None
     ) -> tuple[str, Token]:
-        """Make a token and return its secret, which is shown this once only, with its record."""
+        """Make a token and return its secret, which is shown this once only, with its record.
+
+        Without ``lifetime`` an API token is valid until it is revoked, a session for ``SESSION_LIFETIME``.
+        """
+        if lifetime is None and kind is TokenKind.SESSION:
+            lifetime = SESSION_LIFETIME
         if not _NAME.fullmatch(name):
             raise InvalidInput(
                 "A token's name has 1 to 63 letters, digits, blanks and . _ @ -, and begins with a letter or digit.",
@@ -144,7 +149,7 @@ class Tokens:
                 "The login code is not valid: it works once, within an hour. Make another with `nixws login-link`.",
                 code="login_code_invalid",
             )
-        return await self.create("browser", principal=ADMIN, kind=TokenKind.SESSION, lifetime=SESSION_LIFETIME)
+        return await self.create("browser", principal=ADMIN, kind=TokenKind.SESSION)
 
     async def never_used(self) -> bool:
         """Tell whether no token was ever made: whether a login code should be printed."""

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse
 
-from nixos_workspaces.auth.tokens import TokenKind
+from nixos_workspaces.auth.tokens import SESSION_LIFETIME, TokenKind
 from nixos_workspaces.errors import InvalidInput, NotFound, Unauthenticated
 from nixos_workspaces.schemas.service import LoginRequest, SessionAnswer, SignedIn
 from nixos_workspaces.web.http.gate import SESSION_COOKIE, readable_code, session_cookie
@@ -17,7 +17,6 @@ from nixos_workspaces.web.http.routing import StrictRoute
 from nixos_workspaces.web.routes.dependencies import Asked, By
 
 UI_DIST = Path(__file__).parents[4] / "ui" / "dist"
-SESSION_SECONDS = 30 * 24 * 3600
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -158,7 +157,7 @@ def _set_session(answer: Response, token: str, request: Request) -> None:
     answer.set_cookie(
         SESSION_COOKIE,
         token,
-        max_age=SESSION_SECONDS,
+        max_age=int(SESSION_LIFETIME.total_seconds()),
         httponly=True,
         samesite="strict",
         secure=request.url.scheme == "https",
