@@ -113,7 +113,6 @@ class Node:
             generation=1,
             toplevel=self.toplevel,
             resources=SMALL,
-            ports=(),
             volume_key=VOLUME_KEY,
             host_key=(self.directory / "host").read_text(),
             authorized_keys=((self.directory / "user.pub").read_text().strip(),),

@@ -13,13 +13,14 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "nixos_workspaces"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-LONGEST_FILE = 600
+LONGEST_FILE = 500
 MEDIAN_FILE = 200
 LONGEST_FUNCTION = 60
 MOST_PUBLIC_METHODS = 10
+FIELDS_OF_A_RECORD = 4
 
-# A protocol that mirrors one list of the design is one door, however many verbs it has.
-WIDE_PROTOCOLS = {"Runtime": 15, "LocalRuntime": 15}
+MOST_LOOSE_FILES = 8
+MOST_FILES_OF_A_FOLDER = 12
 FORBIDDEN_NAMES = ("Manager", "Helper")
 FORBIDDEN_FILES = {"utils.py", "helpers.py", "common.py", "misc.py"}
 
@@ -45,6 +46,15 @@ def test_the_median_file_is_short() -> None:
     assert sizes[len(sizes) // 2] < MEDIAN_FILE
 
 
+def test_few_files_lie_loose_at_the_top() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= MOST_LOOSE_FILES
+
+
+def test_folders_are_small_enough_to_look_through() -> None:
+    full = {folder: len(list(folder.glob("*.py"))) for folder in {path.parent for path in FILES}}
+    assert {str(folder): count for folder, count in full.items() if count > MOST_FILES_OF_A_FOLDER} == {}
+
+
 def test_functions_fit_on_a_screen() -> None:
     long = {
         f"{path.name}:{node.name}": (node.end_lineno or 0) - node.lineno + 1
@@ -67,9 +77,41 @@ def test_classes_have_small_doors() -> None:
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 public = [m.name for m in node.body if isinstance(m, type_nodes) and is_own_verb(m)]
-                if len(public) > WIDE_PROTOCOLS.get(node.name, MOST_PUBLIC_METHODS):
+                if len(public) > MOST_PUBLIC_METHODS:
                     wide[node.name] = len(public)
     assert wide == {}
+
+
+def fields(node: ast.ClassDef) -> frozenset[str]:
+    return frozenset(
+        item.target.id for item in node.body if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+    )
+
+
+def test_every_record_stands_once() -> None:
+    """Two dataclasses of the same fields are one record that will drift apart."""
+    homes: dict[frozenset[str], list[str]] = {}
+    for path, tree in parsed():
+        for node in ast.walk(tree):
+            marked = isinstance(node, ast.ClassDef) and any("dataclass" in ast.unparse(m) for m in node.decorator_list)
+            if isinstance(node, ast.ClassDef) and marked and len(fields(node)) >= FIELDS_OF_A_RECORD:
+                homes.setdefault(fields(node), []).append(f"{path.relative_to(PACKAGE)}:{node.name}")
+    assert [names for names in homes.values() if len(names) > 1] == []
+
+
+def test_every_name_rule_stands_once() -> None:
+    """A regular expression that stands twice is one rule that will drift apart."""
+    homes: dict[str, list[str]] = {}
+    for path, tree in parsed():
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and re.search(r"\[[^\]]+\][*+{?]", node.value)
+            ):
+                rule = node.value.replace("(?:", "(").removeprefix("^").removesuffix("$")
+                homes.setdefault(rule, []).append(str(path.relative_to(PACKAGE)))
+    assert {rule: paths for rule, paths in homes.items() if len(paths) > 1} == {}
 
 
 def test_names_say_what_things_are() -> None:

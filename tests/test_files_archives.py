@@ -114,7 +114,7 @@ async def test_a_leaving_reader_closes_everything(files: Files, server: LocalSsh
 
 def test_zip_tools_are_happy(tmp_path: Path) -> None:
     """More names than the short format counts, and a size beyond 4 GiB in a header."""
-    from nixos_workspaces.files.zipping import ZipStream
+    from nixos_workspaces.files.trees.zipping import ZipStream
 
     stream = ZipStream()
     pieces = []

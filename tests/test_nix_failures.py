@@ -6,7 +6,7 @@ import pytest
 
 from nixos_workspaces.errors import BuildFailed, Unavailable
 from nixos_workspaces.model.environment import environment
-from nixos_workspaces.nix.failures import explain
+from nixos_workspaces.nix.reports.failures import explain
 
 DATA = environment("minimal", ["broken", "curl", "python3Packages.requests", "source", "nosuchthing"])
 

@@ -9,8 +9,9 @@ from real_nix import machine_nix, open_environments
 
 from nixos_workspaces.errors import InvalidInput
 from nixos_workspaces.model.environment import environment
+from nixos_workspaces.model.names import is_package_name
 from nixos_workspaces.nix import Environments, Nix, PackageSet, PackageSetKind
-from nixos_workspaces.nix.names import is_package_name, nearest, suggestion
+from nixos_workspaces.nix.names import nearest, suggestion
 
 HOSTILE = [
     *(

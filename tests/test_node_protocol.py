@@ -19,20 +19,20 @@ from hypothesis import strategies as st
 
 from nixos_workspaces import errors
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, RuntimeFailed, WorkspacesError
-from nixos_workspaces.model.machine import Address, MachineState, Observed, Resources
+from nixos_workspaces.model.machine import Address, MachineSpec, MachineState, Observed, Resources
+from nixos_workspaces.model.names import ID_PATTERN, REFERENCE_PATTERN
 from nixos_workspaces.node import protocol
-from nixos_workspaces.node.protocol import MachineOrder
 from nixos_workspaces.node.rpc import Answer, listen, serve_calls
 from nixos_workspaces.runtimes.local import LocalRuntime
 
-ids = st.from_regex(r"[a-z0-9][a-z0-9-]{0,39}", fullmatch=True)
+ids = st.from_regex(ID_PATTERN.removesuffix("$"), fullmatch=True)
 toplevels = st.from_regex(r"/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]{1,50}", fullmatch=True)
 sizes = st.integers(1 << 25, 1 << 50)
 resources = st.builds(Resources, st.floats(0.01, 4096), sizes, sizes)
 orders = st.builds(
-    MachineOrder,
+    MachineSpec,
     workspace_id=ids,
-    hostname=st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True),
+    hostname=st.from_regex(REFERENCE_PATTERN.removesuffix("$"), fullmatch=True),
     generation=st.integers(0, 1 << 53),
     toplevel=toplevels,
     resources=resources,
@@ -56,8 +56,8 @@ def through_json(value: Any) -> Any:
 
 
 @given(orders)
-def test_orders_arrive_as_they_were_sent(order: MachineOrder) -> None:
-    assert protocol.order_from_wire(through_json(protocol.order_to_wire(order))) == order
+def test_orders_arrive_as_they_were_sent(order: MachineSpec) -> None:
+    assert protocol.spec_from_wire(through_json(protocol.spec_to_wire(order))) == order
 
 
 @given(observations)
@@ -77,8 +77,8 @@ def test_an_error_of_an_unknown_kind_is_still_an_error() -> None:
     assert type(protocol.error_from_wire({"kind": "Path", "message": "x"})) is RuntimeFailed
 
 
-ORDER: dict[str, Any] = protocol.order_to_wire(
-    MachineOrder("ws-1", "demo", 1, f"/nix/store/{'0' * 32}-x", Resources(1, 1 << 30, 1 << 30), bytes(64), "key", ())
+ORDER: dict[str, Any] = protocol.spec_to_wire(
+    MachineSpec("ws-1", "demo", 1, f"/nix/store/{'0' * 32}-x", Resources(1, 1 << 30, 1 << 30), bytes(64), "key", ())
 )
 
 
@@ -100,7 +100,7 @@ ORDER: dict[str, Any] = protocol.order_to_wire(
 )
 def test_a_wrong_order_is_refused_with_its_field(field: str, value: object) -> None:
     with pytest.raises(InvalidInput):
-        protocol.order_from_wire(ORDER | {field: value})
+        protocol.spec_from_wire(ORDER | {field: value})
 
 
 @contextlib.asynccontextmanager

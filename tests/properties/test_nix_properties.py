@@ -14,11 +14,12 @@ from real_nix import machine_nix
 
 from nixos_workspaces.errors import BuildFailed, WorkspacesError
 from nixos_workspaces.model.environment import Environment, environment
+from nixos_workspaces.model.names import is_package_name
 from nixos_workspaces.model.workspace import Phase, Progress
-from nixos_workspaces.nix.build_log import BuildLog, plain, store_name
-from nixos_workspaces.nix.failures import explain
 from nixos_workspaces.nix.flakes import from_json, to_json
-from nixos_workspaces.nix.names import is_package_name, nearest
+from nixos_workspaces.nix.names import nearest
+from nixos_workspaces.nix.reports.build_log import BuildLog, plain, store_name
+from nixos_workspaces.nix.reports.failures import explain
 from nixos_workspaces.process import run
 
 PHASES = [Phase.EVALUATE, Phase.FETCH, Phase.BUILD]

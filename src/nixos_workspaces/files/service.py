@@ -7,17 +7,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from nixos_workspaces.errors import Conflict
-from nixos_workspaces.files import archives, listing, reading, writing
-from nixos_workspaces.files.archives import Archive, Format
-from nixos_workspaces.files.batch import Batch
+from nixos_workspaces.files import listing, reading
 from nixos_workspaces.files.entries import Entry, Kind, etag
 from nixos_workspaces.files.listing import FilePage, Wanted
 from nixos_workspaces.files.reading import Download
 from nixos_workspaces.files.sessions import Lane, OpenSftp, Session, Sessions
-from nixos_workspaces.files.staging import Staging
-from nixos_workspaces.files.tree import Tree
-from nixos_workspaces.files.uploads import Uploads
-from nixos_workspaces.files.writing import ANYTHING, NEW_FILE_MODE, Condition, Target, Written
+from nixos_workspaces.files.trees import archives
+from nixos_workspaces.files.trees.archives import Archive, Format
+from nixos_workspaces.files.trees.tree import Tree
+from nixos_workspaces.files.writes import writing
+from nixos_workspaces.files.writes.batch import Batch
+from nixos_workspaces.files.writes.staging import Staging
+from nixos_workspaces.files.writes.uploads import Uploads
+from nixos_workspaces.files.writes.writing import ANYTHING, NEW_FILE_MODE, Condition, Target, Written
 from nixos_workspaces.model.paths import checked, checked_target, shown
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,12 +22,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from nixos_workspaces.errors import InvalidInput, NotFound, RuntimeFailed, Unavailable
+from nixos_workspaces.model.names import is_workspace_id
 
 _MASTER_BYTES = 32
 _NONCE_BYTES = 12
 _VOLUME_BYTES = 64
 _CHECK = b"NixOS Workspaces"
-_ID = re.compile(r"ws-[a-z0-9]{1,29}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ class KeyStore:
 
     def _path(self, workspace_id: str) -> Path:
         """Return the file of one workspace; ids are checked because they become a path."""
-        if not _ID.fullmatch(workspace_id):
+        if not is_workspace_id(workspace_id):
             raise InvalidInput(f"{workspace_id!r} is not the id of a workspace.", field="workspace_id")
         return self._directory / workspace_id / "wrapped.json"
 

@@ -97,8 +97,6 @@ class MachineSpec:
     generation: int
     toplevel: str
     resources: Resources
-    ports: tuple[int, ...]
-    """TCP ports that the workspace's own firewall opens besides 22."""
     volume_key: bytes = field(repr=False)
     """64 random bytes; the volume cannot be read without them."""
     host_key: str = field(repr=False)

@@ -12,9 +12,10 @@ from typing import Any
 
 from nixos_workspaces.errors import InvalidInput, Unavailable, WorkspacesError
 from nixos_workspaces.model.environment import Environment, Package, Template
+from nixos_workspaces.model.names import is_package_name
 from nixos_workspaces.nix.executable import Nix
 from nixos_workspaces.nix.flakes import replace_file
-from nixos_workspaces.nix.names import is_package_name, nearest, suggestion
+from nixos_workspaces.nix.names import nearest, suggestion
 from nixos_workspaces.nix.package_set import PackageSet, PackageSetKind
 
 log = logging.getLogger(__name__)

@@ -13,15 +13,15 @@ from pathlib import Path
 from nixos_workspaces.errors import Conflict
 from nixos_workspaces.model.environment import Environment, Generation, Package, Template
 from nixos_workspaces.model.workspace import Phase, Progress
-from nixos_workspaces.nix.build_log import BuildLog
 from nixos_workspaces.nix.catalogue import Catalogue
 from nixos_workspaces.nix.executable import Nix, not_runnable
-from nixos_workspaces.nix.failures import explain
 from nixos_workspaces.nix.flakes import TOPLEVEL, Flakes, reference
 from nixos_workspaces.nix.generations import Profile
 from nixos_workspaces.nix.locks import Sharing, hold
 from nixos_workspaces.nix.names import refuse_malformed, refuse_malformed_id
 from nixos_workspaces.nix.package_set import PackageSet
+from nixos_workspaces.nix.reports.build_log import BuildLog
+from nixos_workspaces.nix.reports.failures import explain
 from nixos_workspaces.process import CommandFailed, run_streaming
 
 _COLLECT_SECONDS = 3600.0

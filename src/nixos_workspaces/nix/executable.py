@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from nixos_workspaces.errors import BuildFailed, Unavailable, WorkspacesError
-from nixos_workspaces.nix.failures import explain
+from nixos_workspaces.nix.reports.failures import explain
 from nixos_workspaces.process import CommandFailed, run, run_async
 from nixos_workspaces.settings import Settings
 

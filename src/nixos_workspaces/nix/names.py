@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
 
 from nixos_workspaces.errors import InvalidInput
 from nixos_workspaces.model.environment import Environment
+from nixos_workspaces.model.names import (
+    HIGHEST_PORT,
+    LONGEST_PACKAGE,
+    LOWEST_PORT,
+    is_package_name,
+    is_port,
+    is_template_name,
+    is_workspace_id,
+)
 
-LONGEST_NAME = 128
 SUGGESTIONS = 3
 _SHOWN_LENGTH = 40
-_PACKAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_'-]*(?:\.[A-Za-z0-9_][A-Za-z0-9_'-]*){0,4}", re.ASCII)
-_TEMPLATE = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII)
-_WORKSPACE = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
-_HIGHEST_PORT = 65535
-
-
-def is_package_name(name: str) -> bool:
-    """Tell whether ``name`` can be a path of attributes of a package set (design section 4)."""
-    return len(name) <= LONGEST_NAME and _PACKAGE.fullmatch(name) is not None
 
 
 def refuse_malformed(environment: Environment) -> None:
@@ -29,7 +27,7 @@ def refuse_malformed(environment: Environment) -> None:
     Looks at the data only: what passes is harmless to Nix, whether it exists or not.
     """
     template = environment.template
-    if len(template) > LONGEST_NAME or not _TEMPLATE.fullmatch(template):
+    if not is_template_name(template):
         raise InvalidInput(
             f"{_shown(template)} is not a template's name: small letters, digits and hyphens.",
             code="unknown_template",
@@ -39,20 +37,22 @@ def refuse_malformed(environment: Environment) -> None:
         if not is_package_name(name):
             raise InvalidInput(
                 f"{_shown(name)} is not a package name. Names look like git or python3Packages.requests "
-                f"and have at most {LONGEST_NAME} characters.",
+                f"and have at most {LONGEST_PACKAGE} characters.",
                 code="invalid_package",
                 field=f"packages.{position}",
             )
     for position, port in enumerate(environment.ports):
-        if not 1 <= port <= _HIGHEST_PORT:
+        if not is_port(port):
             raise InvalidInput(
-                f"{port} is not a TCP port: 1 to {_HIGHEST_PORT}.", code="invalid_port", field=f"ports.{position}"
+                f"{port} is not a TCP port: {LOWEST_PORT} to {HIGHEST_PORT}.",
+                code="invalid_port",
+                field=f"ports.{position}",
             )
 
 
 def refuse_malformed_id(workspace_id: str) -> None:
     """Raise ``InvalidInput`` for an id that cannot be a directory's name of ours."""
-    if not _WORKSPACE.fullmatch(workspace_id):
+    if not is_workspace_id(workspace_id):
         raise InvalidInput(f"{_shown(workspace_id)} is not a workspace id.", field="workspace_id")
 
 

@@ -14,13 +14,13 @@ import math
 import re
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from nixos_workspaces import errors
 from nixos_workspaces.errors import InvalidInput, WorkspacesError
-from nixos_workspaces.model.machine import Address, MachineState, Observed, Resources
+from nixos_workspaces.model.machine import Address, MachineSpec, MachineState, Observed, Resources
+from nixos_workspaces.model.names import is_hostname, is_workspace_id
 
 HEADER = struct.Struct(">I")
 MAX_REQUEST = 1 << 18
@@ -33,51 +33,8 @@ VOLUME_KEY_BYTES = 64
 _MOST_KEYS = 1000
 _LONGEST_HOST_KEY = 16384
 
-_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-_HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _TOPLEVEL = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]{1,200}")
 _PUBLIC_KEY = re.compile(r"[\x20-\x7e]{1,8192}")
-
-
-@dataclass(frozen=True, slots=True)
-class MachineOrder:
-    """Everything the node needs to make and boot one machine. Holds secrets: never log or store it."""
-
-    workspace_id: str
-    hostname: str
-    generation: int
-    toplevel: str
-    resources: Resources
-    volume_key: bytes = field(repr=False)
-    host_key: str = field(repr=False)
-    authorized_keys: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What a running machine uses at one instant; units as in the names."""
-
-    cpu_seconds: float
-    memory_bytes: int
-    storage_bytes: int
-    storage_capacity_bytes: int
-    processes: int
-    network_received_bytes: int
-    network_sent_bytes: int
-    taken_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class NodeInfo:
-    """What this node is and has left."""
-
-    engine: str
-    encryption: str
-    live_storage_growth: bool
-    cpu_total: float
-    memory_total_bytes: int
-    storage_total_bytes: int
-    storage_free_bytes: int
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
@@ -99,7 +56,9 @@ def decode(body: bytes) -> dict[str, Any]:
 
 def workspace_id_from(value: object) -> str:
     """Return a workspace's id; raises ``InvalidInput`` for what could not be a file's name."""
-    return _matching(value, _ID, "workspace_id")
+    if not isinstance(value, str) or not is_workspace_id(value):
+        raise _malformed("workspace_id")
+    return value
 
 
 def number_from(value: object, name: str, least: float, most: float) -> float:
@@ -127,31 +86,31 @@ def resources_from_wire(value: object) -> Resources:
     )
 
 
-def order_to_wire(order: MachineOrder) -> dict[str, Any]:
-    """Return the JSON form of an order."""
+def spec_to_wire(spec: MachineSpec) -> dict[str, Any]:
+    """Return the JSON form of a machine's specification."""
     return {
-        "workspace_id": order.workspace_id,
-        "hostname": order.hostname,
-        "generation": order.generation,
-        "toplevel": order.toplevel,
-        "resources": resources_to_wire(order.resources),
-        "volume_key": base64.b64encode(order.volume_key).decode(),
-        "host_key": order.host_key,
-        "authorized_keys": list(order.authorized_keys),
+        "workspace_id": spec.workspace_id,
+        "hostname": spec.hostname,
+        "generation": spec.generation,
+        "toplevel": spec.toplevel,
+        "resources": resources_to_wire(spec.resources),
+        "volume_key": base64.b64encode(spec.volume_key).decode(),
+        "host_key": spec.host_key,
+        "authorized_keys": list(spec.authorized_keys),
     }
 
 
-def order_from_wire(value: Mapping[str, Any]) -> MachineOrder:
-    """Return an order whose every part has been checked or raise ``InvalidInput``."""
+def spec_from_wire(value: Mapping[str, Any]) -> MachineSpec:
+    """Return a specification whose every part has been checked or raise ``InvalidInput``."""
     keys = value.get("authorized_keys")
     if not isinstance(keys, list) or len(keys) > _MOST_KEYS:
         raise InvalidInput(f"authorized_keys is not a list of at most {_MOST_KEYS} keys.", field="authorized_keys")
     host_key = value.get("host_key")
     if not isinstance(host_key, str) or len(host_key) > _LONGEST_HOST_KEY or not host_key.isascii():
         raise InvalidInput("host_key is not a key in OpenSSH's private format.", field="host_key")
-    return MachineOrder(
+    return MachineSpec(
         workspace_id=workspace_id_from(value.get("workspace_id")),
-        hostname=_matching(value.get("hostname"), _HOSTNAME, "hostname"),
+        hostname=_hostname(value.get("hostname")),
         generation=int(number_from(value.get("generation"), "generation", 0, 1 << 53)),
         toplevel=_matching(value.get("toplevel"), _TOPLEVEL, "toplevel"),
         resources=resources_from_wire(value.get("resources")),
@@ -209,8 +168,18 @@ def error_from_wire(value: Mapping[str, Any]) -> WorkspacesError:
 
 def _matching(value: object, pattern: re.Pattern[str], name: str) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise InvalidInput(f"{name} has a form that the node does not take.", field=name)
+        raise _malformed(name)
     return value
+
+
+def _hostname(value: object) -> str:
+    if not isinstance(value, str) or not is_hostname(value):
+        raise _malformed("hostname")
+    return value
+
+
+def _malformed(name: str) -> InvalidInput:
+    return InvalidInput(f"{name} has a form that the node does not take.", field=name)
 
 
 def _volume_key(value: object) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from nixos_workspaces.errors import Conflict, InvalidInput, Unavailable
 from nixos_workspaces.model.machine import MachineState
+from nixos_workspaces.model.names import HIGHEST_PORT, LOWEST_PORT
 from nixos_workspaces.node import protocol
 from nixos_workspaces.node.machines import observing, volumes
 from nixos_workspaces.node.machines.fleet import Fleet
@@ -102,19 +103,19 @@ class Service:
         return Answer(info)
 
     async def _create(self, parameters: dict[str, Any]) -> Answer:
-        order = protocol.order_from_wire(parameters)
-        async with self._changing(order.workspace_id) as machine:
-            await self._in_thread(machine.create, order, lambda: self._fleet.claim_index(order.workspace_id))
+        spec = protocol.spec_from_wire(parameters)
+        async with self._changing(spec.workspace_id) as machine:
+            await self._in_thread(machine.create, spec, lambda: self._fleet.claim_index(spec.workspace_id))
         return Answer()
 
     async def _start(self, parameters: dict[str, Any]) -> Answer:
-        order = protocol.order_from_wire(parameters)
-        async with self._changing(order.workspace_id) as machine:
+        spec = protocol.spec_from_wire(parameters)
+        async with self._changing(spec.workspace_id) as machine:
             if machine.state() is not MachineState.RUNNING:
                 async with self._boots:
                     if self._tools.leaving.is_set():
                         raise Unavailable("The node is being stopped; try again.", code="node_stopping")
-                    await self._in_thread(machine.start, order)
+                    await self._in_thread(machine.start, spec)
             seen = observing.observe(machine)
         return Answer(protocol.observed_to_wire(seen))
 
@@ -161,7 +162,7 @@ class Service:
         return Answer(base64.b64encode(observing.log(self._look(parameters), offset)).decode())
 
     async def _connect(self, parameters: dict[str, Any]) -> Answer:
-        port = int(protocol.number_from(parameters.get("port"), "port", 1, 65535))
+        port = int(protocol.number_from(parameters.get("port"), "port", LOWEST_PORT, HIGHEST_PORT))
         _, run = self._live(parameters)
         connection = connect_sshd(run) if port == SSH_PORT else None
         if connection is not None:

@@ -1,6 +1,6 @@
-"""The door to every engine that runs workspaces (design section 5).
+"""What every engine that runs workspaces offers (design section 5).
 
-The docstrings of ``Runtime`` are the contract; ``tests/contracts`` holds every implementation to it.
+The docstrings are the contract; ``tests/contracts`` holds every implementation to it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Protocol
 from nixos_workspaces.model.machine import Capabilities, MachineSpec, Observed, Resources, Usage
 
 
-class Runtime(Protocol):
-    """An engine that runs workspaces.
+class Machines(Protocol):
+    """The machines of an engine: make them, change them, look at them.
 
     Every method is idempotent: calling it again with the same arguments, also after a crash at any line of the first
     call, ends in the same state. Every method raises ``RuntimeFailed`` (the step, the reason, what to do),
@@ -61,6 +61,16 @@ class Runtime(Protocol):
         ``live_storage_growth``.
         """
 
+    async def pause(self, workspace_id: str) -> None:
+        """Freeze every process; ``RUNNING`` to ``PAUSED``."""
+
+    async def resume(self, workspace_id: str) -> None:
+        """Thaw; ``PAUSED`` to ``RUNNING``."""
+
+
+class MachineAccess(Protocol):
+    """Ways into a running machine, and what it prints and uses. Raises as ``Machines`` does."""
+
     async def usage(self, workspace_id: str) -> Usage:
         """Return the present figures; raises ``Conflict`` when the machine is not running or paused."""
 
@@ -79,12 +89,6 @@ class Runtime(Protocol):
         when the machine is not running.
         """
 
-    async def pause(self, workspace_id: str) -> None:
-        """Freeze every process; ``RUNNING`` to ``PAUSED``."""
-
-    async def resume(self, workspace_id: str) -> None:
-        """Thaw; ``PAUSED`` to ``RUNNING``."""
-
     async def boot_log(self, workspace_id: str, offset: int = 0) -> bytes:
         """Return what the machine's console printed from byte ``offset`` on.
 
@@ -93,3 +97,7 @@ class Runtime(Protocol):
 
     async def close(self) -> None:
         """Let go of the engine; machines keep running."""
+
+
+class Runtime(Machines, MachineAccess, Protocol):
+    """An engine that runs workspaces: its machines and the ways into them."""

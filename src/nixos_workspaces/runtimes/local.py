@@ -20,89 +20,13 @@ T = TypeVar("T")
 _DESCRIPTOR = struct.Struct("=i")
 
 
-class LocalRuntime:
-    """A ``Runtime`` whose machines run on this machine's node.
-
-    Each call has a connection of its own, so the node may be restarted between any two calls.
-    """
+class _Node:
+    """Calls of this machine's node. Each has a connection of its own, so the node may restart between any two."""
 
     def __init__(self, path: Path, *, silence: float = protocol.SILENCE_SECONDS) -> None:
         """Call the node on a Unix socket and take it for dead after ``silence`` seconds without a sign of life."""
         self._path = path
         self._silence = silence
-
-    async def capabilities(self) -> Capabilities:
-        """See ``Runtime``."""
-        answer = await self._call("info")
-        return _read(lambda: Capabilities(**answer))
-
-    async def create(self, spec: MachineSpec) -> None:
-        """See ``Runtime``."""
-        await self._call("create", **_order(spec))
-
-    async def start(self, spec: MachineSpec) -> Observed:
-        """See ``Runtime``."""
-        answer = await self._call("start", **_order(spec))
-        return _read(lambda: protocol.observed_from_wire(answer))
-
-    async def stop(self, workspace_id: str, grace_seconds: float = 10.0) -> None:
-        """See ``Runtime``."""
-        await self._call("stop", workspace_id=workspace_id, grace_seconds=grace_seconds)
-
-    async def delete(self, workspace_id: str) -> None:
-        """See ``Runtime``."""
-        await self._call("delete", workspace_id=workspace_id)
-
-    async def observe(self, workspace_id: str) -> Observed:
-        """See ``Runtime``."""
-        answer = await self._call("observe", workspace_id=workspace_id)
-        return _read(lambda: protocol.observed_from_wire(answer))
-
-    async def list(self) -> Sequence[Observed]:
-        """See ``Runtime``."""
-        answer = await self._call("list")
-        return _read(lambda: [protocol.observed_from_wire(seen) for seen in answer])
-
-    async def resize(self, workspace_id: str, resources: Resources) -> None:
-        """See ``Runtime``."""
-        wanted = protocol.resources_to_wire(resources)
-        await self._call("resize", workspace_id=workspace_id, resources=wanted)
-
-    async def usage(self, workspace_id: str) -> Usage:
-        """See ``Runtime``."""
-        answer = await self._call("usage", workspace_id=workspace_id)
-        return _read(lambda: Usage(**answer))
-
-    async def connect(self, workspace_id: str, port: int) -> socket.socket:
-        """See ``Runtime``."""
-        _, received = await self._exchange("connect", {"workspace_id": workspace_id, "port": port})
-        if received is None:
-            raise RuntimeFailed("The node handed no connection over.", code="node_protocol")
-        received.setblocking(False)
-        return received
-
-    async def connect_holder(self, workspace_id: str) -> socket.socket | None:
-        """See ``Runtime``."""
-        _, received = await self._exchange("connect_holder", {"workspace_id": workspace_id})
-        if received is not None:
-            received.setblocking(False)
-        return received
-
-    async def pause(self, workspace_id: str) -> None:
-        """See ``Runtime``."""
-        await self._call("pause", workspace_id=workspace_id)
-
-    async def resume(self, workspace_id: str) -> None:
-        """See ``Runtime``."""
-        await self._call("resume", workspace_id=workspace_id)
-
-    async def boot_log(self, workspace_id: str, offset: int = 0) -> bytes:
-        """See ``Runtime``."""
-        answer = await self._call("boot_log", workspace_id=workspace_id, offset=offset)
-        return _read(lambda: base64.b64decode(answer))
-
-    async def close(self) -> None:
-        """See ``Runtime``; there is nothing to let go of."""
 
     async def _call(self, method: str, **parameters: Any) -> Any:
         result, _ = await self._exchange(method, parameters)
@@ -151,6 +75,91 @@ class LocalRuntime:
                     return await _exactly(connection, length), received
 
 
+class _LocalMachines(_Node):
+    """``Machines`` of this machine's node."""
+
+    async def capabilities(self) -> Capabilities:
+        """See ``Machines``."""
+        answer = await self._call("info")
+        return _read(lambda: Capabilities(**answer))
+
+    async def create(self, spec: MachineSpec) -> None:
+        """See ``Machines``."""
+        await self._call("create", **protocol.spec_to_wire(spec))
+
+    async def start(self, spec: MachineSpec) -> Observed:
+        """See ``Machines``."""
+        answer = await self._call("start", **protocol.spec_to_wire(spec))
+        return _read(lambda: protocol.observed_from_wire(answer))
+
+    async def stop(self, workspace_id: str, grace_seconds: float = 10.0) -> None:
+        """See ``Machines``."""
+        await self._call("stop", workspace_id=workspace_id, grace_seconds=grace_seconds)
+
+    async def delete(self, workspace_id: str) -> None:
+        """See ``Machines``."""
+        await self._call("delete", workspace_id=workspace_id)
+
+    async def observe(self, workspace_id: str) -> Observed:
+        """See ``Machines``."""
+        answer = await self._call("observe", workspace_id=workspace_id)
+        return _read(lambda: protocol.observed_from_wire(answer))
+
+    async def list(self) -> Sequence[Observed]:
+        """See ``Machines``."""
+        answer = await self._call("list")
+        return _read(lambda: [protocol.observed_from_wire(seen) for seen in answer])
+
+    async def resize(self, workspace_id: str, resources: Resources) -> None:
+        """See ``Machines``."""
+        wanted = protocol.resources_to_wire(resources)
+        await self._call("resize", workspace_id=workspace_id, resources=wanted)
+
+    async def pause(self, workspace_id: str) -> None:
+        """See ``Machines``."""
+        await self._call("pause", workspace_id=workspace_id)
+
+    async def resume(self, workspace_id: str) -> None:
+        """See ``Machines``."""
+        await self._call("resume", workspace_id=workspace_id)
+
+
+class _LocalAccess(_Node):
+    """``MachineAccess`` to the machines of this machine's node."""
+
+    async def usage(self, workspace_id: str) -> Usage:
+        """See ``MachineAccess``."""
+        answer = await self._call("usage", workspace_id=workspace_id)
+        return _read(lambda: Usage(**answer))
+
+    async def connect(self, workspace_id: str, port: int) -> socket.socket:
+        """See ``MachineAccess``."""
+        _, received = await self._exchange("connect", {"workspace_id": workspace_id, "port": port})
+        if received is None:
+            raise RuntimeFailed("The node handed no connection over.", code="node_protocol")
+        received.setblocking(False)
+        return received
+
+    async def connect_holder(self, workspace_id: str) -> socket.socket | None:
+        """See ``MachineAccess``."""
+        _, received = await self._exchange("connect_holder", {"workspace_id": workspace_id})
+        if received is not None:
+            received.setblocking(False)
+        return received
+
+    async def boot_log(self, workspace_id: str, offset: int = 0) -> bytes:
+        """See ``MachineAccess``."""
+        answer = await self._call("boot_log", workspace_id=workspace_id, offset=offset)
+        return _read(lambda: base64.b64decode(answer))
+
+    async def close(self) -> None:
+        """See ``MachineAccess``; there is nothing to let go of."""
+
+
+class LocalRuntime(_LocalMachines, _LocalAccess):
+    """A ``Runtime`` whose machines run on this machine's node."""
+
+
 def _read(read: Callable[[], T]) -> T:
     """Return what ``read`` makes of the node's answer; ``Unavailable`` where the answer is not what was asked for."""
     try:
@@ -190,17 +199,3 @@ async def _exactly(connection: socket.socket, count: int) -> bytes:
             raise EOFError
         data += chunk
     return bytes(data)
-
-
-def _order(spec: MachineSpec) -> dict[str, Any]:
-    order = protocol.MachineOrder(
-        workspace_id=spec.workspace_id,
-        hostname=spec.hostname,
-        generation=spec.generation,
-        toplevel=spec.toplevel,
-        resources=spec.resources,
-        volume_key=spec.volume_key,
-        host_key=spec.host_key,
-        authorized_keys=spec.authorized_keys,
-    )
-    return protocol.order_to_wire(order)

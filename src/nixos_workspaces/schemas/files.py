@@ -12,10 +12,11 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nixos_workspaces.files import Entry, FilePage, Found, Outcome, Written
+from nixos_workspaces.model.names import VISIBLE_PATTERN
 from nixos_workspaces.model.paths import decoded, encoded, shown
 
 PathText = Annotated[str, Field(min_length=1, max_length=4096)]
-EncodedPath = Annotated[str, Field(min_length=1, max_length=12_288, pattern=r"^[\x21-\x7e]+$")]
+EncodedPath = Annotated[str, Field(min_length=1, max_length=12_288, pattern=VISIBLE_PATTERN)]
 
 
 class _Request(BaseModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -10,22 +9,23 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 from pydantic_core import PydanticCustomError
 
 from nixos_workspaces.model.machine import BYTES_PER_GB
+from nixos_workspaces.model.names import (
+    HIGHEST_PORT,
+    LONGEST_PACKAGE,
+    LOWEST_PORT,
+    NAME_PATTERN,
+    PACKAGE_PATTERN,
+    TEMPLATE_PATTERN,
+    is_package_name,
+    is_template_name,
+    is_workspace_name,
+)
 
 MIB_PER_GB = 1024
 
-NAME_PATTERN = r"^(?!ws-)(?![0-9]+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-TEMPLATE_PATTERN = r"^[a-z][a-z0-9-]{0,62}$"
-PACKAGE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_'-]*(\.[A-Za-z0-9_][A-Za-z0-9_'-]*){0,4}$"
-REFERENCE_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-"""What may stand in a path for a workspace: an id or a name."""
-
-_NAME = re.compile(NAME_PATTERN.removesuffix("$"))
-_PACKAGE = re.compile(PACKAGE_PATTERN.removesuffix("$"))
-_TEMPLATE = re.compile(TEMPLATE_PATTERN.removesuffix("$"))
-
 
 def _name(value: str) -> str:
-    if not _NAME.fullmatch(value):
+    if not is_workspace_name(value):
         raise PydanticCustomError(
             "name",
             "a name has 1 to 63 lower-case letters, digits and hyphens, begins and ends with a letter or digit, "
@@ -35,13 +35,13 @@ def _name(value: str) -> str:
 
 
 def _template(value: str) -> str:
-    if not _TEMPLATE.fullmatch(value):
+    if not is_template_name(value):
         raise PydanticCustomError("template", "this is not the name of a template; GET /api/nixos/templates lists them")
     return value
 
 
 def _package(value: str) -> str:
-    if not _PACKAGE.fullmatch(value):
+    if not is_package_name(value):
         raise PydanticCustomError(
             "package",
             "{shown} is not the name of a package, such as git or python3Packages.numpy",
@@ -72,7 +72,7 @@ TemplateName = Annotated[
 ]
 PackageName = Annotated[
     str,
-    Field(min_length=1, max_length=128, json_schema_extra={"pattern": PACKAGE_PATTERN}),
+    Field(min_length=1, max_length=LONGEST_PACKAGE, json_schema_extra={"pattern": PACKAGE_PATTERN}),
     AfterValidator(_package),
 ]
 Cores = Annotated[
@@ -94,7 +94,7 @@ StorageGB = Annotated[
 ]
 Packages = Annotated[list[PackageName], Field(max_length=256, description="Order and duplicates do not matter.")]
 Ports = Annotated[
-    list[Annotated[int, Field(ge=1, le=65_535)]],
+    list[Annotated[int, Field(ge=LOWEST_PORT, le=HIGHEST_PORT)]],
     Field(max_length=64, description="TCP ports that the workspace's own firewall opens besides 22."),
 ]
 

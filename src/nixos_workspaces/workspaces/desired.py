@@ -1,22 +1,20 @@
-"""Wishes: what may be asked for, and what a workspace is wanted to be after it. Pure; the orchestrator records them."""
+"""The desired state: what may be asked for, and what a workspace is wanted to be after it. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-import re
 from dataclasses import asdict, replace
 
 from nixos_workspaces.errors import InvalidInput
 from nixos_workspaces.model.environment import Environment, Generation, environment
 from nixos_workspaces.model.machine import BYTES_PER_GB, Resources
+from nixos_workspaces.model.names import HIGHEST_PORT, LOWEST_PORT, is_port, is_workspace_name
 from nixos_workspaces.model.workspace import Workspace, WorkspaceChange, WorkspaceConfig
 
 MIN_CPU = 0.25
 MIN_BYTES = BYTES_PER_GB // 4
-MAX_PORT = 65535
-_NAME = re.compile(r"(?!ws-)(?![0-9]+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def request_hash(config: WorkspaceConfig) -> str:
@@ -26,7 +24,7 @@ def request_hash(config: WorkspaceConfig) -> str:
 
 def check_name(name: str) -> None:
     """Refuse a name that could not be a host name, or be taken for an id."""
-    if not _NAME.fullmatch(name):
+    if not is_workspace_name(name):
         raise InvalidInput(
             "A name has 1 to 63 lower-case letters, digits and hyphens, begins and ends with a letter or digit, "
             "is not a number and does not begin with ws-.",
@@ -38,8 +36,8 @@ def normal(config: WorkspaceConfig) -> Environment:
     """Return the environment in normal form; refuse ports that are none."""
     wanted = config.environment
     for port in wanted.ports:
-        if isinstance(port, bool) or not 1 <= port <= MAX_PORT:
-            raise InvalidInput(f"A port is a number from 1 to {MAX_PORT}.", field="ports")
+        if not is_port(port):
+            raise InvalidInput(f"A port is a number from {LOWEST_PORT} to {HIGHEST_PORT}.", field="ports")
     return environment(wanted.template, wanted.packages, wanted.ports)
 
 

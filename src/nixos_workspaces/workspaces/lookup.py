@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from nixos_workspaces.auth.policy import Principal, not_found
 from nixos_workspaces.database import Transaction
+from nixos_workspaces.model.names import is_reference
 from nixos_workspaces.model.workspace import Workspace
-
-_REFERENCE = re.compile(r"[a-z0-9-]{1,63}")
 
 
 async def find(tx: Transaction, reference: str, principal: Principal, *, lock: bool = False) -> Workspace:
     """Return the workspace with that id, or the principal's own of that name; ``NotFound`` if there is none."""
-    if not _REFERENCE.fullmatch(reference):
+    if not is_reference(reference):
         raise not_found(plain(reference))
     if not reference.startswith("ws-"):
         named = await tx.workspaces.find(reference, principal.id)

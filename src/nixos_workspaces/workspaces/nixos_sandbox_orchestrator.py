@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import secrets
 import string
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,6 +24,7 @@ from nixos_workspaces.errors import (
 )
 from nixos_workspaces.model.environment import Generation
 from nixos_workspaces.model.machine import BYTES_PER_GB, Metrics, Resources
+from nixos_workspaces.model.names import LONGEST_IDEMPOTENCY_KEY, is_idempotency_key
 from nixos_workspaces.model.workspace import Desire, Workspace, WorkspaceChange, WorkspaceConfig, WorkspaceStatus
 from nixos_workspaces.nix.base import Environments
 from nixos_workspaces.runtimes.base import Runtime
@@ -33,9 +33,6 @@ from nixos_workspaces.workspaces.lifecycle import Verb
 from nixos_workspaces.workspaces.lookup import find, plain
 
 IDEMPOTENCY_LIFETIME = timedelta(hours=24)
-
-
-_KEY = re.compile(r"[!-~]{1,255}")
 
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
@@ -101,8 +98,11 @@ class NixOSSandboxOrchestrator:
         digest = desired.request_hash(config)
         async with self._refusals(principal, Action.CREATE, config.name, request_id):
             authorise(principal, Action.CREATE)
-            if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
-                raise InvalidInput("An Idempotency-Key has 1 to 255 visible ASCII letters.", field="Idempotency-Key")
+            if idempotency_key is not None and not is_idempotency_key(idempotency_key):
+                raise InvalidInput(
+                    f"An Idempotency-Key has 1 to {LONGEST_IDEMPOTENCY_KEY} visible ASCII letters.",
+                    field="Idempotency-Key",
+                )
             if idempotency_key is not None:
                 async with self._database.reading() as tx:
                     if before := await _replayed(tx, principal, idempotency_key, digest, self._clock()):

@@ -103,7 +103,6 @@ def _spec(workspace: Workspace, keys: WorkspaceKeys) -> MachineSpec:
         generation=workspace.generation or 0,
         toplevel=workspace.toplevel,
         resources=workspace.resources,
-        ports=workspace.open_ports,
         volume_key=keys.volume_key,
         host_key=keys.host_private,
         authorized_keys=(keys.client_public,),

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, assert_never
 
 from nixos_workspaces.errors import Conflict, NotFound, RuntimeFailed, Unavailable
-from nixos_workspaces.model.machine import MachineState, Resources
+from nixos_workspaces.model.machine import MachineSpec, MachineState, Resources
 from nixos_workspaces.node.home import PASSABLE, Home
 from nixos_workspaces.node.kernel.cgroups import ControlGroup, Hierarchies
 from nixos_workspaces.node.kernel.mounts import wait_until_detached
@@ -29,7 +29,6 @@ from nixos_workspaces.node.machines.containers import Engine
 from nixos_workspaces.node.machines.network import Network
 from nixos_workspaces.node.machines.records import MachineRecord, RunRecord, Stage
 from nixos_workspaces.node.machines.runs import Run, wait_for_sshd
-from nixos_workspaces.node.protocol import MachineOrder
 from nixos_workspaces.process import CommandFailed
 
 _LOG_TAIL = 1500
@@ -87,7 +86,7 @@ class Machine:
             case other:
                 assert_never(other)
 
-    def create(self, order: MachineOrder, claim: Callable[[], int]) -> None:
+    def create(self, spec: MachineSpec, claim: Callable[[], int]) -> None:
         """Make the volume; ``claim`` gives a free index. Does nothing when there is one."""
         if self.record is not None and self.record.stage is Stage.READY:
             return
@@ -95,16 +94,16 @@ class Machine:
             undo.callback(self.delete)
             self._kept.mkdir(mode=0o700, parents=True, exist_ok=True)
             name = f"{secrets.token_hex(12)}.img"
-            self._keep(MachineRecord(self.workspace_id, claim(), name, Stage.MAKING, order.resources))
+            self._keep(MachineRecord(self.workspace_id, claim(), name, Stage.MAKING, spec.resources))
             self.live.mkdir(exist_ok=True)
             scratch = self.live / "raw"
             scratch.mkdir(mode=0o000, exist_ok=True)
-            volumes.create(self._image, order.resources.storage_bytes, order.volume_key, scratch)
+            volumes.create(self._image, spec.resources.storage_bytes, spec.volume_key, scratch)
             self._change(stage=Stage.READY)
             undo.pop_all()
 
-    def start(self, order: MachineOrder) -> None:
-        """Boot the order's system and return when sshd answers; returns at once when it runs."""
+    def start(self, spec: MachineSpec) -> None:
+        """Boot the system of ``spec`` and return when sshd answers; returns at once when it runs."""
         match self.state():
             case MachineState.ABSENT:
                 raise absent(self.workspace_id)
@@ -114,7 +113,7 @@ class Machine:
                 self.freeze(frozen=False)
                 return
             case MachineState.STOPPED:
-                self._boot(order)
+                self._boot(spec)
             case MachineState.BOOTING:
                 pass
             case other:
@@ -211,19 +210,19 @@ class Machine:
             return MachineState.PAUSED
         return MachineState.RUNNING if seen.ready else MachineState.BOOTING
 
-    def _boot(self, order: MachineOrder) -> None:
+    def _boot(self, spec: MachineSpec) -> None:
         record = self.record
         assert record is not None
         with ExitStack() as undo, _step("boot"):
             undo.callback(self._change, expected=False)
             undo.callback(self._clear, keep_log=True)
             self._clear()
-            size = max(order.resources.storage_bytes, record.resources.storage_bytes)
+            size = max(spec.resources.storage_bytes, record.resources.storage_bytes)
             volumes.grow(self._image, size)
-            resources = replace(order.resources, storage_bytes=size)
-            run = self._assemble(order, resources)
+            resources = replace(spec.resources, storage_bytes=size)
+            run = self._assemble(spec, resources)
             now = datetime.now(UTC)
-            changes = {"resources": resources, "generation": order.generation, "toplevel": order.toplevel}
+            changes = {"resources": resources, "generation": spec.generation, "toplevel": spec.toplevel}
             self._change(**changes, expected=True, exit_reason="", oom_kills=0)
             self.tools.engine.start(self.workspace_id)
             self._note_run(RunRecord(run.pid, run.born, now, ready=False))
@@ -237,24 +236,24 @@ class Machine:
         first_id = self.tools.id_base + self.record.index * volumes.IDS_PER_WORKSPACE
         return range(first_id, first_id + volumes.IDS_PER_WORKSPACE)
 
-    def _assemble(self, order: MachineOrder, resources: Resources) -> Run:
+    def _assemble(self, spec: MachineSpec, resources: Resources) -> Run:
         """Make everything up to a PID 1 that waits to be started."""
         record, tools = self.record, self.tools
         assert record is not None
         first_id = self.users.start
-        keys = "".join(f"{key}\n" for key in order.authorized_keys)
+        keys = "".join(f"{key}\n" for key in spec.authorized_keys)
         identity = {
-            "ssh_host_ed25519_key": (0o600, order.host_key.strip().encode() + b"\n"),
+            "ssh_host_ed25519_key": (0o600, spec.host_key.strip().encode() + b"\n"),
             "authorized_keys": (0o644, keys.encode()),
         }
         self.live.mkdir(exist_ok=True)
         self.live.chmod(PASSABLE)
-        rootfs = volumes.attach(self._image, order.volume_key, first_id, self.live, identity)
+        rootfs = volumes.attach(self._image, spec.volume_key, first_id, self.live, identity)
         container = Container(
             self.workspace_id,
-            order.hostname,
-            order.generation,
-            order.toplevel,
+            spec.hostname,
+            spec.generation,
+            spec.toplevel,
             resources,
             first_id,
             rootfs,

@@ -6,11 +6,10 @@ import os
 import time
 
 from nixos_workspaces.errors import Conflict
-from nixos_workspaces.model.machine import Address, MachineState, Observed
+from nixos_workspaces.model.machine import Address, MachineState, Observed, Usage
 from nixos_workspaces.node.machines import console, volumes
 from nixos_workspaces.node.machines.machines import NOT_RUNNING, Machine, absent
 from nixos_workspaces.node.machines.runs import SSH_PORT
-from nixos_workspaces.node.protocol import Figures
 
 
 def observe(machine: Machine) -> Observed:
@@ -33,7 +32,7 @@ def observe(machine: Machine) -> Observed:
     )
 
 
-def figures(machine: Machine) -> Figures:
+def figures(machine: Machine) -> Usage:
     """Return what a running or paused machine uses."""
     run, record = machine.running(), machine.record
     assert record is not None
@@ -45,7 +44,7 @@ def figures(machine: Machine) -> Figures:
         raise Conflict(NOT_RUNNING, code="not_running") from gone
     size = disk.f_blocks * disk.f_frsize
     used = size - disk.f_bfree * disk.f_frsize
-    return Figures(cpu, memory, used, size, processes, received, sent, time.monotonic())
+    return Usage(cpu, memory, used, size, processes, received, sent, time.monotonic())
 
 
 def log(machine: Machine, offset: int) -> bytes:

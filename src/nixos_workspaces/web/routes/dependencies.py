@@ -12,11 +12,10 @@ from starlette.requests import HTTPConnection
 
 from nixos_workspaces.auth.policy import Principal
 from nixos_workspaces.errors import NotFound
+from nixos_workspaces.model.names import LONGEST_IDEMPOTENCY_KEY, REFERENCE_PATTERN, VISIBLE_PATTERN, is_reference
 from nixos_workspaces.model.workspace import MAX_PAGE
-from nixos_workspaces.schemas.wire import REFERENCE_PATTERN
 from nixos_workspaces.services import Services
 
-_REFERENCE = re.compile(REFERENCE_PATTERN.removesuffix("$"))
 _DIGITS = re.compile(r"-?[0-9]{1,9}")
 
 
@@ -36,7 +35,7 @@ def _request_id(connection: HTTPConnection) -> str:
 
 def readable_reference(text: str) -> str:
     """Answer 404, not 422, for what cannot be an id or a name: there is no such workspace."""
-    if not _REFERENCE.fullmatch(text):
+    if not is_reference(text):
         raise NotFound("There is no such workspace.", code="workspace_not_found", field="workspace_id")
     return text
 
@@ -62,8 +61,8 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         min_length=1,
-        max_length=128,
-        pattern=r"^[\x21-\x7e]+$",
+        max_length=LONGEST_IDEMPOTENCY_KEY,
+        pattern=VISIBLE_PATTERN,
         description="The same key with the same body returns the same workspace for 24 hours.",
     ),
 ]

@@ -12,12 +12,12 @@ import asyncssh
 from asyncssh import FXF_CREAT, FXF_EXCL, FXF_WRITE
 
 from nixos_workspaces.errors import Conflict, InvalidInput, LimitExceeded
-from nixos_workspaces.files import writing
 from nixos_workspaces.files.entries import PERMISSION_BITS, Entry, Kind, entry
 from nixos_workspaces.files.reading import close_file, find, require_file, stat
 from nixos_workspaces.files.sessions import Lane, Session, Sessions
-from nixos_workspaces.files.staging import Staging
-from nixos_workspaces.files.walking import Bounds, delete_tree, side_by_side, walk
+from nixos_workspaces.files.trees.walking import Bounds, delete_tree, side_by_side, walk
+from nixos_workspaces.files.writes import writing
+from nixos_workspaces.files.writes.staging import Staging
 from nixos_workspaces.model.paths import MAX_PATH_BYTES, checked, checked_target, shown
 
 _COPY_BYTES = 32 << 20

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from nixos_workspaces.errors import WorkspacesError
 from nixos_workspaces.events import Events
 from nixos_workspaces.files.service import Files
-from nixos_workspaces.files.staging import STALE_SECONDS
+from nixos_workspaces.files.writes.staging import STALE_SECONDS
 
 log = logging.getLogger(__name__)
 

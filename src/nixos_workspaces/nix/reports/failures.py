@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 
 from nixos_workspaces.errors import BuildFailed, Unavailable, WorkspacesError
 from nixos_workspaces.model.environment import Environment
-from nixos_workspaces.nix.build_log import plain, store_name
+from nixos_workspaces.nix.reports.build_log import plain, store_name
 
 _LAST_LINES = 3
 _LONGEST_CAUSE = 600
 _NO_ENVIRONMENT = Environment("")
+_IN_FILE = re.compile(r"- In `([^']+)'")
 _QUOTED_SOURCE = re.compile(r"\s*\d*\|")
 """Nix quotes the code it was at: text that may look like any message."""
 
@@ -98,13 +99,13 @@ def _unfree(found: re.Match[str], case: _Case) -> WorkspacesError:
 
 
 def _option(found: re.Match[str], case: _Case) -> WorkspacesError:
-    where = re.search(r"- In `([^']+)'", case.text[found.end() :])
+    where = _IN_FILE.search(case.text, found.end())
     place = f" (set in {_place(where[1])})" if where else ""
     return BuildFailed(f"The option {found[1]} does not exist{place}. Correct the template.", field="template")
 
 
 def _option_type(found: re.Match[str], case: _Case) -> WorkspacesError:
-    where = re.search(r"- In `([^']+)'", case.text[found.end() :])
+    where = _IN_FILE.search(case.text, found.end())
     place = f" in {_place(where[1])}" if where else ""
     return BuildFailed(f"The option {found[1]} must be a {found[2]}; the value{place} is not.", field="template")
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from nixos_workspaces.errors import Conflict, InvalidInput, LimitExceeded, NotFound, WorkspacesError
-from nixos_workspaces.files import writing
 from nixos_workspaces.files.entries import PERMISSION_BITS, SMALL_BYTES, Entry, Kind
 from nixos_workspaces.files.reading import names
 from nixos_workspaces.files.sessions import Lane, Session, Sessions
-from nixos_workspaces.files.staging import Staging
-from nixos_workspaces.files.tree import make_directories
-from nixos_workspaces.files.writing import NEW_FILE_MODE, Written
+from nixos_workspaces.files.trees.tree import make_directories
+from nixos_workspaces.files.writes import writing
+from nixos_workspaces.files.writes.staging import Staging
+from nixos_workspaces.files.writes.writing import NEW_FILE_MODE, Written
 from nixos_workspaces.model.paths import checked, checked_relative, shown
 
 SESSIONS = 2

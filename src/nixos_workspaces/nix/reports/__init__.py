@@ -1,0 +1,1 @@
+"""What Nix says: progress, logs and failures."""
