@@ -13,7 +13,7 @@ from nixos_workspaces.model.machine import Resources
 from nixos_workspaces.node.machines.bundle import (
     CAPABILITIES,
     Container,
-    Ground,
+    HostContext,
     configuration,
     limits,
     seccomp_profile,
@@ -27,7 +27,7 @@ resources = st.builds(
     memory_bytes=st.integers(32 * MIB, 1 << 44),
     storage_bytes=st.integers(32 * MIB, 1 << 44),
 )
-GROUND = Ground(Path("/run/store"), {"defaultAction": "SCMP_ACT_ERRNO"}, 4096, limits_swap=True)
+GROUND = HostContext(Path("/run/store"), {"defaultAction": "SCMP_ACT_ERRNO"}, 4096, limits_swap=True)
 
 
 def container(wanted: Resources) -> Container:

@@ -20,7 +20,7 @@ from holder_fixture import build
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, NotFound, RuntimeFailed, Unavailable
 from nixos_workspaces.ssh import connections, transport
 from nixos_workspaces.ssh.sftp import open_sftp
-from nixos_workspaces.terminals import typists
+from nixos_workspaces.terminals import input_activity
 from nixos_workspaces.terminals.output import CLIENT_BYTES, COURTEOUS_CREDIT_BYTES, CREDIT_BYTES, FRAME_BYTES
 from nixos_workspaces.terminals.ssh_bridge import Attach, Credentials, Exited, Failed, Gap, Resized, SSHBridge, Start
 
@@ -340,7 +340,7 @@ async def test_acknowledging_keeps_a_flood_going_and_control_c_ends_it_soon(brid
 async def test_a_flood_keeps_a_short_lead_while_somebody_types_elsewhere(
     bridge: SSHBridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(typists, "TYPING_SECONDS", 60.0)
+    monkeypatch.setattr(input_activity, "TYPING_SECONDS", 60.0)
     quiet, flooded = Screen(), Screen()
     typist = await open_cat(bridge, quiet)
     flood = await bridge.create_terminal_session(WORKSPACE, flooded, Start(80, 24, "yes"))

@@ -11,7 +11,7 @@ import websockets.exceptions
 
 from nixos_workspaces import errors
 from nixos_workspaces.client.connection import Connection, error_of
-from nixos_workspaces.schemas.terminals import TerminalAnswer, TerminalDoorAnswer, TerminalInfo, TerminalList
+from nixos_workspaces.schemas.terminals import TerminalAnswer, TerminalConnectionAnswer, TerminalInfo, TerminalList
 
 SUBPROTOCOL = "nixws.terminal.v1"
 
@@ -44,7 +44,7 @@ class TerminalCalls:
     def ticket(self) -> str:
         """Return a credential for one connection."""
         answer = self._client.call("GET", f"{self._root}/terminal")
-        return TerminalDoorAnswer.model_validate(answer).terminal.ticket
+        return TerminalConnectionAnswer.model_validate(answer).terminal.ticket
 
     @asynccontextmanager
     async def attached(

@@ -31,7 +31,7 @@ _HEAD_BYTES = 5
 _TOGETHER_BYTES = 16 * 1024
 
 
-class Together:
+class CoalescingWriter:
     """Stands in for the writer of an SFTP channel: requests made in one turn of the event loop leave as one piece.
 
     asyncssh sends two packets, with a system call each, for every request; for thousands of small files that is most
@@ -93,7 +93,7 @@ class Bulk:
         self._ending: asyncio.Task[None] | None = None
         writer: Any = self._handler._writer
         if writer is not None:
-            self._handler._writer = Together(writer)
+            self._handler._writer = CoalescingWriter(writer)
             writer.channel._session.data_received = self._data_received
 
     def write(

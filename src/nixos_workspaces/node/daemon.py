@@ -19,9 +19,9 @@ from nixos_workspaces.node.home import Home, furnish, take
 from nixos_workspaces.node.kernel import fscrypt
 from nixos_workspaces.node.kernel.cgroups import hierarchies
 from nixos_workspaces.node.kernel.namespaces import enter_mount_namespace, leave_mount_namespace
-from nixos_workspaces.node.machines.bundle import MOST_OPEN_FILES, Ground
+from nixos_workspaces.node.machines.bundle import MOST_OPEN_FILES, HostContext
 from nixos_workspaces.node.machines.containers import Engine, find_engine, load_seccomp
-from nixos_workspaces.node.machines.machines import Equipment
+from nixos_workspaces.node.machines.machines import NodeContext
 from nixos_workspaces.node.machines.network import Network
 from nixos_workspaces.node.machines.runs import become_reaper
 from nixos_workspaces.node.nix_daemon import NixDaemon
@@ -71,7 +71,7 @@ def run(config: NodeConfig) -> None:
     clean = False
     try:
         furnish(home, held)
-        clean = asyncio.run(_serve(config, _equipment(config, home), outside))
+        clean = asyncio.run(_serve(config, _context(config, home), outside))
     except BaseException:
         clean = not any(home.engine.iterdir())
         raise
@@ -82,43 +82,43 @@ def run(config: NodeConfig) -> None:
         os.close(held)
 
 
-def _equipment(config: NodeConfig, home: Home) -> Equipment:
+def _context(config: NodeConfig, home: Home) -> NodeContext:
     cgroups = hierarchies()
     open_files = min(MOST_OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-    return Equipment(
+    return NodeContext(
         home=home,
         engine=Engine(find_engine(config.engine, hybrid=cgroups.hybrid), home.engine),
         network=Network(config.network, home.tag),
         cgroups=cgroups,
-        ground=Ground(home.store, load_seccomp(), open_files, cgroups.limits_swap),
+        host=HostContext(home.store, load_seccomp(), open_files, cgroups.limits_swap),
         id_base=config.id_base,
         boot_timeout=config.boot_timeout,
         leaving=threading.Event(),
     )
 
 
-async def _serve(config: NodeConfig, equipment: Equipment, outside: int) -> bool:
+async def _serve(config: NodeConfig, context: NodeContext, outside: int) -> bool:
     """Serve until asked to end; returns whether nothing of this node's is left on the machine."""
     become_reaper()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    service = Service(equipment, config.boots, stop)
+    service = Service(context, config.boots, stop)
     await service.open()
     allowed = {0, *config.allow_users}
-    nix_log = equipment.home.kept / "nix-daemon.log"
+    nix_log = context.home.kept / "nix-daemon.log"
     async with _running(NixDaemon(config.nix_daemon, config.nix_socket, outside, nix_log)):
-        server = listen(equipment.home.socket)
+        server = listen(context.home.socket)
         calls = asyncio.create_task(serve_calls(server, allowed, service.answer))
-        _log.info("answering on %s", equipment.home.socket)
+        _log.info("answering on %s", context.home.socket)
         await stop.wait()
         service.leave()
         calls.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await calls
     with contextlib.suppress(FileNotFoundError):
-        equipment.home.socket.unlink()
+        context.home.socket.unlink()
     return await service.close()
 
 

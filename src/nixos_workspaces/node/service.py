@@ -16,7 +16,7 @@ from nixos_workspaces.model.names import HIGHEST_PORT, LOWEST_PORT
 from nixos_workspaces.node import protocol
 from nixos_workspaces.node.machines import observing, volumes
 from nixos_workspaces.node.machines.fleet import Fleet
-from nixos_workspaces.node.machines.machines import NOT_RUNNING, Equipment, Machine
+from nixos_workspaces.node.machines.machines import NOT_RUNNING, Machine, NodeContext
 from nixos_workspaces.node.machines.runs import SSH_PORT, Run, connect_holder, connect_sshd
 from nixos_workspaces.node.rpc import Answer
 
@@ -30,10 +30,10 @@ _Method = Callable[[dict[str, Any]], Awaitable[Answer]]
 class Service:
     """The methods of the node's socket; ``answer`` is the handler that ``rpc`` wants."""
 
-    def __init__(self, equipment: Equipment, boots: int, stop: asyncio.Event) -> None:
+    def __init__(self, context: NodeContext, boots: int, stop: asyncio.Event) -> None:
         """Admit ``boots`` boots at once; ``stop`` is set when somebody asks the node to end."""
-        self._tools = equipment
-        self._fleet = Fleet(equipment)
+        self._tools = context
+        self._fleet = Fleet(context)
         self._boots = asyncio.Semaphore(boots)
         self._stop = stop
         self._locks: dict[str, asyncio.Lock] = {}

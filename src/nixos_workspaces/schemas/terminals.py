@@ -116,7 +116,7 @@ class TerminalList(Answer):
     terminals: list[TerminalInfo]
 
 
-class TerminalDoor(Answer):
+class TerminalConnection(Answer):
     """How to reach a workspace's terminals."""
 
     websocket_url: str
@@ -128,8 +128,8 @@ class TerminalDoor(Answer):
     )
 
 
-class TerminalDoorAnswer(Answer):
+class TerminalConnectionAnswer(Answer):
     """How to reach a workspace's terminals, and which there are."""
 
-    terminal: TerminalDoor
+    terminal: TerminalConnection
     terminals: list[TerminalInfo]

@@ -154,7 +154,7 @@ class _Socket(asyncio.Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Route:
     """How the holders of all workspaces are reached."""
 
     connections: Connections
@@ -164,16 +164,16 @@ class Way:
     """Opens a socket to a workspace's holder, or returns None where only SSH leads there."""
 
 
-async def open_link(way: Way, workspace_id: str, owner: LinkOwner, *, first: bytes) -> Link:
+async def open_link(route: Route, workspace_id: str, owner: LinkOwner, *, first: bytes) -> Link:
     """Open a stream to the workspace's holder and send the greeting and the frames ``first`` in one go.
 
     Raises what ``Connections.take`` raises, and ``Unavailable`` (``holder_unavailable``) when no holder listens.
     """
     # Also where SSH is not the way: nothing is sent to a workspace that has not the pinned host key.
-    pooled = await way.connections.take(workspace_id)
-    give_back = partial(way.connections.give_back, pooled)
+    pooled = await route.connections.take(workspace_id)
+    give_back = partial(route.connections.give_back, pooled)
     try:
-        sock = await _socket(way, workspace_id)
+        sock = await _socket(route, workspace_id)
     except BaseException:
         give_back()
         raise
@@ -181,15 +181,15 @@ async def open_link(way: Way, workspace_id: str, owner: LinkOwner, *, first: byt
     if sock is None:
         link = Link(owner, give_back)
         opening = pooled.ssh.create_unix_connection(
-            partial(_Channel, link, pooled.ssh), way.holder, window=WINDOW_BYTES
+            partial(_Channel, link, pooled.ssh), route.holder, window=WINDOW_BYTES
         )
     else:
         give_back()
         link = Link(owner)
         opening = asyncio.get_running_loop().create_unix_connection(partial(_Socket, link), sock=sock)
     try:
-        async with asyncio.timeout(way.connections.answer_seconds):
-            with way.connections.doubting(pooled):
+        async with asyncio.timeout(route.connections.answer_seconds):
+            with route.connections.doubting(pooled):
                 await opening
     except BaseException as wrong:
         link.close()
@@ -203,13 +203,13 @@ async def open_link(way: Way, workspace_id: str, owner: LinkOwner, *, first: byt
     return link
 
 
-async def _socket(way: Way, workspace_id: str) -> socket.socket | None:
+async def _socket(route: Route, workspace_id: str) -> socket.socket | None:
     """Return a socket to the holder; None where that cannot be had now, which is for SSH to find out about."""
-    if way.connect_holder is None:
+    if route.connect_holder is None:
         return None
     try:
-        async with asyncio.timeout(way.connections.answer_seconds):
-            return await way.connect_holder(workspace_id)
+        async with asyncio.timeout(route.connections.answer_seconds):
+            return await route.connect_holder(workspace_id)
     except (Unavailable, TimeoutError):
         return None
 
@@ -234,7 +234,7 @@ def error_of(refused: protocol.Refused) -> WorkspacesError:
             )
 
 
-async def ask(way: Way, workspace_id: str, request: bytes) -> list[protocol.Terminal]:
+async def ask(route: Route, workspace_id: str, request: bytes) -> list[protocol.Terminal]:
     """Send one request over a link of its own and return the terminals that the answer lists, if it lists any.
 
     Raises what ``open_link`` and ``error_of`` say.
@@ -258,9 +258,9 @@ async def ask(way: Way, workspace_id: str, request: bytes) -> list[protocol.Term
             answer.set_exception(error)
 
     owner = LinkOwner(lambda _: None, on_frame, on_lost)
-    link = await open_link(way, workspace_id, owner, first=request)
+    link = await open_link(route, workspace_id, owner, first=request)
     try:
-        async with asyncio.timeout(way.connections.answer_seconds):
+        async with asyncio.timeout(route.connections.answer_seconds):
             return await answer
     except TimeoutError as silent:
         raise Unavailable("The workspace's terminal service gave no answer.", code="holder_unavailable") from silent

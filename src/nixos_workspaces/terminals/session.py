@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, Unavailable, WorkspacesError
 from nixos_workspaces.terminals import protocol
 from nixos_workspaces.terminals.input import Input
+from nixos_workspaces.terminals.input_activity import InputActivity
 from nixos_workspaces.terminals.link import Link, LinkOwner, error_of
 from nixos_workspaces.terminals.output import (
     COURTEOUS_CREDIT_BYTES,
@@ -19,7 +20,6 @@ from nixos_workspaces.terminals.output import (
     Received,
     TerminalClient,
 )
-from nixos_workspaces.terminals.typists import Typists
 
 ATTACH_SECONDS = 10.0
 MOST_CELLS = 4096
@@ -30,7 +30,7 @@ OpenLink = Callable[[LinkOwner, bytes], Awaitable[Link]]
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class ClientOptions:
     """How a client wants its output, and whether it repeats input."""
 
     text: bool
@@ -55,8 +55,8 @@ class SSHSession:
         open_link: OpenLink,
         on_end: Callable[[SSHSession], None],
         *,
-        typists: Typists,
-        manners: Manners,
+        input_activity: InputActivity,
+        options: ClientOptions,
     ) -> None:
         self.id = session_id
         self.workspace_id = workspace_id
@@ -68,12 +68,12 @@ class SSHSession:
         self._client = client
         self._open_link = open_link
         self._on_end = on_end
-        self._typists = typists
+        self._input_activity = input_activity
         self._output = Output(
-            _Ears(client, self._finish), self._report, text=manners.text, acknowledges=manners.flow_control
+            _LinkListener(client, self._finish), self._report, text=options.text, acknowledges=options.flow_control
         )
-        self._input = Input(manners.token)
-        self._tells_received = manners.token != 0
+        self._input = Input(options.token)
+        self._tells_received = options.token != 0
         self._link: Link | None = None
         self._attached: asyncio.Future[None] | None = None
         self._reconnecting: asyncio.Task[None] | None = None
@@ -108,7 +108,7 @@ class SSHSession:
             raise Forbidden("This terminal is attached read-only.", code="readonly")
         if self.ended:
             raise Conflict("The terminal session has ended.", code="session_ended")
-        self._typists.note(self)
+        self._input_activity.note(self)
         self._input.push(data)
         self._send_input()
         if not self._input.hold():
@@ -261,7 +261,7 @@ class SSHSession:
         """Let the holder go on. It was given ``CREDIT_BYTES`` for good, so a smaller lead is reported as less."""
         if self._link is None:
             return
-        is_courteous = self._typists.others_than(self)
+        is_courteous = self._input_activity.others_than(self)
         self._output.credit_bytes = COURTEOUS_CREDIT_BYTES if is_courteous else CREDIT_BYTES
         withheld = CREDIT_BYTES - self._output.credit_bytes
         if offset > withheld:
@@ -273,7 +273,7 @@ class SSHSession:
             self._output.input_is_held = not self._input.release()
 
 
-class _Ears:
+class _LinkListener:
     """The client, and the session's own interest in how its program ends."""
 
     def __init__(self, client: TerminalClient, on_exit: Callable[[], None]) -> None:

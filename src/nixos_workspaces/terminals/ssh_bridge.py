@@ -13,11 +13,11 @@ from itertools import count
 from nixos_workspaces.errors import NotFound
 from nixos_workspaces.ssh.connections import ANSWER_SECONDS, Connect, Connections, Credentials, CredentialsOf
 from nixos_workspaces.terminals import protocol
-from nixos_workspaces.terminals.link import HOLDER_SOCKET, ConnectHolder, Link, LinkOwner, Way, ask, open_link
+from nixos_workspaces.terminals.input_activity import InputActivity
+from nixos_workspaces.terminals.link import HOLDER_SOCKET, ConnectHolder, Link, LinkOwner, Route, ask, open_link
 from nixos_workspaces.terminals.output import Control, Failed, Received, TerminalClient
 from nixos_workspaces.terminals.protocol import Attach, Attached, Exited, Gap, Resized, Start, Terminal
-from nixos_workspaces.terminals.session import Manners, SSHSession
-from nixos_workspaces.terminals.typists import Typists
+from nixos_workspaces.terminals.session import ClientOptions, SSHSession
 
 __all__ = [
     "Attach",
@@ -64,9 +64,9 @@ class SSHBridge:
         self._connect = connect
         self.connections = Connections(connect, credentials, answer_seconds=answer_seconds)
         """The pooled SSH connections that terminals take where no shorter way is."""
-        self._way = Way(self.connections, holder_socket, connect_holder)
+        self._route = Route(self.connections, holder_socket, connect_holder)
         self._numbers = count(1)
-        self._typists = Typists()
+        self._input_activity = InputActivity()
 
     async def create_terminal_session(
         self,
@@ -86,7 +86,7 @@ class SSHBridge:
         Raises ``Conflict`` (``terminal_start``) when the program or its directory cannot be used and
         ``LimitExceeded`` when the workspace has too many terminals.
         """
-        session = self._session(workspace_id, websocket, Manners(text, flow_control, token))
+        session = self._session(workspace_id, websocket, ClientOptions(text, flow_control, token))
         await session.open(start or Start(cols=80, rows=24))
         return self._enter(session)
 
@@ -105,7 +105,7 @@ class SSHBridge:
         Raises ``NotFound`` when there is no such terminal.
         """
         _check_id(wanted.terminal_id)
-        session = self._session(workspace_id, websocket, Manners(text, flow_control, token))
+        session = self._session(workspace_id, websocket, ClientOptions(text, flow_control, token))
         await session.attach(wanted)
         return self._enter(session)
 
@@ -156,12 +156,14 @@ class SSHBridge:
         else:
             self.connections.forget(workspace_id)
 
-    def _session(self, workspace_id: str, client: TerminalClient, manners: Manners) -> SSHSession:
+    def _session(self, workspace_id: str, client: TerminalClient, options: ClientOptions) -> SSHSession:
         async def link(owner: LinkOwner, first: bytes) -> Link:
-            return await open_link(self._way, workspace_id, owner, first=first)
+            return await open_link(self._route, workspace_id, owner, first=first)
 
         session_id = f"{workspace_id}.{next(self._numbers)}"
-        return SSHSession(session_id, workspace_id, client, link, self._leave, typists=self._typists, manners=manners)
+        return SSHSession(
+            session_id, workspace_id, client, link, self._leave, input_activity=self._input_activity, options=options
+        )
 
     def _enter(self, session: SSHSession) -> SSHSession:
         if not session.ended:
@@ -178,7 +180,7 @@ class SSHBridge:
         return session
 
     async def _request(self, workspace_id: str, frame: bytes) -> list[Terminal]:
-        return await ask(self._way, workspace_id, frame)
+        return await ask(self._route, workspace_id, frame)
 
 
 _ID_DIGITS = 16

@@ -1253,10 +1253,10 @@ export interface components {
             terminal: components["schemas"]["TerminalInfo"];
         };
         /**
-         * TerminalDoor
+         * TerminalConnection
          * @description How to reach a workspace's terminals.
          */
-        TerminalDoor: {
+        TerminalConnection: {
             /** Ssh Host */
             ssh_host: string;
             /** Ssh Port */
@@ -1272,11 +1272,11 @@ export interface components {
             websocket_url: string;
         };
         /**
-         * TerminalDoorAnswer
+         * TerminalConnectionAnswer
          * @description How to reach a workspace's terminals, and which there are.
          */
-        TerminalDoorAnswer: {
-            terminal: components["schemas"]["TerminalDoor"];
+        TerminalConnectionAnswer: {
+            terminal: components["schemas"]["TerminalConnection"];
             /** Terminals */
             terminals: components["schemas"]["TerminalInfo"][];
         };
@@ -5575,7 +5575,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TerminalDoorAnswer"];
+                    "application/json": components["schemas"]["TerminalConnectionAnswer"];
                 };
             };
             /** @description Bad Request */

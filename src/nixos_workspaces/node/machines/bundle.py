@@ -42,7 +42,7 @@ _NAMESPACES = ("pid", "network", "ipc", "uts", "mount", "cgroup", "user")
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class HostContext:
     """What all containers of a machine stand on."""
 
     store: Path
@@ -69,7 +69,7 @@ class Container:
     """Path below every cgroup hierarchy's root, with a leading slash."""
 
 
-def configuration(container: Container, ground: Ground) -> dict[str, Any]:
+def configuration(container: Container, host: HostContext) -> dict[str, Any]:
     """Return ``config.json``."""
     mapping = [{"containerID": 0, "hostID": container.first_id, "size": IDS_PER_WORKSPACE}]
     return {
@@ -82,22 +82,22 @@ def configuration(container: Container, ground: Ground) -> dict[str, Any]:
             "cwd": "/",
             "capabilities": {kind: list(CAPABILITIES) for kind in _CAPABILITY_SETS},
             "rlimits": [
-                {"type": "RLIMIT_NOFILE", "soft": 1024, "hard": ground.open_files},
+                {"type": "RLIMIT_NOFILE", "soft": 1024, "hard": host.open_files},
                 {"type": "RLIMIT_CORE", "soft": 0, "hard": 0},
             ],
             "noNewPrivileges": False,
         },
         "root": {"path": str(container.rootfs), "readonly": False},
         "hostname": container.hostname,
-        "mounts": _mounts(container, ground.store),
+        "mounts": _mounts(container, host.store),
         "linux": {
             "namespaces": [{"type": kind} for kind in _NAMESPACES],
             "uidMappings": mapping,
             "gidMappings": mapping,
-            "resources": limits(container.resources, swap=ground.limits_swap)
+            "resources": limits(container.resources, swap=host.limits_swap)
             | {"devices": [{"allow": False, "access": "rwm"}]},
             "cgroupsPath": container.cgroup,
-            "seccomp": dict(ground.seccomp),
+            "seccomp": dict(host.seccomp),
             "maskedPaths": list(_MASKED),
             "readonlyPaths": list(_READ_ONLY),
         },

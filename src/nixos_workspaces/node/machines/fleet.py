@@ -9,7 +9,7 @@ import threading
 from nixos_workspaces.errors import InsufficientResources, WorkspacesError
 from nixos_workspaces.node.kernel.cgroups import remove_empty
 from nixos_workspaces.node.machines import records
-from nixos_workspaces.node.machines.machines import Equipment, Machine
+from nixos_workspaces.node.machines.machines import Machine, NodeContext
 
 _log = logging.getLogger(__name__)
 
@@ -17,9 +17,9 @@ _log = logging.getLogger(__name__)
 class Fleet:
     """The machines of one node by workspace id."""
 
-    def __init__(self, equipment: Equipment) -> None:
+    def __init__(self, context: NodeContext) -> None:
         """Know nothing yet; ``adopt`` looks at what is there."""
-        self._tools = equipment
+        self._tools = context
         self._machines: dict[str, Machine] = {}
         self._claims: dict[str, int] = {}
         self._claiming = threading.Lock()

@@ -24,7 +24,7 @@ from nixos_workspaces.node.home import PASSABLE, Home
 from nixos_workspaces.node.kernel.cgroups import ControlGroup, Hierarchies
 from nixos_workspaces.node.kernel.mounts import wait_until_detached
 from nixos_workspaces.node.machines import console, records, volumes
-from nixos_workspaces.node.machines.bundle import Container, Ground, configuration, limits
+from nixos_workspaces.node.machines.bundle import Container, HostContext, configuration, limits
 from nixos_workspaces.node.machines.containers import Engine
 from nixos_workspaces.node.machines.network import Network
 from nixos_workspaces.node.machines.records import MachineRecord, RunRecord, Stage
@@ -38,14 +38,14 @@ NOT_RUNNING = "The workspace is not running; start it first."
 
 
 @dataclass(frozen=True, slots=True)
-class Equipment:
+class NodeContext:
     """What all machines of a node share."""
 
     home: Home
     engine: Engine
     network: Network
     cgroups: Hierarchies
-    ground: Ground
+    host: HostContext
     id_base: int
     boot_timeout: float
     leaving: threading.Event
@@ -60,7 +60,7 @@ class Equipment:
 class Machine:
     """One workspace's machine, present or not."""
 
-    def __init__(self, workspace_id: str, equipment: Equipment, record: MachineRecord | None) -> None:
+    def __init__(self, workspace_id: str, context: NodeContext, record: MachineRecord | None) -> None:
         """Know a machine by its kept record; None while there is no volume."""
         self.workspace_id = workspace_id
         self.record = record
@@ -68,9 +68,9 @@ class Machine:
         self.given_up = threading.Event()
         """Set by whoever wants a boot that is under way to end."""
         self.run_record: RunRecord | None = None
-        self.tools = equipment
-        self._kept = equipment.home.kept / "machines" / workspace_id
-        self.live = equipment.home.machines / workspace_id
+        self.tools = context
+        self._kept = context.home.kept / "machines" / workspace_id
+        self.live = context.home.machines / workspace_id
         self.console = self.live / "console"
         """Where what the machine prints is kept."""
 
@@ -194,7 +194,7 @@ class Machine:
             raise Conflict(message, code="storage_in_use", field="storage")
         with _step("resize"):
             if self.run is not None:
-                self.tools.engine.update(self.workspace_id, limits(resources, swap=self.tools.ground.limits_swap))
+                self.tools.engine.update(self.workspace_id, limits(resources, swap=self.tools.host.limits_swap))
             elif more > 0:
                 volumes.grow(self._image, resources.storage_bytes)
             self._change(resources=resources)
@@ -261,7 +261,7 @@ class Machine:
         )
         bundle = self.live / "bundle"
         bundle.mkdir(mode=0o700)
-        config = configuration(container, tools.ground)
+        config = configuration(container, tools.host)
         (bundle / "config.json").write_text(json.dumps(config))
         with console.opened(self.console) as output:
             pid = tools.engine.create(self.workspace_id, bundle, output)

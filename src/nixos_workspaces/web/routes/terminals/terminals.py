@@ -67,8 +67,8 @@ from nixos_workspaces.errors import Conflict, NotFound, WorkspacesError
 from nixos_workspaces.model.workspace import Workspace
 from nixos_workspaces.schemas.terminals import (
     TerminalAnswer,
-    TerminalDoor,
-    TerminalDoorAnswer,
+    TerminalConnection,
+    TerminalConnectionAnswer,
     TerminalInfo,
     TerminalList,
     TerminalRename,
@@ -93,7 +93,7 @@ TerminalId = Annotated[str, Path(max_length=64, description="The terminal's id."
 @router.get("/terminal", responses=problems(404, 409, 429, 502, body=False))
 async def get_terminal_access(
     request: Request, services: Asked, principal: By, workspace_id: Reference
-) -> TerminalDoorAnswer:
+) -> TerminalConnectionAnswer:
     """Tell how to reach the workspace's terminals, and which there are."""
     workspace = await _workspace(services, principal, workspace_id)
     address = workspace.address
@@ -102,14 +102,14 @@ async def get_terminal_access(
     terminals = await services.bridge.list_terminals(workspace.id)
     path = _socket_path(workspace.id)
     tickets: Tickets = request.app.state.tickets
-    door = TerminalDoor(
+    connection = TerminalConnection(
         websocket_url=f"{'wss' if request.url.scheme == 'https' else 'ws'}://{request.url.netloc}{path}",
         ssh_host=address.host,
         ssh_port=address.port,
         username=address.username,
         ticket=tickets.issue(principal, request.state.credential, path),
     )
-    return TerminalDoorAnswer(terminal=door, terminals=[TerminalInfo.of(one) for one in terminals])
+    return TerminalConnectionAnswer(terminal=connection, terminals=[TerminalInfo.of(one) for one in terminals])
 
 
 @router.get("/terminals", responses=problems(404, 409, 502, body=False))

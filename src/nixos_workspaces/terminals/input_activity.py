@@ -8,7 +8,7 @@ TYPING_SECONDS = 0.3
 """How long somebody counts as typing after a key: longer than between two keys of a word."""
 
 
-class Typists:
+class InputActivity:
     """Who typed last at any terminal of the service. Call it from the event loop's thread only.
 
     All terminals share one event loop, and on a small machine its processors: it is not only the terminals on the same
