@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import json
 import os
+import re
 import subprocess
+import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-SET = Path("/var/cache/nixws/debian-set")
-ATTRIBUTES = json.loads((ROOT / "nix/debian/packages.json").read_text())["attributes"]
+from debian_set import ATTRIBUTES, PACKAGES, ROOT, SET, Nix, find_nix, program, workspace
 
 RUNS: dict[str, Sequence[str]] = {
     **{
@@ -37,7 +37,7 @@ RUNS: dict[str, Sequence[str]] = {
     "coreutils": ("ls", "--version"),
     "dbus": ("dbus-daemon", "--version"),
     "diffutils": ("diff", "--version"),
-    "entr": ("sh", "-c", "echo x | entr -n true; test $? -eq 1 -o $? -eq 2"),
+    "entr": ("sh", "-c", 'test -n "$(echo $0 | entr -nz echo changed)"'),
     "findutils": ("find", "--version"),
     "getent": ("getent", "--version"),
     "glibcLocales": ("locale", "--version"),
@@ -80,52 +80,15 @@ RUNS: dict[str, Sequence[str]] = {
 
 LIBRARIES = {"pyyaml": "yaml"}
 """Python libraries whose module has another name than their attribute."""
-WORKSPACE = {"schema": 1, "system": "x86_64-linux", "template": "minimal", "packages": ["hello"], "ports": [8080]}
-TOPLEVEL = "nixosConfigurations.workspace.config.system.build.toplevel"
 
-
-class Nix:
-    """Nix as root, without a daemon, and the package set's reference."""
-
-    def __init__(self, executables: Path, reference: str) -> None:
-        self.executables = executables
-        self.reference = reference
-        self.environment = {
-            "PATH": f"{executables}:/usr/bin:/bin",
-            "NIX_CONF_DIR": str(executables.parent / "etc"),
-            "HOME": os.environ.get("HOME", "/root"),
-        }
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `nix` and return what it said."""
-        return subprocess.run(
-            [str(self.executables / "nix"), *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=280,
-        )
-
-    def output(self, *arguments: str) -> str:
-        """Run `nix`, which must succeed."""
-        done = self.run(*arguments)
-        assert done.returncode == 0, done.stderr[-3000:]
-        return done.stdout.strip()
-
-
-def program(name: str) -> list[str]:
-    """Run one of the set-up programs and return the lines it printed."""
-    done = subprocess.run(["python3", ROOT / name], capture_output=True, text=True, check=False, timeout=280)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout.splitlines()
+NO_ALTERNATIVES = {("util-linux", "pager"), *(("neovim", name) for name in ("editor", "ex", "rview", "rvim"))}
+NO_ALTERNATIVES |= {("neovim", name) for name in ("vi", "view", "vim", "vimdiff")}
+"""Names that another package of the set has: `pager` is less, and what vim is called is vim."""
 
 
 @pytest.fixture(scope="module")
 def nix() -> Nix:
-    """Install Nix and generate the set; both do nothing where it is done."""
-    executables = Path(program("nix/install.py")[-1])
-    return Nix(executables, program("nix/debian/generate.py")[-1])
+    return find_nix()
 
 
 @pytest.fixture(scope="module")
@@ -144,26 +107,6 @@ def picks(names: Sequence[str]) -> str:
     return " ".join(f'"{name}" = "${{pkgs.{name}}}";' for name in names)
 
 
-def workspace(folder: Path, nix: Nix, *, module: str | None = None, **changes: Any) -> str:
-    """Write a workspace's flake, with its input locked to the set, and return its reference."""
-    for name in ("flake.nix", "workspace.nix"):
-        (folder / name).write_text((ROOT / "nix" / name).read_text())
-    templates = folder / "templates"
-    templates.mkdir(exist_ok=True)
-    for template in (ROOT / "nix/templates").glob("*.nix"):
-        (templates / template.name).write_text(template.read_text())
-    (folder / "agent").mkdir(exist_ok=True)
-    for part in (*(ROOT / "agent").glob("*.[ch]"), *(ROOT / "agent").glob("*.nix")):
-        (folder / "agent" / part.name).write_text(part.read_text())
-    if module is not None:
-        text = f'{{ title = "T"; description = "D"; icon = "i"; packages = [ ]; module = {module}; }}'
-        (templates / "tried.nix").write_text(text)
-        changes["template"] = "tried"
-    (folder / "workspace.json").write_text(json.dumps({**WORKSPACE, **changes}))
-    nix.output("flake", "lock", f"path:{folder}", "--override-input", "nixpkgs", nix.reference)
-    return f"path:{folder}#{TOPLEVEL}"
-
-
 def refusal(folder: Path, nix: Nix, **changes: Any) -> str:
     """Evaluate a workspace that must be refused and return the message."""
     done = nix.run("eval", "--raw", workspace(folder, nix, **changes))
@@ -179,12 +122,15 @@ def test_every_attribute_is_tried() -> None:
 @pytest.mark.parametrize("name", sorted(RUNS))
 def test_attribute_runs_out_of_the_store_alone(name: str, built: dict[str, Path]) -> None:
     """Each program runs with nothing but its own store path in its environment."""
-    path = built[name] / "bin"
+    path = str(built[name] / "bin")
     command, *arguments = RUNS[name]
-    executable = path / command if (path / command).exists() else Path("/bin") / command
+    executable = built[name] / "bin" / command
+    if command == "sh":
+        executable = built["bash"] / "bin/sh"
+        path += f":{built['bash']}/bin:{built['coreutils']}/bin"
     done = subprocess.run(
         [executable, *arguments],
-        env={"PATH": str(path)},
+        env={"PATH": path},
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
@@ -192,6 +138,36 @@ def test_attribute_runs_out_of_the_store_alone(name: str, built: dict[str, Path]
         timeout=60,
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
+
+
+def test_every_attribute_has_its_main_program(nix: Nix, built: dict[str, Path]) -> None:
+    """What the set says is an attribute's program is there, under that name."""
+    shown = "pkgs: builtins.mapAttrs (_: p: p.meta.mainProgram) { inherit (pkgs) " + " ".join(ATTRIBUTES) + "; }"
+    named = json.loads(nix.output("eval", "--json", f"{nix.reference}#legacyPackages.x86_64-linux", "--apply", shown))
+    assert set(named) == set(built)
+    missing = {
+        name: program for name, program in named.items() if not os.access(built[name] / "bin" / program, os.X_OK)
+    }
+    assert missing == {}
+
+
+def test_names_that_debian_gives_by_its_alternatives_exist(built: dict[str, Path]) -> None:
+    """Maintainer scripts give them, which nobody runs here: of every package, what its script would have made."""
+    locked = json.loads((SET / "lock.json").read_text())["debs"]
+    expected = {}
+    for name, attribute in ATTRIBUTES.items():
+        for deb in attribute.get("debs", []):
+            control = subprocess.run(
+                ["dpkg-deb", "--ctrl-tarfile", SET / "packages" / locked[deb]["file"]], capture_output=True, check=True
+            ).stdout
+            with tarfile.open(fileobj=io.BytesIO(control)) as files:
+                script = files.extractfile("./postinst") if "./postinst" in files.getnames() else None
+                text = "" if script is None else script.read().decode(errors="replace")
+            for place in re.findall(r"--(?:install|slave)\s+(?:/usr)?/s?bin/([a-z0-9+-]+)\s", text):
+                expected[name, place] = built[name] / "bin" / place
+    assert {("universal-ctags", "ctags"), ("gawk", "nawk"), ("vim", "editor"), ("gcc", "c99")} <= set(expected)
+    missing = {key for key, path in expected.items() if not os.access(path, os.X_OK)}
+    assert missing == NO_ALTERNATIVES
 
 
 def test_nothing_is_linked_to_the_host(built: dict[str, Path]) -> None:
@@ -269,7 +245,7 @@ def test_python_makes_virtual_environments(built: dict[str, Path], tmp_path: Pat
 
 def test_python_libraries_can_be_imported(nix: Nix, tmp_path: Path) -> None:
     """Chosen libraries are importable by the workspace's python3, whose programs they bring along."""
-    libraries = list(json.loads((ROOT / "nix/debian/packages.json").read_text())["python3Packages"])
+    libraries = list(PACKAGES["python3Packages"])
     reference = workspace(tmp_path, nix, packages=["python3", *(f"python3Packages.{name}" for name in libraries)])
     programs = Path(nix.output("build", "--no-link", "--print-out-paths", reference)) / "sw/bin"
     # setuptools wants to be imported before whatever imports distutils.

@@ -99,10 +99,13 @@ let
         chosen = choose pythonLibraries;
       in
       describe "python3-env" packages.attributes.python3 lock.debs."python3.11-minimal" (
-        build.runScript "python3-${named.python3.version}-env" {
-          python = "${named.python3}";
-          libraries = map (deb: "${units.byName.${deb}}") (units.closureOf (map (library: library.deb) chosen));
-        } ./builders/python-environment.sh
+        build.runScript "python3-${named.python3.version}-env" (
+          units.checking
+          // {
+            python = "${named.python3}";
+            libraries = map (deb: "${units.byName.${deb}}") (units.closureOf (map (library: library.deb) chosen));
+          }
+        ) ./builders/python-environment.sh
       );
   };
 
@@ -115,6 +118,7 @@ let
           find ${units.byName.ca-certificates}/share/ca-certificates -name '*.crt' | sort | while read -r file; do
             cat "$file"
           done > $out/etc/ssl/certs/ca-bundle.crt
+          [ -s $out/etc/ssl/certs/ca-bundle.crt ] || exit 1
         ''
       );
 

@@ -43,13 +43,20 @@ let
       // environment
     );
 
+  # Every command that fails ends a build, in the middle of a pipeline as well.
+  strict = [
+    "-eu"
+    "-o"
+    "pipefail"
+  ];
+
   # Derivations that run a script, or a text, in the static shell; `environment` as in `derivation`.
   runScript =
     name: environment: script:
-    shell [ "-eu" script ] name environment;
+    shell (strict ++ [ script ]) name environment;
   runCommand =
     name: environment: text:
-    shell [ "-euc" text ] name environment;
+    shell (strict ++ [ "-c" text ]) name environment;
 
   # Join trees by symbolic links, with Nix's own builder. Where two hold the same file the earlier one is taken.
   buildEnv =

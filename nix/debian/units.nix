@@ -40,6 +40,8 @@ let
     ];
   } ./builders/patcher.sh;
 
+  linker = "${byName.libc6}/lib/${triplet}/ld-linux-x86-64.so.2";
+
   # These are what every other unit is linked against.
   foundation = [
     "libc6"
@@ -77,15 +79,24 @@ let
         triplet
         patcher
         libraryFolders
-        links
         ;
+      # Names that Debian gives by its alternatives, and those of nixpkgs.
+      links =
+        lib.concatMap (
+          deb: lib.mapAttrsToList (name: target: "bin/${name}=${target}") (packages.alternatives.${deb} or { })
+        ) debs
+        ++ links;
       wrappers = builtins.concatStringsSep "\n" wrappers;
       unpack = ./builders/unpack.sh;
+      elf = ./builders/elf.sh;
       patch = ./builders/patch.sh;
       sources = map (deb: archives.${deb}) debs;
       wheels = map (wheel: fetch lock.wheels.${wheel}) wheels;
       dependencies = map (deb: "${byName.${deb}}") (lib.unique needed);
-      linker = lib.optionalString (debs != [ "libc6" ]) "${byName.libc6}/lib/${triplet}/ld-linux-x86-64.so.2";
+      linker = lib.optionalString (debs != [ "libc6" ]) linker;
+      unresolved = lib.unique (
+        lib.concatMap (deb: builtins.attrNames (packages.unresolved.${deb} or { })) debs
+      );
       shell = lib.optionalString usesShell "${byName.bash}/bin/bash";
       fixup = if fixup == null then "" else ./builders/fixups + "/${fixup}.sh";
     } ./builders/unit.sh;
@@ -100,5 +111,16 @@ let
   ) lock.debs;
 in
 {
-  inherit make byName closureOf;
+  inherit
+    make
+    byName
+    closureOf
+    ;
+
+  # What builders/elf.sh needs to look at what another builder has made.
+  checking = {
+    inherit triplet patcher linker;
+    elf = ./builders/elf.sh;
+    unresolved = "";
+  };
 }

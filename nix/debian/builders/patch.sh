@@ -1,9 +1,5 @@
 # Make a tree self-contained: links, dynamic linkers, library paths and first lines of scripts lead into the store. Sourced.
 
-patchelf() {
-  "$patcher/lib/$triplet/ld-linux-x86-64.so.2" --library-path "$patcher/lib/$triplet" "$patcher/bin/patchelf" "$@"
-}
-
 # Links that leave their own directory: into $out where this unit has the target, else into the dependency that has it.
 point_links_into_store() {
   raw=$1
@@ -23,6 +19,7 @@ point_links_into_store() {
       /*) inside=$target ;;
       *) inside=/$(dirname "$link")/$target ;;
     esac
+    # Fails where the link leads to another package; then its own words count.
     found=$(readlink -f "$PWD/$raw$inside") || found=
     found=${found#"$PWD/$raw/"}
     case $found in
@@ -45,23 +42,28 @@ point_links_into_store() {
 patch_tree() {
   # A foundation has nothing to be linked against, and the dynamic linker must stay as it is.
   [ -n "$linker" ] || return 0
-  find "$1" -type f \( -perm -100 -o -name '*.so' -o -name '*.so.*' -o -name '*.node' \) | while read -r file; do
-    case $(head -c 4 "$file" | tail -c 3) in
-      ELF) patch_elf "$file" ;;
-      *) patch_script "$file" ;;
+  elf_files "$1" | while read -r file; do
+    patch_elf "$file"
+  done
+  find "$1" -type f -perm -100 | while read -r file; do
+    case $(head -c 2 "$file") in
+      '#!') patch_script "$file" ;;
     esac
   done
 }
 
 patch_elf() {
-  needed=$(patchelf --print-needed "$1" 2>/dev/null) || return 0
-  [ -n "$needed" ] || return 0
+  read_elf "$1"
+  # Objects for the compiler and static programs load nothing.
+  [ "$elf_type" != 1 ] && [ "$elf_dynamic" = 1 ] || return 0
+  needed=$(patchelf --print-needed "$1")
   # Where it looked on Debian, and where this unit was told to look, below each tree.
   folders=lib/$triplet
   for folder in $libraryFolders; do
     folders="$folders lib/$triplet/$folder"
   done
-  for old in $(patchelf --print-rpath "$1" | tr : ' '); do
+  former=$(patchelf --print-rpath "$1")
+  for old in $(echo "$former" | tr : ' '); do
     case $old in
       /usr/lib/* | /usr/libexec/*) folders="$folders ${old#/usr/}" ;;
     esac
@@ -80,11 +82,13 @@ patch_elf() {
       done
     done
   done
-  if patchelf --print-interpreter "$1" >/dev/null 2>&1; then
+  if [ "$elf_interpreted" = 1 ]; then
     # DT_RPATH of a program, unlike DT_RUNPATH, also holds for what its libraries load.
     patchelf --set-interpreter "$linker" --force-rpath --set-rpath "$path${extraPath:+:$extraPath}" "$1"
   elif [ -n "$path" ]; then
     patchelf --set-rpath "$path" "$1"
+  elif [ -n "$former" ]; then
+    patchelf --remove-rpath "$1"
   fi
 }
 

@@ -1,5 +1,6 @@
 # A Python interpreter that knows libraries: its executable and links to its library and to theirs, in one tree, because it
 # finds all of them beside its executable. See attributes.nix for the environment.
+. "$elf"
 mkdir -p "$out/bin" "$out/lib/python3/dist-packages"
 cp "$python/bin/python3.11" "$out/bin/python3.11"
 for name in python python3; do
@@ -20,3 +21,4 @@ for library in $libraries; do
     fi
   done
 done
+check_tree "$out"

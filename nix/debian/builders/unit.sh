@@ -1,6 +1,9 @@
 # Build one unit: see units.nix for the environment.
 . "$unpack"
+. "$elf"
 . "$patch"
+# What a fixup may put in its place.
+after_patching() { :; }
 
 unpack_debs raw $sources
 for wheel in $wheels; do
@@ -31,11 +34,10 @@ if [ -n "$fixup" ]; then
   . "$fixup"
 fi
 patch_tree "$out"
-if type after_patching >/dev/null 2>&1; then
-  after_patching
-fi
+after_patching
 for link in $links; do
   ln -sfn "${link#*=}" "$out/${link%%=*}"
+  [ -e "$out/${link%%=*}" ] || { echo "$link: leads nowhere" >&2; exit 1; }
 done
 echo "$wrappers" | while read -r program settings; do
   [ -z "$program" ] || wrap "$program" $(echo "$settings" | sed "s,@out@,$out,g")
@@ -46,3 +48,4 @@ if [ -d "$out/etc" ]; then
     [ -e "$link" ] || rm "$link"
   done
 fi
+check_tree "$out"

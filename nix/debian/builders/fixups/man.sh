@@ -1,6 +1,7 @@
 # man formats pages with the groff beside it.
 after_patching() {
   groff=$(echo "$out"/share/groff/[0-9]*)
+  [ -d "$groff" ] || { echo "$groff: not the one folder of groff" >&2; return 1; }
   hidden=$out/bin/.man-wrapped
   mv "$out/bin/man" "$hidden"
   {
