@@ -68,6 +68,8 @@ in
 
   services.openssh = {
     enable = true;
+    # One sshd for all, as sshd.service: NixOS would start one for each connection in a container.
+    startWhenNeeded = false;
     openFirewall = true;
     hostKeys = [
       {
@@ -109,14 +111,22 @@ in
   i18n.defaultLocale = "C.UTF-8";
   time.timeZone = "UTC";
 
-  # A workspace's journal lives on its volume and may not fill it.
-  services.journald = {
-    storage = "persistent";
-    extraConfig = ''
-      SystemMaxUse=16M
-      SystemMaxFileSize=4M
-      RuntimeMaxUse=8M
-    '';
+  # A workspace's journal lives on its volume and may not fill it. A file of our own: NixOS's options for it come and go.
+  environment.etc."systemd/journald.conf.d/10-workspace.conf".text = ''
+    [Journal]
+    Storage=persistent
+    SystemMaxUse=16M
+    SystemMaxFileSize=4M
+    RuntimeMaxUse=8M
+  '';
+
+  # Programs that were linked for other distributions (downloads, wheels, parts of npm packages) find a dynamic linker.
+  programs.nix-ld.enable = true;
+
+  # The name that the container brings is in the file as well, for those who look there.
+  system.activationScripts.hostname = {
+    deps = [ "etc" ];
+    text = "cat /proc/sys/kernel/hostname > /etc/hostname";
   };
 
   # The service's own door to sshd, without TCP. How many connections there are is the service's matter.

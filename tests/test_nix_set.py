@@ -336,6 +336,10 @@ def test_templates_evaluate(template: str, nix: Nix, tmp_path: Path) -> None:
             "{ lib, ... }: { boot.isContainer = lib.mkForce false; }",
             "Failed assertions:\n       - boot.isContainer must be true",
         ),
+        (
+            "{ lib, ... }: { services.openssh.startWhenNeeded = lib.mkForce true; }",
+            "Failed assertions:\n       - services.openssh.startWhenNeeded must be false",
+        ),
         ('{ config = { }; time.timeZone = "UTC"; }', "has an unsupported attribute `time'"),
     ],
 )

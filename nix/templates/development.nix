@@ -22,7 +22,5 @@
   ];
   module = {
     documentation.man.enable = true;
-    # Programs that a package manager of a language downloads were linked for other distributions.
-    programs.nix-ld.enable = true;
   };
 }

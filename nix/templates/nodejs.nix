@@ -13,8 +13,5 @@
     "tmux"
     "vim"
   ];
-  module = {
-    # Packages with compiled parts bring programs that were linked for other distributions.
-    programs.nix-ld.enable = true;
-  };
+  module = { };
 }

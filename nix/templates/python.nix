@@ -16,8 +16,5 @@
     "tmux"
     "vim"
   ];
-  module = {
-    # Wheels with compiled parts were linked for other distributions.
-    programs.nix-ld.enable = true;
-  };
+  module = { };
 }

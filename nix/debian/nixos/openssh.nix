@@ -41,6 +41,11 @@ in
 {
   options.services.openssh = {
     enable = lib.mkEnableOption "the OpenSSH server";
+    startWhenNeeded = mkOption {
+      type = types.bool;
+      default = config.boot.isContainer;
+      description = "Must be false: sshd always runs. By default it would not in a container, as in NixOS.";
+    };
     ports = mkOption {
       type = types.listOf types.port;
       default = [ 22 ];
@@ -90,6 +95,13 @@ in
   };
 
   config = lib.mkIf cfg.enable {
+    assertions = [
+      {
+        assertion = !cfg.startWhenNeeded;
+        message = "services.openssh.startWhenNeeded must be false with the package set out of Debian packages.";
+      }
+    ];
+
     networking.firewall.allowedTCPPorts = lib.mkIf cfg.openFirewall cfg.ports;
 
     services.openssh.authorizedKeysFiles = [
