@@ -97,7 +97,8 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
     """Open Nix and the node as the settings say; the node itself may be absent yet."""
     nix = Nix.find(settings).homed(settings.data / "environments" / "home")
     package_set = await choose_package_set(settings.package_set, debian_set=settings.debian_set, nix=nix)
-    limits = BuildLimits(settings.build_timeout, int(settings.build_memory_gb * BYTES_PER_GB), settings.builds)
+    memory = int(settings.build_memory_gb * BYTES_PER_GB)
+    limits = BuildLimits(settings.build_timeout, memory, settings.builds, settings.evaluation_timeout)
     environments = NixEnvironments(settings.data / "environments", package_set, nix, _FLAKE, limits)
     try:
         runtime = LocalRuntime(settings.node_socket)

@@ -37,6 +37,7 @@ class Settings:
     network: str = _setting("10.213.0.0/16", "IPv4 range of workspace addresses; routed on this machine only.")
     id_base: int = _setting(1_000_000_000, "First host user id of the ranges that workspaces are mapped to.")
     build_timeout: float = _setting(3600.0, "Seconds after which a build is stopped.")
+    evaluation_timeout: float = _setting(600.0, "Seconds after which evaluating an environment is stopped.")
     build_memory_gb: float = _setting(4.0, "Memory in GB that evaluating an environment may take.")
     builds: int = _setting(2, "Builds that run at the same time.")
     boot_timeout: float = _setting(60.0, "Seconds within which a workspace's sshd must answer.")

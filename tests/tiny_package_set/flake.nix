@@ -38,6 +38,9 @@
             outputHash = "0000000000000000000000000000000000000000000000000000";
           };
         hungry = package "hungry" "exit ${toString (builtins.length (builtins.deepSeq many many))}";
+        # A builtin that never ends and never looks whether it should.
+        stuck = package "stuck" (if builtins.match "(x+x+)+y" (builtins.concatStringsSep "" (builtins.genList (_: "x") 60)) == null then "" else "");
+        imported = package "imported" (import (package "text.nix" "echo 1 > $out"));
         circular = let script = script + "x"; in package "circular" script;
         refused = throw "Package ‘refused-1.0’ in here has an unfree license (‘unfree’), refusing to evaluate.";
         nested = {

@@ -21,13 +21,11 @@ from nixos_workspaces.nix.locks import Sharing, hold
 from nixos_workspaces.nix.names import refuse_malformed, refuse_malformed_id
 from nixos_workspaces.nix.package_set import PackageSet
 from nixos_workspaces.nix.reports.build_log import BuildLog
-from nixos_workspaces.nix.reports.failures import explain
+from nixos_workspaces.nix.reports.failures import evaluation_too_slow, explain
 from nixos_workspaces.process import CommandFailed, run_streaming
 
 _COLLECT_SECONDS = 3600.0
 _COLLECT_PATIENCE = 60.0
-_STOP_SECONDS = 10.0
-"""Without a daemon Nix itself must stop its builders, which it does when asked, not when killed."""
 _FREED = re.compile(r"([\d.]+) (bytes|[KMGT]iB) freed")
 _UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
@@ -42,6 +40,11 @@ class BuildLimits:
     """Memory of one evaluation."""
     builds: int = 2
     """Builds that run at the same time; others wait."""
+    evaluation_seconds: float = 600.0
+    """After which an evaluation that has not begun to build or fetch is stopped."""
+    grace: float = 10.0
+    """Seconds from being asked to end until being killed. Without a daemon Nix itself must stop its builders, which it
+    does when asked, not when killed; a loop inside one of its builtins never hears the question."""
 
 
 class Environments:
@@ -173,18 +176,22 @@ class Environments:
             for text in reading.lines:
                 on_log(text)
             if reading.progress is not None:
+                if reading.progress.phase is not Phase.EVALUATE and not evaluating.expired():
+                    evaluating.reschedule(None)
                 on_progress(reading.progress)
 
         argv = self._nix.command(
             *("build", f"{reference(profile.flake)}#{TOPLEVEL}", "--profile", profile.path, "--no-link"),
             *("--no-update-lock-file", "--log-format", "internal-json", "-v"),
         )
+        limits = self._limits
         try:
-            await run_streaming(
-                argv, follow, env=self._nix.environment, timeout=self._limits.seconds, grace=_STOP_SECONDS
-            )
+            async with asyncio.timeout(limits.evaluation_seconds) as evaluating:
+                await run_streaming(argv, follow, env=self._nix.environment, timeout=limits.seconds, grace=limits.grace)
+        except TimeoutError as late:
+            raise evaluation_too_slow(limits.evaluation_seconds) from late
         except CommandFailed as failed:
-            timeout = self._limits.seconds if failed.timed_out else None
+            timeout = limits.seconds if failed.timed_out else None
             error = explain(log.errors, environment=environment, tails=log.tails, timeout=timeout)
             raise error from failed
         except OSError as failed:

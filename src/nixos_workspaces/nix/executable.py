@@ -20,7 +20,11 @@ from nixos_workspaces.settings import Settings
 OLDEST_VERSION = (2, 18)
 STATE_DIRECTORY = Path("/nix/var/nix")
 DAEMON_SOCKET = STATE_DIRECTORY / "daemon-socket" / "socket"
-_FEATURES = ("--extra-experimental-features", "nix-command flakes")
+_EVALUATING = (
+    *("--extra-experimental-features", "nix-command flakes"),
+    *("--option", "allow-import-from-derivation", "false"),
+)
+"""Nothing is built while evaluating: an evaluation is bounded, and a build shows as one."""
 _SYSTEMS = {"x86_64": "x86_64-linux", "aarch64": "aarch64-linux"}
 _INHERITED = (
     *("NIX_SSL_CERT_FILE", "SSL_CERT_FILE", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY"),
@@ -78,8 +82,8 @@ class Nix:
 
     def command(self, *words: str | Path, program: str = "nix") -> list[str]:
         """Return the argv that runs ``nix WORDS``, or another of Nix's programs."""
-        features = _FEATURES if program in {"nix", "nix-instantiate"} else ()
-        return [str(self.bin / program), *features, *map(str, words)]
+        options = _EVALUATING if program in {"nix", "nix-instantiate"} else ()
+        return [str(self.bin / program), *options, *map(str, words)]
 
     async def json(self, *words: str | Path, timeout: float, program: str = "nix") -> Any:
         """Run a command that prints JSON and return what it printed.

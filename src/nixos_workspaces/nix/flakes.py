@@ -10,12 +10,13 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nixos_workspaces.errors import Unavailable
+from nixos_workspaces.errors import BuildFailed, Unavailable
 from nixos_workspaces.model.environment import Environment, environment
 from nixos_workspaces.nix.executable import Nix
 from nixos_workspaces.nix.locks import hold
@@ -29,7 +30,10 @@ _LOCK_FILE = "flake.lock"
 _STATIC = ("*.nix", "templates/**/*", "agent/*.[ch]", "agent/*.nix")
 """What is copied into every flake, by pattern below the directory of the static files."""
 _LOCK_SECONDS = 300.0
-_ORIGIN = Path(__file__).with_name("origin.nix")
+_INPUTS = Path(__file__).with_name("inputs.nix")
+_LOCAL = re.compile(r"(?:path:|[a-z+]*file:|[/.~])")
+"""How a reference begins that names files of this machine."""
+_PINNED = re.compile(r"[?&](?:narHash|rev)=")
 
 
 def to_json(data: Environment, system: str) -> bytes:
@@ -103,19 +107,28 @@ class Flakes:
             new = Path(temporary) / "flake"
             for name, data in content.items():
                 replace_file(new / name, data)
+            asked = await self._asked(new)
+            refuse_unlocked(asked["inputs"])
             await self._nix.text(
                 *("flake", "lock", reference(new), "--override-input", _INPUT, self._package_set.locked),
                 timeout=_LOCK_SECONDS,
             )
-            origin = await self._nix.json(
-                *("--eval", "--strict", "--json", _ORIGIN, "--argstr", "flake", new),
-                program="nix-instantiate",
-                timeout=_LOCK_SECONDS,
-            )
             await self._keep_source()
             lock = json.loads((new / _LOCK_FILE).read_bytes())
-            replace_file(new / _LOCK_FILE, json.dumps(_as_asked(lock, origin), indent=2, sort_keys=True).encode())
+            replace_file(
+                new / _LOCK_FILE, json.dumps(_as_asked(lock, asked["nixpkgs"]), indent=2, sort_keys=True).encode()
+            )
             new.rename(base)
+
+    async def _asked(self, flake: Path) -> dict[str, Any]:
+        """Return what ``inputs.nix`` tells of a flake, whose text reads nothing beyond itself meanwhile."""
+        found: dict[str, Any] = await self._nix.json(
+            *("--eval", "--strict", "--json", "--option", "restrict-eval", "true", "-I", _INPUTS, "-I", flake, _INPUTS),
+            *("--argstr", "flake", flake),
+            program="nix-instantiate",
+            timeout=_LOCK_SECONDS,
+        )
+        return found
 
     async def _keep_source(self) -> None:
         """Keep the collector from the package set's own files: without them the next evaluation fetches them again."""
@@ -124,6 +137,25 @@ class Flakes:
         await self._nix.text(
             *("--realise", metadata["path"], "--add-root", root), program="nix-store", timeout=_LOCK_SECONDS
         )
+
+
+def refuse_unlocked(inputs: Mapping[str, Any]) -> None:
+    """Raise ``BuildFailed`` (code ``unlocked_input``) for an input that reads files of this machine.
+
+    Whatever the service may read would get into the store, where everybody may read it. An input whose content is
+    pinned by its hash or revision may; so may ``nixpkgs``, in the place of which the package set is put.
+    """
+    for name, written in inputs.items():
+        url = str(written.get("url") or "")
+        local = written.get("type") in {"path", "file"} or _LOCAL.match(url or str(written.get("path") or ""))
+        pinned = _PINNED.search(url) or not {"narHash", "rev"}.isdisjoint(written)
+        if local and not pinned and name != _INPUT:
+            raise BuildFailed(
+                f"The flake's input {name} ({url or written.get('path')}) would read files of this machine and is not "
+                "locked. Remove it, or pin it by its narHash.",
+                code="unlocked_input",
+            )
+        refuse_unlocked({f"{name}/{below}": item for below, item in written.get("inputs", {}).items()})
 
 
 def environment_of(flake: Path) -> Environment | None:

@@ -60,6 +60,15 @@ def explain(
     return BuildFailed(f"Nix refused the environment: {_last_error(clean)}")
 
 
+def evaluation_too_slow(seconds: float) -> WorkspacesError:
+    """Return the error for an evaluation that was stopped after ``seconds``."""
+    return BuildFailed(
+        f"Evaluating the environment was stopped because it took longer than {seconds:g} seconds. Look for an endless "
+        "loop in the template, choose fewer packages, or raise evaluation_timeout.",
+        code="evaluation_timeout",
+    )
+
+
 def _no_daemon(found: re.Match[str], _: _Case) -> WorkspacesError:
     return Unavailable(
         f"The Nix daemon does not answer at {found[1]} ({found[2].strip()}). Start it, then try again.",
@@ -130,6 +139,22 @@ def _builder(found: re.Match[str], case: _Case) -> WorkspacesError:
     )
 
 
+def _unlocked(_found: re.Match[str], _: _Case) -> WorkspacesError:
+    return BuildFailed(
+        "The flake has an input that its lock does not hold. Remove the input, or lock it.", code="unlocked_input"
+    )
+
+
+def _imported(found: re.Match[str], case: _Case) -> WorkspacesError:
+    named = store_name(found[1].removesuffix("^out"))
+    return BuildFailed(
+        f"{named} would have to be built while the environment is evaluated (import from derivation), which is off. "
+        "Remove it, or what reads its result.",
+        code="import_from_derivation",
+        field=_package_field(lambda name: _is_built_as(name, named), case.environment),
+    )
+
+
 def _too_slow(found: re.Match[str], case: _Case) -> WorkspacesError:
     named = store_name(found[1].removesuffix("^out"))
     return BuildFailed(
@@ -156,6 +181,8 @@ _TABLE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Case], Workspaces
     (re.compile(r"cannot connect to socket at '([^']*)': (.*)"), _no_daemon),
     (re.compile(r"No space left on device|lack of free disk space|database or disk is full"), _disk_full),
     (re.compile(r"error: out of memory|std::bad_alloc|Cannot allocate memory|Out of Memory!"), _memory),
+    (re.compile(r"requires lock file changes but they're not allowed|cannot write modified lock file"), _unlocked),
+    (re.compile(r"cannot build '([^']+)' during evaluation because the option"), _imported),
     (re.compile(r"workspace\.json: the package `([^']+)' does not exist"), _package),
     (re.compile(r"/templates/([a-z0-9-]+)\.nix'?:? (?:does not exist|No such file)"), _template),
     (re.compile(r"Package [\u2018'](\S+) in .*? (is marked as \w+|has an unfree license[^,]*)"), _unfree),
