@@ -123,11 +123,20 @@ in
   # Programs that were linked for other distributions (downloads, wheels, parts of npm packages) find a dynamic linker.
   programs.nix-ld.enable = true;
 
-  # The name that the container brings is in the file as well, for those who look there.
-  system.activationScripts.hostname = {
+  # Scripts begin with what every other distribution has. The name that the container brings is in its file as well.
+  system.activationScripts.familiar = {
     deps = [ "etc" ];
-    text = "cat /proc/sys/kernel/hostname > /etc/hostname";
+    text = ''
+      mkdir -p /bin
+      ln -sfn /run/current-system/sw/bin/bash /bin/bash
+      cat /proc/sys/kernel/hostname > /etc/hostname
+    '';
   };
+
+  # `npm install --global` and `npm link` put programs where those of `pip install --user` are: the store is read-only.
+  environment.etc.npmrc.text = "prefix=\${HOME}/.local\n";
+  environment.sessionVariables.NPM_CONFIG_GLOBALCONFIG = "/etc/npmrc";
+  environment.localBinInPath = true;
 
   # The service's own door to sshd, without TCP. How many connections there are is the service's matter.
   systemd.sockets.nixws-sshd = {

@@ -51,7 +51,8 @@ async def build(
     *packages: str,
     ports: tuple[int, ...] = (),
     watched: Watched | None = None,
+    template: str = "minimal",
 ) -> Generation:
     told = watched or Watched()
-    data = environment("minimal", packages, ports)
+    data = environment(template, packages, ports)
     return await environments.build(workspace_id, data, told.progress.append, told.lines.append)

@@ -1,13 +1,20 @@
-"""What a person finds inside a workspace, looked at in a real one of the smallest template."""
+"""What a person finds inside a real workspace: in one of the smallest template, and in a developer's.
+
+Where it matters a command is run both ways: as `ssh host command`, and in a login shell as terminals have it.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import shlex
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from node_fixture import Node
+from node_fixture import MIB, SMALL, Node
+from real_nix import build, open_environments
 
 from nixos_workspaces.model.machine import Address, MachineSpec
 
@@ -16,6 +23,42 @@ from nixos_workspaces.model.machine import Address, MachineSpec
 async def workspace(node: Node) -> AsyncIterator[MachineSpec]:
     async with node.running() as spec:
         yield spec
+
+
+@pytest.fixture(scope="module")
+def developers(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A system with what people develop with."""
+    directory = tmp_path_factory.mktemp("developers")
+
+    async def make() -> str:
+        environments = await open_environments(directory, "debian")
+        try:
+            chosen = ("python3", "python3Packages.pip", "python3Packages.setuptools", "nodejs", "sqlite")
+            return (await build(environments, "ws-developers", *chosen, template="development")).toplevel
+        finally:
+            await environments.close()
+
+    return asyncio.run(make())
+
+
+@pytest.fixture
+async def developer(node: Node, developers: str) -> AsyncIterator[Address]:
+    """A workspace with that system."""
+    room = replace(SMALL, memory_bytes=1024 * MIB, storage_bytes=1024 * MIB)
+    async with node.running(toplevel=developers, resources=room) as spec:
+        found = (await node.runtime.observe(spec.workspace_id)).address
+        assert found is not None
+        yield found
+
+
+def both_ways(node: Node, where: Address, command: str) -> str:
+    """Run a command over SSH and in a login shell, which must say the same; return that."""
+    at_once = node.ssh(where, command)
+    login = f"env -i HOME=$HOME USER=$USER TERM=xterm-256color bash -lic {shlex.quote(command)} 2>&1"
+    in_terminal = node.ssh(where, login)
+    kept = [line for line in in_terminal.splitlines() if "job control" not in line and "process group" not in line]
+    assert kept == at_once.splitlines()
+    return at_once
 
 
 @pytest.fixture
@@ -45,3 +88,59 @@ async def test_the_journal_keeps_to_its_room(node: Node, workspace: MachineSpec)
     assert "System Journal (/var/log/journal/" in said
     assert "max 16.0M" in said
     assert "Runtime Journal (/run/log/journal/" not in said or "max 8.0M" in said
+
+
+async def test_a_command_over_ssh_has_the_environment_of_a_terminal(node: Node, address: Address) -> None:
+    names = "PATH EDITOR PAGER LANG TZDIR SSL_CERT_FILE NODE_EXTRA_CA_CERTS NPM_CONFIG_GLOBALCONFIG"
+    said = both_ways(node, address, f'for name in {names}; do echo "$name=${{!name}}"; done')
+    assert "PATH=/home/nixos/.local/bin:/run/wrappers/bin:/run/current-system/sw/bin" in said.splitlines()
+    assert all(line.split("=", 1)[1] for line in said.splitlines()), said
+
+
+async def test_time_zones_are_known_everywhere(node: Node, workspace: MachineSpec, address: Address) -> None:
+    for zone, winter, summer in (("Europe/Berlin", "13", "14"), ("America/New_York", "07", "08")):
+        asked = f"TZ={zone} date -d 2026-01-01T12:00Z +%H; env -u TZDIR TZ={zone} date -d 2026-07-01T12:00Z +%H"
+        assert both_ways(node, address, asked) == f"{winter}\n{summer}"
+        unit = f"systemd-run --quiet --wait --pipe --setenv=TZ={zone} date -d 2026-01-01T12:00Z +%H"
+        assert node.as_root(workspace, unit) == winter
+
+
+async def test_usual_names_are_there_in_the_smallest_template(node: Node, address: Address) -> None:
+    names = "awk nawk editor pager which lzma clear reset"
+    assert both_ways(node, address, f"for name in {names}; do command -v $name > /tmp/x || echo $name; done") == ""
+    assert both_ways(node, address, "awk 'BEGIN { print 6 * 7 }'") == "42"
+
+
+async def test_scripts_of_other_distributions_run(node: Node, address: Address) -> None:
+    for first in ("/bin/bash", "/bin/sh", "/usr/bin/env bash", "/usr/bin/env -S bash -e"):
+        script = shlex.quote(f"#!{first}\necho runs\n")
+        assert node.ssh(address, f"printf %s {script} > script; chmod +x script; ./script") == "runs", first
+
+
+async def test_libraries_of_other_distributions_programs_are_found(node: Node, address: Address) -> None:
+    """As a downloaded program finds them: by their names, through the dynamic linker in its usual place."""
+    names = "libatomic.so.1 libstdc++.so.6 libgomp.so.1 libssl.so.3 libz.so.1 libffi.so.8 libsqlite3.so.0 libcurl.so.4"
+    load = "/lib64/ld-linux-x86-64.so.2 --preload $name /run/current-system/sw/bin/true"
+    assert node.ssh(address, f"for name in {names}; do {load}; done") == ""
+
+
+async def test_programs_of_a_language_install_without_set_up(node: Node, developer: Address) -> None:
+    """`npm install --global`, `npm link` and `pip install --user`: their programs are found at once, both ways."""
+    node.ssh(
+        developer,
+        """
+        set -e
+        mkdir -p tool linked py
+        for name in tool linked; do
+          echo '{"name": "'$name'", "version": "1.0.0", "bin": {"'$name'": "run.js"}}' > $name/package.json
+          printf '#!/usr/bin/env node\nconsole.log("%s runs")\n' $name > $name/run.js
+        done
+        npm install --global --offline ./tool > npm.log 2>&1
+        (cd linked && npm link --offline > ../link.log 2>&1)
+        printf 'from setuptools import setup\nsetup(name="mine", version="1", py_modules=["mine"],' > py/setup.py
+        printf ' entry_points={"console_scripts": ["mine = mine:main"]})\n' >> py/setup.py
+        printf 'def main():\n    print("mine runs")\n' > py/mine.py
+        pip install --user --no-index --no-build-isolation ./py > pip.log 2>&1
+        """,
+    )
+    assert both_ways(node, developer, "tool; linked; mine") == "tool runs\nlinked runs\nmine runs"

@@ -12,8 +12,9 @@ let
 
   variables = cfg.variables // cfg.sessionVariables;
   toText = value: if builtins.isList value then lib.concatMapStringsSep ":" toString value else toString value;
+  # In double quotes, as in NixOS: "$HOME/bin" is meant.
   exports = lib.concatLines (
-    lib.mapAttrsToList (name: value: "export ${name}=${lib.escapeShellArg (toText value)}") (
+    lib.mapAttrsToList (name: value: "export ${name}=\"${toText value}\"") (
       lib.filterAttrs (_: value: value != null) variables
     )
   );
@@ -68,6 +69,11 @@ in
       shells = mkOption {
         type = types.listOf (types.either types.package types.path);
         default = [ ];
+      };
+      localBinInPath = mkOption {
+        type = types.bool;
+        default = true;
+        description = "Whether programs in ~/.local/bin are found.";
       };
       pathsToLink = mkOption {
         type = types.listOf types.str;
@@ -149,11 +155,12 @@ in
       PAGER = lib.mkDefault "less";
       SSL_CERT_FILE = "/etc/ssl/certs/ca-certificates.crt";
       NODE_EXTRA_CA_CERTS = "/etc/ssl/certs/ca-certificates.crt";
+      TZDIR = "/etc/zoneinfo";
     };
 
     environment.etc = {
       "set-environment".text = ''
-        export PATH="$HOME/.local/bin:/run/wrappers/bin:/run/current-system/sw/bin"
+        export PATH="${lib.optionalString cfg.localBinInPath "$HOME/.local/bin:"}/run/wrappers/bin:/run/current-system/sw/bin"
         ${exports}
         export __NIXOS_SET_ENVIRONMENT_DONE=1
       '';
@@ -168,17 +175,17 @@ in
           . /etc/bash.bashrc
         fi
       '';
-      # bash also reads this for commands that sshd runs: these must not pay for it.
+      # bash also reads this for commands that sshd runs, which get the environment of a terminal by it and nothing else.
       "bash.bashrc".text = ''
         if [ -n "''${__ETC_BASHRC_SOURCED-}" ]; then return; fi
+        if [ -z "''${__NIXOS_SET_ENVIRONMENT_DONE-}" ]; then
+          . /etc/set-environment
+        fi
         case $- in
           *i*) ;;
           *) return ;;
         esac
         __ETC_BASHRC_SOURCED=1
-        if [ -z "$__NIXOS_SET_ENVIRONMENT_DONE" ]; then
-          . /etc/set-environment
-        fi
         shopt -s checkwinsize histappend
         HISTCONTROL=ignoredups HISTSIZE=10000
         ${config.programs.bash.promptInit}

@@ -60,6 +60,7 @@ let
     else
       throw "\nFailed assertions:\n${lib.concatLines (map (message: "- ${message}") failed)}";
 
+  # What programs of other distributions load, and what is compiled here: the dynamic linker looks into /usr/lib/TRIPLET.
   libraries = pkgs.buildEnv {
     name = "foreign-libraries";
     paths =
@@ -67,6 +68,21 @@ let
         "libc6"
         "libgcc-s1"
         "libstdc++6"
+        "libatomic1"
+        "libgomp1"
+        "libbz2-1.0"
+        "libcrypt1"
+        "libcurl4"
+        "libexpat1"
+        "libffi8"
+        "liblzma5"
+        "libncursesw6"
+        "libreadline8"
+        "libsqlite3-0"
+        "libssl3"
+        "libtinfo6"
+        "libuuid1"
+        "libzstd1"
         "zlib1g"
       ]
       ++ config.programs.nix-ld.libraries;
@@ -78,7 +94,7 @@ in
       base = {
         deps = [ "etc" ];
         text = ''
-          mkdir -p /bin /lib /usr/bin /usr/lib /var/empty /var/lib /var/log /var/tmp /var/cache /root /home /run /tmp
+          mkdir -p /bin /lib /usr/bin /usr/lib /usr/share /var/empty /var/lib /var/log /var/tmp /var/cache /root /home /run /tmp
           chmod 1777 /tmp /var/tmp
           chmod 700 /root
           ln -sfn "$systemConfig" /run/current-system
@@ -88,6 +104,7 @@ in
           # Paths compiled into Debian's systemd, libc and util-linux.
           ln -sfn ${config.system.build.systemdRuntime} /lib/systemd
           ln -sfn ${debian.libc-bin}/lib/locale /usr/lib/locale
+          ln -sfn ${debian.tzdata}/share/zoneinfo /usr/share/zoneinfo
           ln -sfn ${pkgs.util-linux}/bin/mount /bin/mount
           ln -sfn ${pkgs.util-linux}/bin/umount /bin/umount
           ${lib.optionalString config.programs.nix-ld.enable ''
