@@ -2,7 +2,7 @@
 """Set up, run, test, check and measure NixOS Workspaces; the standard library is enough to start.
 
     python3 dev.py run [--host H] [--port P] [--data DIR] [--package-set SET] [--stop-workspaces]
-    python3 dev.py test [pytest arguments]
+    python3 dev.py test [--unit] [pytest arguments]
     python3 dev.py check
     python3 dev.py bench [names]
     python3 dev.py setup
@@ -32,6 +32,8 @@ UI = ROOT / "ui"
 PYTHON = VENV / "bin" / "python"
 NIXWS = VENV / "bin" / "nixws"
 SERVICE_USER = "nixws"
+WORKERS = 4
+"""Tests that run at once: most of a test's time is waiting, so that two cores bear more than two."""
 
 # Debian package -> a file, or a pattern of its path, that shows that it is there. Asking the file system takes
 # microseconds, dpkg takes 20 ms.
@@ -182,11 +184,20 @@ def run(options: argparse.Namespace) -> None:
 
 
 def test(options: argparse.Namespace) -> None:
-    """Check, then run every test on real parts; ends with pytest's exit code."""
-    set_up(TEST_PACKAGES, "debian")
+    """Check, then run every test on real parts; ends with pytest's exit code.
+
+    With ``--unit`` only the tests that need nothing but Python, by any user. Given arguments, pytest alone decides.
+    """
+    if options.unit:
+        with locked():
+            ensure_environment()
+    else:
+        set_up(TEST_PACKAGES, "debian")
+        if not options.arguments:
+            check(options)
+    argv = [str(PYTHON), "-m", "pytest", *(["-m", "unit"] if options.unit else []), *options.arguments]
     if not options.arguments:
-        check(options)
-    argv = [str(PYTHON), "-m", "pytest", *options.arguments]
+        argv += ["-n", str(WORKERS), "--dist", "loadgroup", "--no-loadscope-reorder", "--durations", "15"]
     os.chdir(ROOT)
     os.execve(argv[0], argv, os.environ | {"NIXWS_PACKAGE_SET": "debian", "PYTHONWARNINGS": ""})
 
@@ -227,6 +238,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     verb.add_argument("--stop-workspaces", action="store_true", help="stop the workspaces at the end")
     verb.set_defaults(run=run)
     verb = verbs.add_parser("test", help="check and test everything")
+    verb.add_argument("--unit", action="store_true", help="only what needs no root, node, Nix, compiler or browser")
     verb.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments for pytest; without any, all is checked")
     verb.set_defaults(run=test)
     verbs.add_parser("check", help="formatting, lint, types, architecture").set_defaults(run=check)

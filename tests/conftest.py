@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 from node_fixture import Node, build_toplevel, running_node
 
+pytest_plugins = ("parallel",)
+
 
 @pytest.fixture(scope="session")
 def toplevel(tmp_path_factory: pytest.TempPathFactory) -> str:

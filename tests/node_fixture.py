@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from free_network import free_network
 from real_nix import build, open_environments
+from run_directory import current
 
 from nixos_workspaces.model.machine import Address, MachineSpec, Resources
 from nixos_workspaces.node.home import Home
@@ -176,7 +177,7 @@ class Node:
 @contextmanager
 def running_node(toplevel: str, prefix: int = 18, **options: Any) -> Iterator[Node]:
     """Yield a started node whose network has that prefix length; at the end everything that it made is gone."""
-    directory = Path(tempfile.mkdtemp(prefix="nixws-node-", dir="/var/tmp"))
+    directory = Path(tempfile.mkdtemp(prefix="node-", dir=current()))
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / name], check=True)
     node = Node(directory, toplevel, free_network(prefix), options)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import asyncssh
 from holder_fixture import build
+from run_directory import VARIABLE, current
 
 from nixos_workspaces.terminals.ssh_bridge import Credentials, SSHBridge
 
@@ -139,7 +140,7 @@ def local_sshd(*, home_bytes: int = 0, at_once: bool = True) -> Iterator[LocalSs
             command = ["unshare", "--mount", "sh", "-c", script, "sh", *drop, *command]
         log = os.open(directory / "log", os.O_WRONLY | os.O_CREAT)
         actions = [(os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
-        environment = {"PATH": os.environ["PATH"]}
+        environment = {"PATH": os.environ["PATH"], VARIABLE: str(current())}
         if at_once:
             environment["LD_PRELOAD"] = str(build("preload", directory))
         child = os.posix_spawnp(command[0], command, environment, file_actions=actions)

@@ -11,6 +11,7 @@ import pytest
 
 from nixos_workspaces.cli.operate.confine import closed_ancestor
 
+pytestmark = pytest.mark.machine  # it makes a mount namespace
 NOBODY = pwd.getpwnam("nobody")
 
 PROBE = """

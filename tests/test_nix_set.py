@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from debian_set import ATTRIBUTES, PACKAGES, ROOT, SET, Nix, find_nix, program, workspace
 
+pytestmark = pytest.mark.machine
+
 RUNS: dict[str, Sequence[str]] = {
     **{
         name: (name, "--version")

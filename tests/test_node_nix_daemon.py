@@ -14,6 +14,8 @@ import pytest
 
 from nixos_workspaces.node.nix_daemon import NixDaemon
 
+pytestmark = pytest.mark.machine  # the daemon is started by nsenter
+
 _DAEMON = """
 import os, socket, sys
 path, log = sys.argv[1:]

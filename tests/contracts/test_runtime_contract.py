@@ -79,6 +79,7 @@ async def test_an_absent_machine_is_an_answer_to_observe_and_delete_and_an_error
     assert name not in {seen.workspace_id for seen in await runtime.list()}
 
 
+@pytest.mark.alone  # it looks at how much the whole disk has left
 async def test_create_makes_a_stopped_machine_once(runtime: Runtime, spec: MachineSpec) -> None:
     before = (await runtime.capabilities()).storage_free_bytes
     await asyncio.gather(*(runtime.create(spec) for _ in range(3)))

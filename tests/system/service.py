@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 import httpx2
 from free_network import free_network
+from nix_daemon_fixture import ensure_nix_daemon
+from run_directory import current
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NIXWS = Path(sys.executable).parent / "nixws"
@@ -194,7 +196,8 @@ class Service:
 @contextlib.contextmanager
 def running_service(*options: str, **settings: str) -> Iterator[Service]:
     """Yield a started service in a data directory of its own; leave the machine as it was."""
-    with tempfile.TemporaryDirectory(prefix="nixws-system-", dir="/var/tmp", ignore_cleanup_errors=True) as directory:
+    ensure_nix_daemon()
+    with tempfile.TemporaryDirectory(prefix="system-", dir=current(), ignore_cleanup_errors=True) as directory:
         service = Service(Path(directory) / "data", free_port(), options, settings)
         try:
             service.start()

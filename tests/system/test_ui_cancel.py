@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from run_directory import current
 from system.browser import chromium, tab
 from system.held_set import SAYS, builders, write_held_set
 from system.service import Service, running_service, until
@@ -24,7 +25,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def held() -> Iterator[Service]:
     """A service with a package whose build never ends."""
-    with tempfile.TemporaryDirectory(prefix="nixws-held-", dir="/var/tmp") as directory:
+    with tempfile.TemporaryDirectory(prefix="held-", dir=current()) as directory:
         settings = {"NIXWS_DEBIAN_SET": write_held_set(Path(directory))}
         with running_service(**settings) as service:
             yield service

@@ -1,0 +1,195 @@
+"""What a run of the tests that was killed left on this machine, found by the path of its directory and removed.
+
+Processes carry the path in their environment or run a program below it. Nodes name their control groups, links, routes,
+tables and mounts after their data directory, which lies below it. Nothing else is ever touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from nixos_workspaces.node.home import Home
+
+_PATIENCE = 15.0
+_NO_MARKS = (b"PWD", b"OLDPWD")
+"""A shell whose user has a look at the directory does not belong to it."""
+
+
+def clean(run: Path, *, keep_files: bool = False) -> list[str]:
+    """Remove everything of a dead run, its directory included unless told; returns a line for each thing found.
+
+    Never touches this process and those above it. Without root only processes and files can be there.
+    """
+    said = [f"process {pid}" for pid in _kill(lambda: _marked(run))]
+    for home in _homes(run):
+        said += _clean_node(home)
+    for point in _mount_points(run):
+        said.append(f"mount {point}")
+        _run("umount", "--lazy", str(point))
+    said += _detach_loops(run)
+    if not keep_files:
+        shutil.rmtree(run, ignore_errors=True)
+    return said
+
+
+def _clean_node(home: Home) -> list[str]:
+    """Remove what a node with that data directory has on the machine."""
+    said = []
+    for group in _groups(home):
+        said.append(f"control group {group}")
+        _remove_group(group)
+    if home.pin.exists():
+        said.append(f"mounts of {home.pin}")
+        inside = home.pin.stat().st_ino
+        _kill(lambda: _in_namespace(inside))
+        for point in (home.pin, home.pin.parent):
+            _run("umount", "--lazy", str(point))
+    shutil.rmtree(home.pin.parent.parent, ignore_errors=True)
+    if shutil.which("ip") and os.geteuid() == 0:
+        said += _clean_network(home.tag)
+    return said
+
+
+def _clean_network(tag: str) -> list[str]:
+    """Remove the links, the unreachable range with its gateway, and the rules of a node."""
+    said = []
+    for link in _json("ip", "-j", "link"):
+        if link["ifname"].startswith(f"nx{tag}"):
+            said.append(f"link {link['ifname']}")
+            _run("ip", "link", "del", link["ifname"])
+    metric = (1 << 30) + int.from_bytes(hashlib.sha256(tag.encode()).digest()[:3], "big")
+    for route in _json("ip", "-j", "-4", "route"):
+        if route.get("type") == "unreachable" and route.get("metric") == metric:
+            said.append(f"route {route['dst']}")
+            _run("ip", "route", "del", "unreachable", route["dst"], "metric", str(metric))
+            first, _, _ = route["dst"].partition("/")
+            _run("ip", "addr", "del", f"{first.rpartition('.')[0]}.{int(first.rpartition('.')[2]) + 1}/32", "dev", "lo")
+    if _run("nft", "delete", "table", "inet", f"nixws_{tag}"):
+        said.append(f"table nixws_{tag}")
+    return said
+
+
+def _homes(run: Path) -> list[Home]:
+    """Return the places of every node whose data directory lies below a run's."""
+    found = []
+    for directory, names, _ in os.walk(run):
+        if "node" in names and Path(directory, "node", "machines").is_dir():
+            found.append(Home(Path(directory).resolve()))
+            names.clear()
+    return found
+
+
+def _marked(run: Path) -> Iterator[int]:
+    """Yield the processes whose environment names a run or whose program lies in its directory."""
+    for process in _processes():
+        with contextlib.suppress(OSError):
+            pairs = (pair.partition(b"=") for pair in Path(f"/proc/{process}/environ").read_bytes().split(b"\0"))
+            values = [value for name, _, value in pairs if name not in _NO_MARKS]
+            program = os.fsencode(Path(f"/proc/{process}/exe").readlink())
+            if any((value + b"/").startswith(os.fsencode(run) + b"/") for value in [*values, program]):
+                yield process
+
+
+def _in_namespace(inode: int) -> Iterator[int]:
+    """Yield the processes in a mount namespace."""
+    for process in _processes():
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{process}/ns/mnt").stat().st_ino == inode:
+                yield process
+
+
+def _processes() -> list[int]:
+    """Return all processes but this one and those above it."""
+    above = set()
+    process = os.getpid()
+    while process:
+        above.add(process)
+        process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    names = (entry.name for entry in Path("/proc").iterdir())
+    return [int(name) for name in names if name.isdigit() and int(name) not in above]
+
+
+def _kill(find: Callable[[], Iterable[int]]) -> list[int]:
+    """Kill what ``find`` gives until it gives nothing more; returns all that it gave."""
+    seen: set[int] = set()
+    deadline = time.monotonic() + _PATIENCE
+    while found := list(find()):
+        seen |= set(found)
+        for process in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            message = f"these processes of an earlier run of the tests do not end: {found}"
+            raise RuntimeError(message)
+        time.sleep(0.01)
+    return sorted(seen)
+
+
+def _groups(home: Home) -> list[Path]:
+    """Return the control groups of a node, in every hierarchy."""
+    fields = (line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    roots = {Path(words[4]) for words in fields if words[words.index("-") + 1] in {"cgroup", "cgroup2"}}
+    return [group for root in sorted(roots) if (group := root / f"nixws-{home.tag}").is_dir()]
+
+
+def _remove_group(top: Path) -> None:
+    """Kill what runs in a control group and below, and remove them."""
+    inner_first = [Path(directory) for directory, _, _ in os.walk(top, topdown=False)]
+    for directory in inner_first:
+        for name, word in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
+            with contextlib.suppress(OSError):
+                if (directory / name).exists():
+                    (directory / name).write_text(word)
+    _kill(lambda: _members(inner_first))
+    deadline = time.monotonic() + _PATIENCE
+    for directory in inner_first:
+        while directory.is_dir():
+            try:
+                directory.rmdir()
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+
+def _members(groups: Iterable[Path]) -> Iterator[int]:
+    for group in groups:
+        with contextlib.suppress(OSError):
+            yield from map(int, (group / "cgroup.procs").read_text().split())
+
+
+def _mount_points(run: Path) -> list[Path]:
+    """Return what is mounted below a run's directory, innermost first."""
+    points = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    return [Path(point) for point in points if point.startswith(f"{run}/")][::-1]
+
+
+def _detach_loops(run: Path) -> list[str]:
+    """Let go of the block devices whose image lies below a run's directory."""
+    said = []
+    for file in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with contextlib.suppress(OSError):
+            if file.read_text().startswith(f"{run}/"):
+                said.append(f"loop device {file.parts[3]}")
+                _run("losetup", "--detach", f"/dev/{file.parts[3]}")
+    return said
+
+
+def _json(*argv: str) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = json.loads(subprocess.run(argv, check=True, capture_output=True).stdout or "[]")
+    return listed
+
+
+def _run(*argv: str) -> bool:
+    """Run a command whose failure means that there was nothing to do; returns whether it succeeded."""
+    return subprocess.run(argv, check=False, capture_output=True).returncode == 0

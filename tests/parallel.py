@@ -1,0 +1,133 @@
+"""How tests run side by side, and which of them need nothing but Python.
+
+The tests of a module stay together on one worker, because most of them share dear fixtures. Tests marked ``alone`` run
+when no other does: at the end, and under a lock that all others share.
+"""
+
+from __future__ import annotations
+
+import ast
+import ctypes
+import fcntl
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import FrameType
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from leftovers import clean
+from run_directory import RunDirectory, current
+
+TESTS = Path(__file__).resolve().parent
+REAL_PARTS = frozenset({"free_network", "holder_fixture", "node_fixture", "real_nix", "sshd_fixture", "system"})
+"""Modules here that need a node, Nix, a compiler, an SSH server or a browser, and root for most of it."""
+_PR_SET_PDEATHSIG = 1
+_EXIT_STATUS = pytest.StashKey[int]()
+LONGEST_FIRST: tuple[str, ...] = ("system/", "test_node", "contracts/test_runtime", "test_nix")
+"""Beginnings of the modules that take longest: begun last, one of them would be waited for at the end."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin a run, or join the one whose worker this is."""
+    if is_worker(config):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        RunDirectory(current()).hold()
+        return
+    signal.signal(signal.SIGTERM, _interrupt)
+    run = RunDirectory.make()
+    run.mark()
+    if config.option.basetemp is None:
+        config.option.basetemp = run.path / "t"
+
+
+@pytest.hookimpl(trylast=True)  # once Hypothesis has begun, before workers do
+def pytest_sessionstart() -> None:
+    """Keep what takes long once, and how long a busy machine takes, out of what properties are judged by.
+
+    The first strategy of text makes a table of all characters, which takes seconds where no earlier run has left it.
+    """
+    settings.register_profile("tests", deadline=None)
+    settings.load_profile("tests")
+    st.text().validate()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Remember whether the files of failed tests are to be kept until the next run."""
+    session.config.stash[_EXIT_STATUS] = exitstatus
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what tests that were interrupted have left."""
+    if not is_worker(config):
+        clean(current(), keep_files=config.stash.get(_EXIT_STATUS, 1) != 0)
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Return whether pytest-xdist has started this process."""
+    return hasattr(config, "workerinput")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End as after Ctrl-C: fixtures are torn down, the summary is printed."""
+    raise KeyboardInterrupt
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups afterwards
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests are unit tests and which stay together, and put them into order."""
+    for item in items:
+        is_alone = item.get_closest_marker("alone") is not None
+        item.add_marker(pytest.mark.xdist_group("alone" if is_alone else str(item.path.relative_to(TESTS))))
+        if not needs_machine(item.path) and item.get_closest_marker("machine") is None:
+            item.add_marker(pytest.mark.unit)
+    items.sort(key=_place)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Run a test beside others or alone; waiting for that is no part of the test's time."""
+    with _admitted(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
+def _place(item: pytest.Item) -> tuple[bool, int]:
+    name = str(item.path.relative_to(TESTS))
+    places = [place for place, start in enumerate(LONGEST_FIRST) if name.startswith(start)]
+    return item.get_closest_marker("alone") is not None, places[0] if places else len(LONGEST_FIRST)
+
+
+@contextmanager
+def _admitted(*, alone: bool) -> Iterator[None]:
+    """Hold the run's lock: shared, or exclusively, before all who come later."""
+    with (current() / "turnstile").open("w") as turnstile, (current() / "tests").open("w") as tests:
+        fcntl.flock(turnstile, fcntl.LOCK_EX)
+        fcntl.flock(tests, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(turnstile, fcntl.LOCK_UN)
+        yield
+
+
+@cache
+def needs_machine(path: Path) -> bool:
+    """Return whether a module here imports real parts, itself or through other modules here."""
+    names = _imported(path)
+    if names & REAL_PARTS:
+        return True
+    return any(needs_machine(module) for name in names if (module := TESTS / f"{name}.py").exists())
+
+
+def _imported(path: Path) -> set[str]:
+    """Return the first words of all modules that one imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
