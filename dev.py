@@ -197,7 +197,7 @@ def test(options: argparse.Namespace) -> None:
             check(options)
     argv = [str(PYTHON), "-m", "pytest", *(["-m", "unit"] if options.unit else []), *options.arguments]
     if not options.arguments:
-        argv += ["-n", str(WORKERS), "--dist", "loadgroup", "--no-loadscope-reorder", "--durations", "15"]
+        argv += ["-n", str(WORKERS), "--durations", "15"]
     os.chdir(ROOT)
     os.execve(argv[0], argv, os.environ | {"NIXWS_PACKAGE_SET": "debian", "PYTHONWARNINGS": ""})
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import ast
 import ctypes
 import fcntl
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +22,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from leftovers import clean
 from run_directory import RunDirectory, current
+from typing_extensions import override
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 TESTS = Path(__file__).resolve().parent
 REAL_PARTS = frozenset({"free_network", "holder_fixture", "node_fixture", "real_nix", "sshd_fixture", "system"})
@@ -79,28 +83,58 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups afterwards
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests are unit tests and which stay together, and put them into order."""
-    for item in items:
-        is_alone = item.get_closest_marker("alone") is not None
-        item.add_marker(pytest.mark.xdist_group("alone" if is_alone else str(item.path.relative_to(TESTS))))
-        if not needs_machine(item.path) and item.get_closest_marker("machine") is None:
-            item.add_marker(pytest.mark.unit)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Say whether a test is a unit test."""
+    if not needs_machine(item.path) and item.get_closest_marker("machine") is None:
+        item.add_marker(pytest.mark.unit)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the tests into the order in which they are begun; a worker tells the main process which ones run alone."""
     items.sort(key=_place)
+    if is_worker(config):
+        written = _alone_file().with_suffix(f".{os.getpid()}")
+        written.write_text("\n".join(item.nodeid for item in items if _is_alone(item)))
+        written.replace(_alone_file())
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByModule:
+    """Give whole modules to workers, in the order of collection."""
+    config.option.loadscopereorder = False
+    return ByModule(config, log)
+
+
+class ByModule(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Keeps the tests of a module together on one worker, and those that run alone on another, at the end."""
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        return "alone" if nodeid in self._alone else nodeid.partition("::")[0]
+
+    @cached_property
+    def _alone(self) -> frozenset[str]:
+        return frozenset(_alone_file().read_text().splitlines())
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Run a test beside others or alone; waiting for that is no part of the test's time."""
-    with _admitted(alone=item.get_closest_marker("alone") is not None):
+    with _admitted(alone=_is_alone(item)):
         return (yield)
+
+
+def _is_alone(item: pytest.Item) -> bool:
+    return item.get_closest_marker("alone") is not None
+
+
+def _alone_file() -> Path:
+    return current() / "alone"
 
 
 def _place(item: pytest.Item) -> tuple[bool, int]:
     name = str(item.path.relative_to(TESTS))
     places = [place for place, start in enumerate(LONGEST_FIRST) if name.startswith(start)]
-    return item.get_closest_marker("alone") is not None, places[0] if places else len(LONGEST_FIRST)
+    return _is_alone(item), places[0] if places else len(LONGEST_FIRST)
 
 
 @contextmanager
