@@ -2,6 +2,10 @@
 
 Arguments are always a list, never a shell line; the environment is always given in full; secrets never go into
 arguments (everybody on the machine can read them), only into ``stdin``.
+
+A command leads a process group of its own, which is killed as soon as the command has ended, however it ended. What it
+prints goes to files in memory: a process that has left the group and keeps one open makes nobody wait, and there is
+nothing to close late.
 """
 
 from __future__ import annotations
@@ -9,11 +13,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+_STRAGGLERS_SECONDS = 1.0
+"""How long the lines of processes that have left the group of a command are waited for once the command has ended."""
+_MOST_READ = 1 << 16
+_LONGEST_POLL = (1 << 31) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +63,24 @@ def run(
     """Run a command to its end in this thread.
 
     ``env`` defaults to this process's own. With a descriptor as ``output``, everything that the command and what it
-    leaves running print goes there, and its standard input is empty. Raises ``CommandFailed`` on a code other than 0
-    (unless ``check`` is false) and after ``timeout`` seconds, when the command is killed; ``OSError`` if it cannot be
-    started.
+    leaves running print goes there, its standard input is empty, and what it leaves running goes on. Raises
+    ``CommandFailed`` on a code other than 0 (unless ``check`` is false) and after ``timeout`` seconds, when the
+    command's process group is killed; ``OSError`` if it cannot be started.
     """
     words = tuple(str(word) for word in argv)
-    try:
+    with _memory(stdin) as source, _memory() as out, _memory() as err:
         if output is None:
-            done = subprocess.run(words, env=env, input=stdin, capture_output=True, timeout=timeout, check=False)
+            child = _start(words, env, source, out, err)
         else:
-            silent = subprocess.DEVNULL
-            done = subprocess.run(
-                words, env=env, stdin=silent, stdout=output, stderr=output, timeout=timeout, check=False
-            )
-    except subprocess.TimeoutExpired as late:
-        partial = Completed(words, -signal.SIGKILL, late.stdout or b"", late.stderr or b"")
-        raise CommandFailed(partial, timed_out=True) from late
-    completed = Completed(words, done.returncode, done.stdout or b"", done.stderr or b"")
-    if check and completed.returncode:
-        raise CommandFailed(completed)
-    return completed
+            child = _start(words, env, subprocess.DEVNULL, output, output)
+        timed_out = True
+        try:
+            timed_out = not _ends_within(child, timeout)
+        finally:
+            if timed_out or output is None:
+                _signal_group(child, signal.SIGKILL)
+            child.wait()
+        return _outcome(words, child.returncode, _content(out), _content(err), check=check, timed_out=timed_out)
 
 
 async def run_async(
@@ -87,16 +95,11 @@ async def run_async(
     The command's standard input is empty.
     """
     words = tuple(str(word) for word in argv)
-    async with _started(words, env) as child:
-        try:
-            async with asyncio.timeout(timeout):
-                out, err = await child.communicate()
-        except TimeoutError as late:
-            raise CommandFailed(Completed(words, -signal.SIGKILL, b"", b""), timed_out=True) from late
-        completed = Completed(words, child.returncode or 0, out, err)
-    if check and completed.returncode:
-        raise CommandFailed(completed)
-    return completed
+    with _memory() as out, _memory() as err:
+        async with _started(words, env, out, err) as child:
+            await asyncio.wait({child.ended}, timeout=timeout)
+            timed_out = not child.ended.done()
+        return _outcome(words, child.returncode, _content(out), _content(err), check=check, timed_out=timed_out)
 
 
 async def run_streaming(
@@ -113,79 +116,187 @@ async def run_streaming(
 
     Standard output is collected. Lines longer than ``line_limit`` bytes are handed over in pieces. Cancelling kills
     the command's process group, after asking it to end (SIGTERM) and waiting ``grace`` seconds: for commands that
-    must stop children outside their group. Raises like ``run``; the ``Completed`` carries no standard error, the
-    caller has seen it.
+    must stop children outside their group. Raises like ``run``, and what ``on_stderr_line`` raises; the ``Completed``
+    carries no standard error, the caller has seen it.
     """
     words = tuple(str(word) for word in argv)
-    async with _started(words, env, limit=line_limit, grace=grace) as child:
-        assert child.stdout is not None
-        assert child.stderr is not None
-        stderr = child.stderr
+    with _memory() as out:
+        lines = _Lines(on_stderr_line, line_limit)
+        with contextlib.closing(lines):
+            async with _started(words, env, out, lines.writer, grace) as child:
+                lines.close_writer()
+                first = asyncio.FIRST_COMPLETED
+                await asyncio.wait({child.ended, lines.failed}, timeout=timeout, return_when=first)
+                timed_out = not child.ended.done()
+            await lines.finish()
+        return _outcome(words, child.returncode, _content(out), b"", check=check, timed_out=timed_out)
 
-        async def follow() -> None:
-            async for line in _lines(stderr):
-                on_stderr_line(line)
 
-        try:
-            async with asyncio.timeout(timeout):
-                out, _ = await asyncio.gather(child.stdout.read(), follow())
-                await child.wait()
-        except TimeoutError as late:
-            raise CommandFailed(Completed(words, -signal.SIGKILL, b"", b""), timed_out=True) from late
-        completed = Completed(words, child.returncode or 0, out, b"")
-    if check and completed.returncode:
+def _outcome(
+    words: tuple[str, ...], returncode: int, out: bytes, err: bytes, *, check: bool, timed_out: bool
+) -> Completed:
+    """Return how a command ended, or raise it."""
+    if timed_out:
+        raise CommandFailed(Completed(words, -signal.SIGKILL, out, err), timed_out=True)
+    completed = Completed(words, returncode, out, err)
+    if check and returncode:
         raise CommandFailed(completed)
     return completed
 
 
-async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """Yield lines without their newline; an over-long one in pieces."""
-    while True:
+class _Child:
+    """A running command, seen to its end by the event loop."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        """Follow the leader of a process group."""
+        self._process = process
+        self._loop = asyncio.get_running_loop()
+        self._watched = os.pidfd_open(process.pid)
+        self._loop.add_reader(self._watched, self._reap)
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+
+    @property
+    def returncode(self) -> int:
+        """The code of a command that has ended."""
+        return self._process.returncode
+
+    async def end(self, grace: float) -> None:
+        """Stop the command's process group, where it still runs: asked first if it has ``grace``, then killed."""
+        if grace > 0 and not self.ended.done():
+            _signal_group(self._process, signal.SIGTERM)
+            await asyncio.wait({self.ended}, timeout=grace)
+        if not self.ended.done():
+            _signal_group(self._process, signal.SIGKILL)
+        await self.ended
+
+    def _reap(self) -> None:
+        """Kill what the leader has left in its group while nobody else can have the group's number, then reap it."""
+        self._loop.remove_reader(self._watched)
+        os.close(self._watched)
+        _signal_group(self._process, signal.SIGKILL)
+        self._process.wait()
+        self.ended.set_result(None)
+
+
+class _Lines:
+    """What comes out of a pipe, handed over line by line without their newline; an over-long one in pieces."""
+
+    def __init__(self, on_line: Callable[[bytes], None], limit: int) -> None:
+        """Hand lines of up to ``limit`` bytes to ``on_line``."""
+        self._loop = asyncio.get_running_loop()
+        self._on_line = on_line
+        self._limit = limit
+        self._begun = bytearray()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self.failed: asyncio.Future[None] = self._loop.create_future()
+        self._reader, self.writer = os.pipe2(os.O_CLOEXEC)
+        self._is_written_here = True
+        os.set_blocking(self._reader, False)
+        self._loop.add_reader(self._reader, self._read)
+
+    def close_writer(self) -> None:
+        """Let the pipe end with those who have it by now."""
+        if self._is_written_here:
+            self._is_written_here = False
+            os.close(self.writer)
+
+    async def finish(self) -> None:
+        """Wait for the last lines, for a moment only; raises what the receiver of lines raised."""
+        await asyncio.wait({self._ended, self.failed}, timeout=_STRAGGLERS_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if self.failed.done():
+            self.failed.result()
+
+    def close(self) -> None:
+        """Let go of the pipe at once."""
+        self._loop.remove_reader(self._reader)
+        os.close(self._reader)
+        self.close_writer()
+
+    def _read(self) -> None:
         try:
-            line = await stream.readuntil(b"\n")
-        except asyncio.LimitOverrunError as over:
-            yield await stream.readexactly(over.consumed)
-        except asyncio.IncompleteReadError as end:
-            if end.partial:
-                yield end.partial
+            data = os.read(self._reader, _MOST_READ)
+        except BlockingIOError:
             return
-        else:
-            yield line[:-1]
+        if not data:
+            self._loop.remove_reader(self._reader)
+            self._hand_over([bytes(self._begun)] if self._begun else [])
+            self._ended.set_result(None)
+            return
+        self._begun += data
+        *lines, self._begun = self._begun.split(b"\n")
+        self._hand_over(lines)
+        while len(self._begun) > self._limit:
+            self._hand_over([self._begun[: self._limit]])
+            del self._begun[: self._limit]
+
+    def _hand_over(self, lines: Iterable[bytes | bytearray]) -> None:
+        if self.failed.done():
+            return
+        try:
+            for line in lines:
+                for start in range(0, len(line) or 1, self._limit):
+                    self._on_line(bytes(line[start : start + self._limit]))
+        except Exception as wrong:  # noqa: BLE001 - the caller gets it, the event loop could only log it
+            self.failed.set_exception(wrong)
 
 
 @contextlib.asynccontextmanager
 async def _started(
-    words: tuple[str, ...], env: Mapping[str, str] | None, limit: int = 1 << 16, grace: float = 0.0
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Start a command in a process group of its own and make sure that the group is gone at the end.
-
-    Its input is no pipe: uvloop fails with ``RuntimeError`` where even nothing is written to a pipe that the command
-    has let go of by then.
-    """
-    child = await asyncio.create_subprocess_exec(
-        *words,
-        env=env,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-        limit=limit,
-    )
+    words: tuple[str, ...], env: Mapping[str, str] | None, out: int, err: int, grace: float = 0.0
+) -> AsyncIterator[_Child]:
+    """Start a command in a process group of its own and make sure that the group is gone at the end."""
+    process = _start(words, env, subprocess.DEVNULL, out, err)
+    try:
+        child = _Child(process)
+    except BaseException:
+        _signal_group(process, signal.SIGKILL)
+        process.wait()
+        raise
     try:
         yield child
     finally:
-        if child.returncode is None:
-            await asyncio.shield(_end(child, grace))
+        await asyncio.shield(child.end(grace))
 
 
-async def _end(child: asyncio.subprocess.Process, grace: float) -> None:
-    """Stop a command's process group: asked first where it has ``grace`` seconds, then killed."""
-    with contextlib.suppress(ProcessLookupError):
-        if grace > 0:
-            os.killpg(child.pid, signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(grace):
-                    await child.wait()
-        if child.returncode is None:
-            os.killpg(child.pid, signal.SIGKILL)
-    await child.wait()
+def _start(
+    words: tuple[str, ...], env: Mapping[str, str] | None, stdin: int, out: int, err: int
+) -> subprocess.Popen[bytes]:
+    """Start a command that leads a session, and so a process group, of its own."""
+    return subprocess.Popen(words, env=env, stdin=stdin, stdout=out, stderr=err, start_new_session=True)
+
+
+def _ends_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait for a command without reaping it, so that its group keeps its number."""
+    watched = os.pidfd_open(child.pid)
+    try:
+        poll = select.poll()
+        poll.register(watched, select.POLLIN)
+        return bool(poll.poll(min(seconds * 1000, _LONGEST_POLL)))
+    finally:
+        os.close(watched)
+
+
+def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send a signal to all that a command, not yet reaped, has in its process group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, number)
+
+
+@contextlib.contextmanager
+def _memory(content: bytes = b"") -> Iterator[int]:
+    """Yield a descriptor of a file in memory with a content, at its start."""
+    descriptor = os.memfd_create("nixws-process")
+    try:
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _content(descriptor: int) -> bytes:
+    """Return all that was written to a file in memory."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    with open(descriptor, "rb", closefd=False) as file:
+        return file.read()
