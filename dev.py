@@ -14,24 +14,16 @@ Nix in a prefix of its own, the package set. What is there already is left alone
 from __future__ import annotations
 
 import argparse
-import contextlib
 import fcntl
-import hashlib
 import os
-import pwd
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent
-STATE = ROOT / ".dev"
-VENV = ROOT / ".venv"
-UI = ROOT / "ui"
-PYTHON = VENV / "bin" / "python"
-NIXWS = VENV / "bin" / "nixws"
-SERVICE_USER = "nixws"
+from setup.machine import NIXWS, PYTHON, ROOT, STATE, UI, VENV, all_steps, environment_steps, node_environment
+from setup.steps import Step, StepFailed, run_steps
+
 WORKERS = 4
 """Tests that run at once: most of a test's time is waiting, so that two cores bear more than two."""
 
@@ -56,11 +48,6 @@ TEST_PACKAGES = RUN_PACKAGES | {
 }
 
 
-def say(text: str) -> None:
-    """Tell the user what happens now."""
-    print(f"dev: {text}", flush=True)
-
-
 def sh(*argv: str | Path, **options: object) -> None:
     """Run a command and end with its exit code if it fails."""
     done = subprocess.run([str(word) for word in argv], check=False, **options)  # type: ignore[call-overload]
@@ -69,107 +56,22 @@ def sh(*argv: str | Path, **options: object) -> None:
         sys.exit(f"dev: failed with exit code {done.returncode}: {words}")
 
 
-@contextlib.contextmanager
-def locked() -> Iterator[None]:
-    """Let one set-up run at a time in this checkout."""
+def prepare(steps: Callable[[], Sequence[Step]]) -> None:
+    """Do what is needed of a set-up, one at a time in this checkout; ends this program if a step fails."""
     STATE.mkdir(exist_ok=True)
     with (STATE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def ensure_environment() -> None:
-    """Make the virtual environment hold exactly the hashed lock and this checkout."""
-    stamp = STATE / "environment"
-    inputs = [ROOT / "requirements.lock", ROOT / "pyproject.toml"]
-    fingerprint = hashlib.sha256(b"".join(path.read_bytes() for path in inputs) + sys.version.encode()).hexdigest()
-    if NIXWS.exists() and stamp.exists() and stamp.read_text() == fingerprint:
-        return
-    if sys.version_info < (3, 11):
-        sys.exit("dev: Python 3.11 or newer is needed")
-    say("installing the Python packages of requirements.lock into .venv")
-    pip: list[str | Path] = [PYTHON, "-m", "pip", "-qq", "--disable-pip-version-check", "install"]
-    sh(sys.executable, "-m", "venv", "--clear", VENV)
-    sh(*pip, "--require-hashes", "-r", ROOT / "requirements.lock")
-    sh(*pip, "--no-build-isolation", "--no-deps", "--editable", ROOT)
-    stamp.write_text(fingerprint)
-
-
-def ensure_system_packages(packages: dict[str, str]) -> None:
-    """Install what is missing of the given Debian packages; elsewhere say what is missing."""
-    missing = [name for name, witness in packages.items() if not any(Path("/").glob(witness[1:]))]
-    if not missing:
-        return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        sys.exit(f"dev: these system packages are needed, please install them: {' '.join(missing)}")
-    say(f"installing system packages: {' '.join(missing)}")
-    env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    # A policy of 101 keeps a package's own service (sshd) from being started.
-    policy = Path("/usr/sbin/policy-rc.d")
-    ours = not policy.exists()
-    if ours:
-        policy.write_text("#!/bin/sh\nexit 101\n")
-        policy.chmod(0o755)
-    try:
-        sh("apt-get", "-qq", "update", env=env)
-        sh("apt-get", "-qq", "-y", "install", "--no-install-recommends", *missing, env=env, stdout=subprocess.DEVNULL)
-    finally:
-        if ours:
-            policy.unlink()
-
-
-def ensure_service_user() -> None:
-    """Make sure that the unprivileged user of ``nixws serve`` exists."""
-    with contextlib.suppress(KeyError):
-        pwd.getpwnam(SERVICE_USER)
-        return
-    say(f"making the system user {SERVICE_USER}")
-    sh("useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", SERVICE_USER)
-
-
-def ensure_nix(package_set: str) -> None:
-    """Make sure of Nix and, where it may be used, of the package set out of Debian packages."""
-    sh(sys.executable, ROOT / "nix" / "install.py")
-    if package_set in {"auto", "debian"} and shutil.which("apt-get"):
-        sh(sys.executable, ROOT / "nix" / "debian" / "generate.py")
-
-
-def ui_fingerprint() -> str:
-    """Return what changes when the browser UI must be built anew."""
-    digest = hashlib.sha256()
-    for path in sorted(UI.rglob("*")):
-        inside = path.relative_to(UI).parts
-        if path.is_file() and inside[0] not in {"node_modules", "dist"}:
-            digest.update(str(path.relative_to(UI)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-def ensure_ui() -> None:
-    """Build the browser UI where npm is; elsewhere the API and the command line work without it."""
-    stamp = STATE / "ui"
-    if not shutil.which("npm"):
-        say("npm is not installed: the browser UI is not built (Node.js 20.19 or newer is needed for it)")
-        return
-    fingerprint = ui_fingerprint()
-    if (UI / "dist" / "index.html").exists() and stamp.exists() and stamp.read_text() == fingerprint:
-        return
-    say("building the browser UI")
-    npm = {"cwd": UI, "stdout": subprocess.DEVNULL}
-    sh("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", **npm)
-    sh("npm", "run", "build", "--loglevel=error", **npm)
-    stamp.write_text(fingerprint)
+        try:
+            run_steps(steps(), STATE, held=[lock.fileno()])
+        except StepFailed as failed:
+            sys.exit(f"dev: {failed}")
 
 
 def set_up(packages: dict[str, str], package_set: str) -> None:
     """Bring this machine to where the service and its tests can run."""
     if os.geteuid() != 0:
         sys.exit("dev: the node makes containers and volumes and so needs root: sudo python3 dev.py …")
-    with locked():
-        ensure_environment()
-        ensure_system_packages(packages)
-        ensure_service_user()
-        ensure_nix(package_set)
-        ensure_ui()
+    prepare(lambda: all_steps(packages, package_set))
 
 
 def run(options: argparse.Namespace) -> None:
@@ -189,8 +91,7 @@ def test(options: argparse.Namespace) -> None:
     With ``--unit`` only the tests that need nothing but Python, by any user. Given arguments, pytest alone decides.
     """
     if options.unit:
-        with locked():
-            ensure_environment()
+        prepare(environment_steps)
     else:
         set_up(TEST_PACKAGES, "debian")
         if not options.arguments:
@@ -204,8 +105,7 @@ def test(options: argparse.Namespace) -> None:
 
 def check(_: argparse.Namespace) -> None:
     """Look at formatting, lint, types, layers and sizes; at the browser UI too, once it has been built here."""
-    with locked():
-        ensure_environment()
+    prepare(environment_steps)
     tool = VENV / "bin"
     quiet = {"cwd": ROOT}
     sh(tool / "ruff", "format", "--check", "--quiet", ".", **quiet)
@@ -214,7 +114,7 @@ def check(_: argparse.Namespace) -> None:
     sh(tool / "lint-imports", "--no-logo", **quiet)
     sh(PYTHON, "-m", "pytest", "--quiet", "tests/test_architecture.py", **quiet)
     if (UI / "node_modules").exists():
-        sh("npm", "run", "check", "--silent", cwd=UI)
+        sh("npm", "run", "check", "--silent", cwd=UI, env=node_environment())
 
 
 def bench(options: argparse.Namespace) -> None:

@@ -30,7 +30,9 @@ class Mirrors:
 
 def mirrors() -> Mirrors:
     """Return the mirrors of the machine's own apt sources; raises ``AptFailed`` if none of them is a Debian mirror."""
-    listed = _capture(["apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT)", "Created-By: Packages"])
+    # Without --no-release-info apt tells only of the lists that it has fetched: none on a new machine.
+    words = ["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI) $(COMPONENT)"]
+    listed = _capture([*words, "Created-By: Packages"])
     found = [
         uri.rstrip("/") for uri, component in (line.split() for line in listed.splitlines()) if component == "main"
     ]

@@ -19,12 +19,14 @@ import argparse
 import contextlib
 import fcntl
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,7 +99,8 @@ def _lock_packages(packages: dict[str, Any], out: Path) -> dict[str, Any]:
 def _download(apt: IsolatedApt, found: Resolution, missing: list[str], store: Path) -> None:
     """Download packages beside the store of packages and move each there under its own name."""
     with tempfile.TemporaryDirectory(prefix="download-", dir=store.parent) as fresh:
-        apt.download(Path(fresh), *(f"{name}={found.packages[name].full_version}" for name in missing))
+        with _counted(Path(fresh), len(missing)):
+            apt.download(Path(fresh), *(f"{name}={found.packages[name].full_version}" for name in missing))
         by_hash = {package.sha256: package.file for package in found.packages.values()}
         for archive in Path(fresh).iterdir():
             digest = hashlib.sha256(archive.read_bytes()).hexdigest()
@@ -107,8 +110,31 @@ def _download(apt: IsolatedApt, found: Resolution, missing: list[str], store: Pa
             archive.rename(store / by_hash[digest])
 
 
+@contextlib.contextmanager
+def _counted(directory: Path, total: int) -> Iterator[None]:
+    """Tell once a second how many packages have been downloaded into a directory."""
+    done = threading.Event()
+
+    def count() -> None:
+        while not done.wait(1):
+            print(f"package set: {len(list(directory.glob('*.deb')))} of {total} packages downloaded", flush=True)
+
+    counting = threading.Thread(target=count)
+    counting.start()
+    try:
+        yield
+    finally:
+        done.set()
+        counting.join()
+
+
 def _wheel(requirement: str, store: Path) -> dict[str, Any]:
     """Download one prebuilt program that upstream publishes as a Python wheel."""
+    if importlib.util.find_spec("pip") is None:
+        raise ValueError(
+            f"{sys.executable} has no pip, which downloads a part of the set: use the Python of a virtual environment "
+            "(python3 -m venv)."
+        )
     with tempfile.TemporaryDirectory(prefix="download-", dir=store.parent) as fresh:
         print(f"package set: downloading the wheel {requirement}", flush=True)
         pip = [

@@ -143,10 +143,13 @@ async def _supervise(settings: Settings, tell: Callable[[str], None]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     stopped = asyncio.create_task(stop.wait())
+    began = loop.time()
+    tell("starting the node")
     watches = [asyncio.create_task(node.keep_running(tell))]
     ready = asyncio.create_task(_answers(settings.node_socket))
     await asyncio.wait([ready, stopped], return_when=asyncio.FIRST_COMPLETED)
     if not stopped.done():
+        tell(f"the node answers after {loop.time() - began:.1f} s; starting the control plane")
         watches.append(asyncio.create_task(serve.keep_running(tell)))
         await stopped
     for task in [*watches, ready]:
