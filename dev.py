@@ -6,6 +6,7 @@
     python3 dev.py check
     python3 dev.py bench [names]
     python3 dev.py setup
+    python3 dev.py wheel [--out DIR]
 
 Every command first makes sure of what it needs: the virtual environment out of the hashed lock, the system packages,
 Nix in a prefix of its own, the package set. What is there already is left alone; killing and repeating is safe.
@@ -21,7 +22,18 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from setup.machine import NIXWS, PYTHON, ROOT, STATE, UI, VENV, all_steps, environment_steps, node_environment
+from setup.machine import (
+    NIXWS,
+    PYTHON,
+    ROOT,
+    STATE,
+    UI,
+    VENV,
+    all_steps,
+    environment_steps,
+    node_environment,
+    ui_steps,
+)
 from setup.steps import Step, StepFailed, run_steps
 
 WORKERS = 4
@@ -39,6 +51,7 @@ RUN_PACKAGES = {
 }
 TEST_PACKAGES = RUN_PACKAGES | {
     "chromium": "/usr/bin/chromium",
+    "debootstrap": "/usr/sbin/debootstrap",
     "clang": "/usr/bin/clang",
     "gcc": "/usr/bin/gcc",
     "iproute2": "/usr/sbin/ip",
@@ -126,6 +139,14 @@ def bench(options: argparse.Namespace) -> None:
         sh(PYTHON, ROOT / "benchmarks" / f"{name}.py", env=os.environ | {"NIXWS_PACKAGE_SET": "debian"})
 
 
+def wheel(options: argparse.Namespace) -> None:
+    """Build the wheel, with the browser UI and the Nix files inside."""
+    prepare(lambda: [*environment_steps(), *ui_steps()])
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet"]
+    sh(*pip, "--no-build-isolation", "--no-deps", "--wheel-dir", options.out, ROOT)
+    print(next(options.out.glob("nixos_workspaces-*.whl")))
+
+
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -148,6 +169,9 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     verbs.add_parser("setup", help="only prepare this machine").set_defaults(
         run=lambda _: set_up(TEST_PACKAGES, "debian")
     )
+    verb = verbs.add_parser("wheel", help="build the wheel")
+    verb.add_argument("--out", type=Path, default=ROOT / "dist", help="where to put it (default ./dist)")
+    verb.set_defaults(run=wheel)
     return parser.parse_args(argv)
 
 

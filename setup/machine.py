@@ -169,12 +169,19 @@ def user_steps() -> list[Step]:
 
 def nix_steps(package_set: str) -> list[Step]:
     """Return the steps that make sure of Nix and, where it may be used, of the package set out of Debian packages."""
-    steps = [Step("nix", lambda task: task.run(sys.executable, ROOT / "nix" / "install.py"))]
+    install = ROOT / "nix" / "install.py"
+    steps = [Step("nix", lambda task: task.run(sys.executable, install, read=own_lines("nix: ")))]
     if package_set in {"auto", "debian"} and shutil.which("apt-get"):
         # The virtual environment's Python: a part of the set is fetched by pip, which the system's may lack.
         generate = ROOT / "nix" / "debian" / "generate.py"
-        steps.append(Step("package set", lambda task: task.run(PYTHON, generate), after=["venv"]))
+        read = own_lines("package set: ")
+        steps.append(Step("package set", lambda task: task.run(PYTHON, generate, read=read), after=["venv"]))
     return steps
+
+
+def own_lines(beginning: str) -> Callable[[str], str | None]:
+    """Return what reads the lines that a program of ours marks as progress."""
+    return lambda line: line.removeprefix(beginning).strip() if line.startswith(beginning) else None
 
 
 def ui_steps() -> list[Step]:

@@ -198,10 +198,41 @@ def test_the_node_imports_nothing_of_the_control_plane() -> None:
     assert foreign == set()
 
 
+INNER_PARTS = {"asyncssh", "fastapi", "uvicorn", "websockets"}
+"""Libraries whose private or undocumented parts we subclass or call: none but these, each pinned exactly."""
+INNER_MODULES = (
+    *("asyncssh.encryption", "asyncssh.packet", "asyncssh.sftp", "fastapi.dependencies", "uvicorn.protocols"),
+    *("websockets.frames", "websockets.speedups"),
+)
+
+
+def test_libraries_whose_inner_parts_are_used_are_pinned_exactly() -> None:
+    """A wheel is installed without our lock: another version may have other inner parts."""
+    lines = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    pins = {name: version for name, _, version in (line.partition("==") for line in lines) if version}
+    assert set(pins) == INNER_PARTS
+    lock = (ROOT / "requirements.lock").read_text()
+    assert [name for name, version in pins.items() if f"\n{name}=={version} " not in lock] == []
+
+
+def test_no_other_library_is_reached_into() -> None:
+    """Modules that a library does not document, or that it marks as private."""
+    reached = set()
+    for _, tree in parsed():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and not node.module.startswith("nixos_workspaces"):
+                names = [node.module, *(alias.name for alias in node.names)]
+                if node.module.startswith(INNER_MODULES) or any(
+                    part.startswith("_") and part != "__future__" for name in names for part in name.split(".")
+                ):
+                    reached.add(node.module.split(".")[0])
+    assert reached == INNER_PARTS
+
+
 TEXTS = [
     path
     for path in itertools.chain(ROOT.glob("*.md"), ROOT.glob("docs/**/*.md"), FILES, ROOT.glob("nix/**/*.*"))
-    if path.is_file()
+    if path.is_file() and path.suffix != ".pyc"
 ]
 
 

@@ -9,12 +9,12 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 from nixos_workspaces.auth.tokens import Tokens
 from nixos_workspaces.database import Database, open_database
 from nixos_workspaces.events import Events
 from nixos_workspaces.files import Files, sweep_for_ever
+from nixos_workspaces.installation import nix_directory
 from nixos_workspaces.keys.store import KeyStore, open_keys
 from nixos_workspaces.metering.gauges import Gauges
 from nixos_workspaces.metering.history import History
@@ -43,8 +43,6 @@ from nixos_workspaces.workspaces.steps import Steps
 log = logging.getLogger(__name__)
 
 DATABASE = "nixws.db"
-_FLAKE = Path(__file__).parents[2] / "nix"
-"""The static flake that every environment is built with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,7 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
     package_set = await choose_package_set(settings.package_set, debian_set=settings.debian_set, nix=nix)
     memory = int(settings.build_memory_gb * BYTES_PER_GB)
     limits = BuildLimits(settings.build_timeout, memory, settings.builds, settings.evaluation_timeout)
-    environments = NixEnvironments(settings.data / "environments", package_set, nix, _FLAKE, limits)
+    environments = NixEnvironments(settings.data / "environments", package_set, nix, nix_directory(), limits)
     try:
         runtime = LocalRuntime(settings.node_socket)
         try:

@@ -61,6 +61,8 @@ class Service:
     options: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     """Settings unlike those of the other tests' services, as environment variables."""
+    program: Path = NIXWS
+    """The ``nixws`` that is run."""
     network: str = field(default_factory=lambda: free_network(16))
     process: subprocess.Popen[bytes] | None = None
     token: str = ""
@@ -81,7 +83,7 @@ class Service:
 
     def start(self) -> None:
         """Start it as ``dev.py run`` does and wait until it answers."""
-        command = [str(NIXWS), "--data", str(self.data), "up", "--port", str(self.port), *self.options]
+        command = [str(self.program), "--data", str(self.data), "up", "--port", str(self.port), *self.options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command,
@@ -125,7 +127,7 @@ class Service:
     def nixws(self, *arguments: str, check: bool = True, stdin: str = "") -> str:
         """Run the command line client and return what it printed."""
         done = subprocess.run(
-            [str(NIXWS), "--data", str(self.data), *arguments],
+            [str(self.program), "--data", str(self.data), *arguments],
             env=self.environment(),
             input=stdin,
             capture_output=True,

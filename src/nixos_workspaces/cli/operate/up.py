@@ -17,7 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
+from nixos_workspaces.cli.operate.prepare import prepare
 from nixos_workspaces.errors import Forbidden, InvalidInput
+from nixos_workspaces.installation import code_directory
 from nixos_workspaces.settings import Settings
 
 _RESTART_DELAYS = (0.2, 1.0, 5.0, 15.0)
@@ -63,12 +65,11 @@ def node_command(user: pwd.struct_passwd) -> list[str]:
 
 def serve_command(settings: Settings, user: pwd.struct_passwd) -> list[str]:
     """Return the command line of the control plane, confined to what it needs."""
-    code = Path(__file__).resolve().parents[4]  # the checkout, or the site-packages of an installed wheel
     needed = {
         Path(sys.prefix),
         Path(sys.base_prefix),
         Path(sys.executable).resolve(),
-        code,
+        code_directory(),
         settings.nix_bin,
         settings.debian_set,
     }
@@ -163,8 +164,14 @@ async def _supervise(settings: Settings, tell: Callable[[str], None]) -> None:
 def up(settings: Settings) -> None:
     """Run the node and the control plane until SIGINT or SIGTERM.
 
-    Raises ``Forbidden`` when not run by root and ``InvalidInput`` when the service's user cannot be used.
+    Raises ``Forbidden`` when not run by root, ``InvalidInput`` when the service's user cannot be used, ``Unavailable``
+    when there is no Nix.
     """
     if os.geteuid() != 0:
         raise Forbidden("The node makes containers and volumes and so needs root: run it with sudo.")
-    asyncio.run(_supervise(settings, lambda text: print(f"nixws: {text}", file=sys.stderr, flush=True)))
+    prepare(settings, _tell)
+    asyncio.run(_supervise(settings, _tell))
+
+
+def _tell(text: str) -> None:
+    print(f"nixws: {text}", file=sys.stderr, flush=True)

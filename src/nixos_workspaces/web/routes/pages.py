@@ -10,13 +10,14 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse
 
 from nixos_workspaces.auth.tokens import SESSION_LIFETIME, TokenKind
 from nixos_workspaces.errors import InvalidInput, NotFound, Unauthenticated
+from nixos_workspaces.installation import ui_directory
 from nixos_workspaces.schemas.service import LoginRequest, SessionAnswer, SignedIn
 from nixos_workspaces.web.http.gate import SESSION_COOKIE, readable_code, session_cookie
 from nixos_workspaces.web.http.openapi import problems
 from nixos_workspaces.web.http.routing import StrictRoute
 from nixos_workspaces.web.routes.dependencies import Asked, By
 
-UI_DIST = Path(__file__).parents[4] / "ui" / "dist"
+UI_DIST = ui_directory()
 
 _PAGE = """<!doctype html>
 <html lang="en">
