@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypeVar
 
+from nixos_workspaces.model.terminals import Start, Terminal
 from nixos_workspaces.terminals import protocol
 
 AGENT = Path(__file__).resolve().parent.parent / "agent"
@@ -58,7 +59,7 @@ class Holder:
     def open(self, command: str = "", *, token: int = 0, credit: int = CREDIT, **more: str) -> HolderClient:
         """Return a client attached to a new terminal."""
         client = self.connect()
-        client.send(protocol.open_terminal(protocol.Start(80, 24, command, **more), token=token, credit=credit))
+        client.send(protocol.open_terminal(Start(80, 24, command, **more), token=token, credit=credit))
         client.attached = client.wait_for(protocol.Attached)
         return client
 
@@ -79,12 +80,12 @@ class Holder:
         client.attached = client.wait_for(protocol.Attached)
         return client
 
-    def list(self) -> list[protocol.Terminal]:
+    def list(self) -> list[Terminal]:
         """Return every terminal."""
         with self.connect() as client:
             client.send(protocol.list_terminals())
             client.wait_for(protocol.ListEnd)
-            return [frame for frame in client.frames if isinstance(frame, protocol.Terminal)]
+            return [frame for frame in client.frames if isinstance(frame, Terminal)]
 
     def memory(self) -> int:
         """Return the holder's resident bytes, rings included."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from holder_fixture import AGENT, Holder, HolderClient, build, running_holder, wait_until
 
+from nixos_workspaces.model.terminals import Start, Terminal
 from nixos_workspaces.terminals import protocol
 
 RING = 1 << 20
@@ -101,7 +102,7 @@ def test_a_gap_is_reported_when_and_only_when_the_ring_was_outrun(holder: Holder
         exact.send(protocol.close(terminal))
 
 
-def terminal_of(holder: Holder, terminal_id: str) -> protocol.Terminal:
+def terminal_of(holder: Holder, terminal_id: str) -> Terminal:
     return next(each for each in holder.list() if each.id == terminal_id)
 
 
@@ -240,10 +241,10 @@ def test_programs_get_a_clean_environment(holder: Holder) -> None:
 def test_a_directory_that_does_not_exist_is_said_and_nothing_is_left(holder: Holder) -> None:
     before = len(holder.list())
     with holder.connect() as client:
-        client.send(protocol.open_terminal(protocol.Start(80, 24, "", "/no/such"), token=0, credit=1))
+        client.send(protocol.open_terminal(Start(80, 24, "", "/no/such"), token=0, credit=1))
         refused = client.wait_for(protocol.Refused)
         assert refused == protocol.Refused(protocol.Refusal.START, "No such file or directory")
-        client.send(protocol.open_terminal(protocol.Start(80, 24, "exit 3"), token=0, credit=1))
+        client.send(protocol.open_terminal(Start(80, 24, "exit 3"), token=0, credit=1))
         assert exit_status(client) == 3
     assert len(holder.list()) == before + 1
 
@@ -453,7 +454,7 @@ def test_requests_whose_answers_nobody_reads_cost_little_and_are_answered_in_the
             other.wait_for(protocol.ListEnd)
             assert holder.memory() - before < 1 << 20
             client.until(lambda: sum(isinstance(frame, protocol.ListEnd) for frame in client.frames) == asked)
-            assert sum(isinstance(frame, protocol.Terminal) for frame in client.frames) == 20 * asked
+            assert sum(isinstance(frame, Terminal) for frame in client.frames) == 20 * asked
 
 
 def test_a_stream_is_sent_in_few_pieces_and_all_else_at_once(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from files_fixture import WS, give, once, read, staged
 from sshd_fixture import LocalSshd, local_sshd, until
 
 from nixos_workspaces.errors import Conflict, InvalidInput, NotFound, Unavailable
-from nixos_workspaces.files import Condition, Entry, Files, Kind, Order, Wanted
+from nixos_workspaces.files import Condition, Files, Order, Wanted
+from nixos_workspaces.model.files import Entry, Kind
 from nixos_workspaces.ssh.sftp import open_sftp
 
 server, home, files = files_fixture.server, files_fixture.home, files_fixture.files

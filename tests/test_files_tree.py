@@ -12,7 +12,8 @@ from files_fixture import WS, give, staged
 from sshd_fixture import LocalSshd, until
 
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, NotFound
-from nixos_workspaces.files import Files, Kind
+from nixos_workspaces.files import Files
+from nixos_workspaces.model.files import Kind
 
 server, home, files = files_fixture.server, files_fixture.home, files_fixture.files
 

@@ -18,11 +18,12 @@ from bridge_fixture import WORKSPACE, Inside, Screen, bridge_to, inside, open_ca
 from holder_fixture import build
 
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, NotFound, RuntimeFailed, Unavailable
+from nixos_workspaces.model.terminals import Start
 from nixos_workspaces.ssh import connections, transport
 from nixos_workspaces.ssh.sftp import open_sftp
 from nixos_workspaces.terminals import input_activity
 from nixos_workspaces.terminals.output import CLIENT_BYTES, COURTEOUS_CREDIT_BYTES, CREDIT_BYTES, FRAME_BYTES
-from nixos_workspaces.terminals.ssh_bridge import Attach, Credentials, Exited, Failed, Gap, Resized, SSHBridge, Start
+from nixos_workspaces.terminals.ssh_bridge import Attach, Credentials, Exited, Failed, Gap, Resized, SSHBridge
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from nixos_workspaces.errors import InvalidInput
 from nixos_workspaces.files import listing
-from nixos_workspaces.files.entries import Entry, Kind
 from nixos_workspaces.files.listing import Order, Wanted
+from nixos_workspaces.model.files import Entry, Kind
 from nixos_workspaces.model.paths import checked, checked_relative, decoded, encoded
 
 names = st.binary(min_size=1, max_size=40).map(lambda raw: raw.replace(b"/", b"_").replace(b"\0", b"_"))

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from nixos_workspaces.cli.show import health_view, packages_view, templates_view
 from nixos_workspaces.cli.target import emit, out, target_of
 
 packages_app = typer.Typer(help="The packages that workspaces can have.", no_args_is_help=True)
@@ -27,6 +26,8 @@ def templates(context: typer.Context) -> None:
     if target_of(context).as_json:
         emit({"templates": [one.model_dump(mode="json") for one in found]})
     else:
+        from nixos_workspaces.cli.show import templates_view
+
         out().print(templates_view(found))
 
 
@@ -43,6 +44,8 @@ def search(
     if target_of(context).as_json:
         emit(found.model_dump(mode="json"))
     else:
+        from nixos_workspaces.cli.show import packages_view
+
         out().print(packages_view(found.packages))
 
 
@@ -53,6 +56,8 @@ def doctor(context: typer.Context) -> None:
     if target_of(context).as_json:
         emit(health.model_dump(mode="json"))
     else:
+        from nixos_workspaces.cli.show import health_view
+
         out().print(health_view(health))
     if health.status != "ok":
         raise typer.Exit(1)

@@ -16,19 +16,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-from rich.table import Table
 
 from nixos_workspaces.cli.target import emit, err, out, printable, target_of
-from nixos_workspaces.client import Client
-from nixos_workspaces.client.files import FileCalls, Local, unpack
 from nixos_workspaces.errors import Conflict, InvalidInput, NotFound, WorkspacesError
 from nixos_workspaces.model.paths import decoded
-from nixos_workspaces.schemas.files import FileAnswer, UploadResult
+
+if TYPE_CHECKING:
+    from nixos_workspaces.client import Client
+    from nixos_workspaces.client.files import FileCalls, Local
+    from nixos_workspaces.schemas.files import FileAnswer, UploadResult
 
 HOME = b"/home/nixos"
 NEW_DIRECTORY_MODE = 0o755
@@ -64,6 +63,13 @@ def remote_of(text: str) -> Remote | None:
     return Remote(name, raw if raw.startswith(b"/") else b"/".join(part for part in (HOME, raw) if part))
 
 
+def calls_of(client: Client, remote: Remote) -> FileCalls:
+    """Return the calls on the files of the workspace that ``remote`` is in."""
+    from nixos_workspaces.client.files import FileCalls
+
+    return FileCalls(client, remote.workspace)
+
+
 def cp(
     context: typer.Context,
     source: Annotated[str, typer.Argument(help="A local path, or NAME:PATH.", show_default=False)],
@@ -92,7 +98,7 @@ def ls(
     remote = required_remote(where)
     with target_of(context).client() as client:
         try:
-            found = list(FileCalls(client, remote.workspace).names(remote.path, hidden=everything))
+            found = list(calls_of(client, remote).names(remote.path, hidden=everything))
         except Conflict as refused:
             if refused.code != "not_a_directory":
                 raise
@@ -100,6 +106,9 @@ def ls(
     if target_of(context).as_json:
         emit({"files": [one.model_dump(mode="json") for one in found]})
         return
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(box=None, show_header=False, pad_edge=False)
     for one in found:
         arrow = f" -> {printable(one.link_target)}" if one.link_target is not None else ""
@@ -114,7 +123,7 @@ def cat(context: typer.Context, where: Where) -> None:
     """Print a file of a workspace."""
     remote = required_remote(where)
     with target_of(context).client() as client:
-        FileCalls(client, remote.workspace).download(remote.path, sys.stdout.buffer)
+        calls_of(client, remote).download(remote.path, sys.stdout.buffer)
     sys.stdout.flush()
 
 
@@ -122,7 +131,7 @@ def rm(context: typer.Context, where: Where, *, recursive: Recursive = False) ->
     """Delete a file or directory of a workspace."""
     remote = required_remote(where)
     with target_of(context).client() as client:
-        count = FileCalls(client, remote.workspace).remove(remote.path, recursive=recursive)
+        count = calls_of(client, remote).remove(remote.path, recursive=recursive)
     if target_of(context).as_json:
         emit({"count": count})
 
@@ -131,7 +140,7 @@ def edit(context: typer.Context, where: Where) -> None:
     """Edit a file of a workspace with $VISUAL or $EDITOR; what others changed meanwhile is not overwritten."""
     remote = required_remote(where)
     with target_of(context).client() as client:
-        calls = FileCalls(client, remote.workspace)
+        calls = calls_of(client, remote)
         directory = Path(tempfile.mkdtemp(prefix="nixws-edit-"))
         local = directory / (os.fsdecode(remote.path.rpartition(b"/")[2]) or "file")
         with local.open("wb") as file:
@@ -164,6 +173,8 @@ def walk(root: Path) -> Iterator[Local]:
 
     What vanishes meanwhile is not yielded.
     """
+    from nixos_workspaces.client.files import Local
+
     waiting = [(root, b"")]
     while waiting:
         directory, prefix = waiting.pop()
@@ -225,7 +236,7 @@ def required_remote(text: str) -> Remote:
 def _entry(client: Client, remote: Remote) -> FileAnswer:
     """Return what one path is, from its directory's listing."""
     directory, _, name = remote.path.rpartition(b"/")
-    for one in FileCalls(client, remote.workspace).names(directory or b"/"):
+    for one in calls_of(client, remote).names(directory or b"/"):
         if decoded(one.path).rpartition(b"/")[2] == name:
             return one
     raise NotFound(f"There is no {remote.path!r}.", code="file_not_found", field="path")
@@ -233,14 +244,14 @@ def _entry(client: Client, remote: Remote) -> FileAnswer:
 
 def _is_directory(client: Client, remote: Remote) -> bool:
     try:
-        next(FileCalls(client, remote.workspace).names(remote.path), None)
+        next(calls_of(client, remote).names(remote.path), None)
     except (Conflict, NotFound):
         return False
     return True
 
 
 def _send(client: Client, source: Path, there: Remote, *, recursive: bool, moved: Callable[[int], object]) -> None:
-    calls = FileCalls(client, there.workspace)
+    calls = calls_of(client, there)
     if _is_directory(client, there):
         there = there.below(os.fsencode(source.resolve().name))
     if not source.is_dir():
@@ -258,10 +269,14 @@ def _send(client: Client, source: Path, there: Remote, *, recursive: bool, moved
 
 
 def _fetch(client: Client, here: Remote, target: Path, *, recursive: bool, moved: Callable[[int], object]) -> None:
-    calls = FileCalls(client, here.workspace)
+    calls = calls_of(client, here)
     name = os.fsdecode(here.path.rstrip(b"/").rpartition(b"/")[2])
     place = target / name if target.is_dir() else target
     if recursive and _is_directory(client, here):
+        from rich.markup import escape
+
+        from nixos_workspaces.client.files import unpack
+
         with calls.open(here.path, archive="tar") as answer:
             for path in unpack(answer, place, moved):
                 err().print(f"not copied: {escape(printable(path))}")
@@ -277,6 +292,8 @@ def _fetch(client: Client, here: Remote, target: Path, *, recursive: bool, moved
 
 def warn_not_written(problem: UploadResult) -> None:
     """Say on the standard error that one file was not written, and why."""
+    from rich.markup import escape
+
     assert problem.error is not None
     err().print(f"not written: {escape(printable(problem.name))}: {escape(printable(problem.error.message))}")
 
@@ -284,6 +301,8 @@ def warn_not_written(problem: UploadResult) -> None:
 @contextmanager
 def _progress(*, shown: bool) -> Iterator[Callable[[int], object]]:
     """Yield what is told how many bytes have moved; a bar on a terminal, nothing elsewhere."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
     console = err()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as bar:

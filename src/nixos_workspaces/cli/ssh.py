@@ -7,14 +7,15 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nixos_workspaces.cli.target import target_of
-from nixos_workspaces.cli.wait import settle
 from nixos_workspaces.errors import Conflict, WorkspacesError
-from nixos_workspaces.schemas.workspaces import SshInfo, SshKeyAnswer
+
+if TYPE_CHECKING:
+    from nixos_workspaces.schemas.workspaces import SshInfo, SshKeyAnswer
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +32,8 @@ def ssh(
     with target_of(context).client() as client:
         workspace = client.workspaces.get(name)
         if workspace.status in {"creating", "starting"}:
+            from nixos_workspaces.cli.wait import settle
+
             workspace = settle(client, workspace, "running", quiet=False)
         if workspace.ssh_info is None:
             raise Conflict(f"{workspace.name} is {workspace.status}; `nixws start {workspace.name}` boots it.")

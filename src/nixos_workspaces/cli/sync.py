@@ -11,16 +11,17 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from watchfiles import watch
 
-from nixos_workspaces.cli.files import Remote, Where, required_remote, send_tree, walk, warn_not_written
+from nixos_workspaces.cli.files import Remote, Where, calls_of, required_remote, send_tree, walk, warn_not_written
 from nixos_workspaces.cli.target import err, target_of
-from nixos_workspaces.client.files import FileCalls
 from nixos_workspaces.errors import NotFound
 from nixos_workspaces.model.paths import decoded
+
+if TYPE_CHECKING:
+    from nixos_workspaces.client.files import FileCalls
 
 BEAT_SECONDS = 2.0
 """How often ``changes`` yields without a change: time to try again what was not written."""
@@ -44,7 +45,7 @@ def sync(
     """Send a local directory to a workspace, and then every change of it, until Ctrl-C."""
     remote = required_remote(target)
     with target_of(context).client() as client:
-        mirror = Mirror(FileCalls(client, remote.workspace), source, remote, delete=delete)
+        mirror = Mirror(calls_of(client, remote), source, remote, delete=delete)
         _tell(mirror.step())
         if once:
             return
@@ -80,6 +81,8 @@ def changes(directory: Path, stopped: threading.Event) -> Iterator[bool]:
 
     The first is True: something may have changed before the kernel was asked to tell.
     """
+    from watchfiles import watch
+
     while not stopped.is_set():
         began = False
         beats = watch(

@@ -12,13 +12,10 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from nixos_workspaces.client import Client
 from nixos_workspaces.errors import (
     Conflict,
     Forbidden,
@@ -28,6 +25,11 @@ from nixos_workspaces.errors import (
     Unavailable,
     WorkspacesError,
 )
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nixos_workspaces.client import Client
 
 CLI_FILE = "cli.json"
 DEFAULT_URL = "http://127.0.0.1:5000"
@@ -67,6 +69,8 @@ class Target:
                 f"There is no token for {url}. Set NIXWS_TOKEN (`nixws --data DIR token create NAME` makes one), "
                 f"or give --data DIR of a service that runs here."
             )
+        from nixos_workspaces.client import Client
+
         return Client(url, token)
 
     def service_url(self) -> str | None:
@@ -107,11 +111,15 @@ def read_cli_token(data: Path) -> str:
 
 def out() -> Console:
     """Return the console of results."""
+    from rich.console import Console
+
     return Console(highlight=False, soft_wrap=True)
 
 
 def err() -> Console:
     """Return the console of progress and errors."""
+    from rich.console import Console
+
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -127,6 +135,8 @@ def fail(error: WorkspacesError, *, as_json: bool) -> int:
         stated = {"code": error.code, "message": error.message, "field": error.field}
         sys.stderr.write(json.dumps({"error": stated}, ensure_ascii=False) + "\n")
     else:
+        from rich.markup import escape
+
         err().print(f"[bold red]nixws:[/] {escape(printable(error.message))}")
     return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
 

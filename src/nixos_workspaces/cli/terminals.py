@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nixos_workspaces.cli.show import terminals_view
 from nixos_workspaces.cli.target import emit, err, out, target_of
-from nixos_workspaces.client.terminals import TerminalCalls
 from nixos_workspaces.errors import InvalidInput, NotFound
-from nixos_workspaces.schemas.terminals import TerminalInfo
+
+if TYPE_CHECKING:
+    from nixos_workspaces.client.terminals import TerminalCalls
+    from nixos_workspaces.schemas.terminals import TerminalInfo
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -29,6 +29,8 @@ def list_(context: typer.Context, name: Workspace) -> None:
     if target_of(context).as_json:
         emit([one.model_dump(mode="json") for one in found])
     else:
+        from nixos_workspaces.cli.show import terminals_view
+
         out().print(terminals_view(found))
 
 
@@ -43,6 +45,8 @@ def attach(
     readonly: Annotated[bool, typer.Option("--readonly", help="Watch only.")] = False,
 ) -> None:
     """Use a terminal from here. Ctrl-] d detaches and leaves it running; Ctrl-] twice types Ctrl-]."""
+    import asyncio
+
     from nixos_workspaces.cli.attach import Attachment, raw_mode, window_size
 
     if not sys.stdin.isatty() or not sys.stdout.isatty():
@@ -73,6 +77,8 @@ def kill(
 
 @contextmanager
 def _calls(context: typer.Context, name: str) -> Iterator[TerminalCalls]:
+    from nixos_workspaces.client.terminals import TerminalCalls
+
     with target_of(context).client() as client:
         yield TerminalCalls(client, client.workspaces.get(name).id)
 

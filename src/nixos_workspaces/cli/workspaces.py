@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nixos_workspaces.cli.show import detail_view, list_view
 from nixos_workspaces.cli.target import emit, out, printable, target_of
-from nixos_workspaces.cli.wait import settle
-from nixos_workspaces.client import Client
-from nixos_workspaces.schemas.workspaces import WorkspaceDetail
+
+if TYPE_CHECKING:
+    from nixos_workspaces.client import Client
+    from nixos_workspaces.schemas.workspaces import WorkspaceDetail
 
 Name = Annotated[str, typer.Argument(help="Name or id of the workspace.", show_default=False)]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")]
@@ -55,7 +55,7 @@ def create(  # noqa: PLR0913 - one parameter per option
     wanted = _given(cpu=cpu, memory=memory, storage=storage, template=template, packages=_split(package), ports=port)
     with target_of(context).client() as client:
         # The key makes it safe that the client sends the request again when a connection breaks.
-        made = client.workspaces.create({"name": name, **wanted}, idempotency_key=uuid.uuid4().hex)
+        made = client.workspaces.create({"name": name, **wanted}, idempotency_key=secrets.token_hex(16))
         _finish(context, client, made, "running" if wait else None)
 
 
@@ -78,6 +78,8 @@ def list_(
     if target_of(context).as_json:
         emit({"workspaces": [one.model_dump(mode="json") for one in found]})
     else:
+        from nixos_workspaces.cli.show import list_view
+
         out().print(list_view(found))
 
 
@@ -187,6 +189,8 @@ def _plain(verb: str, status: str) -> Callable[..., None]:
 
 def _finish(context: typer.Context, client: Client, workspace: WorkspaceDetail, status: str | None) -> None:
     """Wait for a status if one is given, then print the workspace."""
+    from nixos_workspaces.cli.wait import settle
+
     quiet = target_of(context).as_json
     _print(context, settle(client, workspace, status, quiet=quiet) if status else workspace)
 
@@ -195,6 +199,8 @@ def _print(context: typer.Context, workspace: WorkspaceDetail) -> None:
     if target_of(context).as_json:
         emit({"workspace": workspace.model_dump(mode="json")})
     else:
+        from nixos_workspaces.cli.show import detail_view
+
         out().print(detail_view(workspace))
 
 

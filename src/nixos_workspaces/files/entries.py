@@ -1,13 +1,13 @@
-"""What is known of one thing in a workspace's file system, and how versions of a file are told apart."""
+"""A name's entry out of what SFTP tells, and how versions of a file are told apart."""
 
 from __future__ import annotations
 
 import hashlib
 import stat
-from dataclasses import dataclass
-from enum import StrEnum
 
 import asyncssh
+
+from nixos_workspaces.model.files import Entry, Kind
 
 PERMISSION_BITS = 0o777
 """What callers may set of a mode: set-user-id, set-group-id and sticky bits are never set and cleared on upload."""
@@ -15,42 +15,6 @@ FRESH_SECONDS = 3
 """SFTP tells times in whole seconds: for so long after a change the time alone does not tell two versions apart."""
 SMALL_BYTES = 255 * 1024
 """Files up to this size are read and written in one request."""
-
-
-class Kind(StrEnum):
-    """What a name stands for."""
-
-    FILE = "file"
-    DIRECTORY = "directory"
-    LINK = "link"
-    OTHER = "other"
-    """A pipe, socket or device: it can be listed, renamed and deleted, never read or written."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One name in a directory, or what a path stands for."""
-
-    path: bytes
-    """Absolute."""
-    kind: Kind
-    size: int
-    """Bytes."""
-    mode: int
-    """Permission bits with set-user-id, set-group-id and sticky, without the type."""
-    modified: int
-    """Unix time in whole seconds: SFTP does not tell more."""
-    uid: int
-    gid: int
-    owner: str = ""
-    """The owner's name, where a listing told it; empty otherwise."""
-    link_target: bytes | None = None
-    """What a link holds; None for everything else, and where it was not asked for."""
-
-    @property
-    def name(self) -> bytes:
-        """The last part of the path; ``/`` for the root."""
-        return self.path.rpartition(b"/")[2] or b"/"
 
 
 def entry(path: bytes, attributes: asyncssh.SFTPAttrs, *, owner: str = "", link_target: bytes | None = None) -> Entry:

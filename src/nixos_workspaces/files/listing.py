@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from nixos_workspaces.errors import InvalidInput
-from nixos_workspaces.files.entries import Entry, Kind
+from nixos_workspaces.model.files import Entry, FilePage, Kind
 
 MAX_PAGE = 1000
 
@@ -36,18 +36,6 @@ class Wanted:
     order: Order = Order.NAME
     hidden: bool = False
     """Whether names that begin with a dot are listed."""
-
-
-@dataclass(frozen=True, slots=True)
-class FilePage:
-    """A part of a listing."""
-
-    path: bytes
-    entries: tuple[Entry, ...]
-    next_cursor: str | None
-    """None on the last page."""
-    total: int
-    """Names in the directory, without hidden ones where those are not wanted."""
 
 
 def page(path: bytes, found: list[Entry], wanted: Wanted) -> FilePage:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import asyncssh
 
 from nixos_workspaces.errors import Conflict, InvalidInput, WorkspacesError
-from nixos_workspaces.files.entries import SMALL_BYTES, Entry, Kind, entry, etag, is_fresh, owner_of
+from nixos_workspaces.files.entries import SMALL_BYTES, entry, etag, is_fresh, owner_of
 from nixos_workspaces.files.sessions import Session
+from nixos_workspaces.model.files import Entry, Kind
 from nixos_workspaces.model.paths import shown
 
 DEPTH = 6

@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from nixos_workspaces.errors import Conflict
 from nixos_workspaces.files import listing, reading
-from nixos_workspaces.files.entries import Entry, Kind, etag
-from nixos_workspaces.files.listing import FilePage, Wanted
+from nixos_workspaces.files.entries import etag
+from nixos_workspaces.files.listing import Wanted
 from nixos_workspaces.files.reading import Download
 from nixos_workspaces.files.sessions import Lane, OpenSftp, Session, Sessions
 from nixos_workspaces.files.trees import archives
@@ -19,7 +19,8 @@ from nixos_workspaces.files.writes import writing
 from nixos_workspaces.files.writes.batch import Batch
 from nixos_workspaces.files.writes.staging import Staging
 from nixos_workspaces.files.writes.uploads import Uploads
-from nixos_workspaces.files.writes.writing import ANYTHING, NEW_FILE_MODE, Condition, Target, Written
+from nixos_workspaces.files.writes.writing import ANYTHING, NEW_FILE_MODE, Condition, Target
+from nixos_workspaces.model.files import Entry, FilePage, Kind, Written
 from nixos_workspaces.model.paths import checked, checked_target, shown
 
 

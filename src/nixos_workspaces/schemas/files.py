@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nixos_workspaces.files import Entry, FilePage, Found, Outcome, Written
+from nixos_workspaces.model.files import Entry, FilePage, Found, Outcome, Written
 from nixos_workspaces.model.names import VISIBLE_PATTERN
 from nixos_workspaces.model.paths import decoded, encoded, shown
 

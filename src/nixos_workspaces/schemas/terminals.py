@@ -7,8 +7,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from nixos_workspaces.model.terminals import Start, Terminal
 from nixos_workspaces.schemas.wire import Answer, Request, Time
-from nixos_workspaces.terminals.protocol import Start, Terminal
 
 MOST_CELLS = 4096
 MOST_NAME_BYTES = 64

@@ -13,6 +13,7 @@ import asyncssh
 from typing_extensions import override
 
 from nixos_workspaces.errors import Conflict, LimitExceeded, NotFound, RuntimeFailed, Unavailable, WorkspacesError
+from nixos_workspaces.model.terminals import Terminal
 from nixos_workspaces.ssh.connections import Connections
 from nixos_workspaces.ssh.transport import FastClientConnection
 from nixos_workspaces.terminals import protocol
@@ -234,17 +235,17 @@ def error_of(refused: protocol.Refused) -> WorkspacesError:
             )
 
 
-async def ask(route: Route, workspace_id: str, request: bytes) -> list[protocol.Terminal]:
+async def ask(route: Route, workspace_id: str, request: bytes) -> list[Terminal]:
     """Send one request over a link of its own and return the terminals that the answer lists, if it lists any.
 
     Raises what ``open_link`` and ``error_of`` say.
     """
-    answer: asyncio.Future[list[protocol.Terminal]] = asyncio.get_running_loop().create_future()
-    terminals: list[protocol.Terminal] = []
+    answer: asyncio.Future[list[Terminal]] = asyncio.get_running_loop().create_future()
+    terminals: list[Terminal] = []
 
     def on_frame(frame: protocol.Frame) -> None:
         match frame:
-            case protocol.Terminal():
+            case Terminal():
                 terminals.append(frame)
             case protocol.ListEnd() | protocol.Done() if not answer.done():
                 answer.set_result(terminals)

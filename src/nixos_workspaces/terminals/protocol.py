@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from enum import IntEnum
 
 from nixos_workspaces.errors import RuntimeFailed
+from nixos_workspaces.model.terminals import Start, Terminal
 
 VERSION = 1
 INPUT_MAX = 32768
@@ -92,32 +93,6 @@ class Exited:
 
 
 @dataclass(frozen=True, slots=True)
-class Terminal:
-    """One terminal as the holder lists it."""
-
-    id: str
-    name: str
-    title: str
-    """What the program last set with OSC 0 or OSC 2."""
-    command: str
-    """Empty for a login shell."""
-    cwd: str
-    process: str
-    """Name of the foreground process."""
-    created_at: datetime
-    active_at: datetime
-    """Last input or output."""
-    start: int
-    """First byte of output that is still kept."""
-    end: int
-    cols: int
-    rows: int
-    attached: int
-    exit_status: int | None
-    """None while the program runs."""
-
-
-@dataclass(frozen=True, slots=True)
 class ListEnd:
     """The list is complete."""
 
@@ -154,19 +129,6 @@ def _text(value: str) -> bytes:
 def greeting() -> bytes:
     """Return the first frame of every connection."""
     return _frame(b"H", b"nixws-tm" + struct.pack("<HH", VERSION, VERSION))
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What to start on a new terminal."""
-
-    cols: int
-    rows: int
-    command: str = ""
-    """Run by the login shell; empty for the login shell itself."""
-    cwd: str = ""
-    """Empty for the home directory."""
-    name: str = ""
 
 
 def open_terminal(start: Start, *, token: int, credit: int) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, Unavailable, WorkspacesError
+from nixos_workspaces.model.terminals import Start
 from nixos_workspaces.terminals import protocol
 from nixos_workspaces.terminals.input import Input
 from nixos_workspaces.terminals.input_activity import InputActivity
@@ -84,7 +85,7 @@ class SSHSession:
         """Where the output that was handed to the client ends."""
         return self._output.offset
 
-    async def open(self, start: protocol.Start) -> None:
+    async def open(self, start: Start) -> None:
         """Start a program on a new terminal and attach to it. Raises what ``open_link`` and ``error_of`` say."""
         self._size = (start.cols, start.rows)
         await self._connect(protocol.open_terminal(start, token=self._input.token, credit=CREDIT_BYTES))

@@ -11,12 +11,13 @@ import asyncio
 from itertools import count
 
 from nixos_workspaces.errors import NotFound
+from nixos_workspaces.model.terminals import Start, Terminal
 from nixos_workspaces.ssh.connections import ANSWER_SECONDS, Connect, Connections, Credentials, CredentialsOf
 from nixos_workspaces.terminals import protocol
 from nixos_workspaces.terminals.input_activity import InputActivity
 from nixos_workspaces.terminals.link import HOLDER_SOCKET, ConnectHolder, Link, LinkOwner, Route, ask, open_link
 from nixos_workspaces.terminals.output import Control, Failed, Received, TerminalClient
-from nixos_workspaces.terminals.protocol import Attach, Attached, Exited, Gap, Resized, Start, Terminal
+from nixos_workspaces.terminals.protocol import Attach, Attached, Exited, Gap, Resized
 from nixos_workspaces.terminals.session import ClientOptions, SSHSession
 
 __all__ = [

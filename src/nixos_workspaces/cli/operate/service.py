@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import logging
 import os
@@ -12,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from nixos_workspaces.auth.policy import ADMIN
 from nixos_workspaces.cli.operate.tokens import login_link
 from nixos_workspaces.cli.target import read_cli_token, target_of, write_cli_file
 from nixos_workspaces.errors import Conflict, InvalidInput, Unauthenticated
@@ -58,6 +56,8 @@ def serve(
     stop_workspaces: StopWorkspaces = None,
 ) -> None:
     """Run the control plane: API, database, builds. Needs a node, and no root."""
+    import asyncio
+
     import uvloop
 
     settings = _settings(context, host, port, package_set, stop_workspaces)
@@ -101,6 +101,7 @@ def _settings(
 
 async def _serve(settings: Settings) -> None:
     """Open the services and answer until SIGINT or SIGTERM."""
+    from nixos_workspaces.auth.policy import ADMIN
     from nixos_workspaces.services import open_services
     from nixos_workspaces.web.app import create_app
     from nixos_workspaces.web.http.server import make_server

@@ -5,7 +5,6 @@ They work on the database itself, whether or not the service runs.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from nixos_workspaces.auth.policy import ADMIN
 from nixos_workspaces.cli.target import DEFAULT_URL, Target, emit, printable, target_of
 from nixos_workspaces.errors import Conflict, Forbidden, NotFound
 from nixos_workspaces.settings import load
@@ -36,6 +34,8 @@ def create(
     days: Annotated[int | None, typer.Option(min=1, max=3650, help="Valid so long; for ever if not given.")] = None,
 ) -> None:
     """Make a token and print it, this once only."""
+    from nixos_workspaces.auth.policy import ADMIN
+
     lifetime = None if days is None else timedelta(days=days)
     secret, token = _with_tokens(target_of(context), lambda all_: all_.create(name, principal=ADMIN, lifetime=lifetime))
     if target_of(context).as_json:
@@ -47,6 +47,8 @@ def create(
 @app.command("list")
 def list_(context: typer.Context) -> None:
     """List the valid tokens; never their secrets."""
+    from nixos_workspaces.auth.policy import ADMIN
+
     found = _with_tokens(target_of(context), lambda all_: all_.list(principal=ADMIN))
     if target_of(context).as_json:
         rows = [
@@ -73,6 +75,7 @@ def revoke(
     wanted: Annotated[str, typer.Argument(metavar="NAME", help="Id or name of the token.", show_default=False)],
 ) -> None:
     """Make a token worthless, at once."""
+    from nixos_workspaces.auth.policy import ADMIN
 
     async def work(tokens: Tokens) -> str:
         known = await tokens.list(principal=ADMIN)
@@ -108,6 +111,8 @@ def _with_tokens(target: Target, work: Callable[[Tokens], Awaitable[T]]) -> T:
     async def run() -> T:
         async with _opened(target.data) as tokens:
             return await work(tokens)
+
+    import asyncio
 
     with files_of_owner(target.data):
         return asyncio.run(run())

@@ -20,11 +20,12 @@ from typing import Protocol
 from typing_extensions import override
 
 from nixos_workspaces.errors import Conflict, Forbidden, LimitExceeded, NotFound
-from nixos_workspaces.files.entries import SMALL_BYTES, Entry, Kind
+from nixos_workspaces.files.entries import SMALL_BYTES
 from nixos_workspaces.files.reading import content_of, stream_of
 from nixos_workspaces.files.sessions import Session
 from nixos_workspaces.files.trees.walking import Bounds, walk
 from nixos_workspaces.files.trees.zipping import ZipStream
+from nixos_workspaces.model.files import Entry, Kind
 from nixos_workspaces.model.paths import encoded
 
 COUNT_BOUNDS = Bounds(entries=50_000, seconds=3.0)

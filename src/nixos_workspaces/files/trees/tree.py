@@ -5,33 +5,24 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import asyncssh
 from asyncssh import FXF_CREAT, FXF_EXCL, FXF_WRITE
 
 from nixos_workspaces.errors import Conflict, InvalidInput, LimitExceeded
-from nixos_workspaces.files.entries import PERMISSION_BITS, Entry, Kind, entry
+from nixos_workspaces.files.entries import PERMISSION_BITS, entry
 from nixos_workspaces.files.reading import close_file, find, require_file, stat
 from nixos_workspaces.files.sessions import Lane, Session, Sessions
 from nixos_workspaces.files.trees.walking import Bounds, delete_tree, side_by_side, walk
 from nixos_workspaces.files.writes import writing
 from nixos_workspaces.files.writes.staging import Staging
+from nixos_workspaces.model.files import Entry, Found, Kind
 from nixos_workspaces.model.paths import MAX_PATH_BYTES, checked, checked_target, shown
 
 _COPY_BYTES = 32 << 20
 SEARCH_BOUNDS = Bounds(entries=100_000, seconds=5.0)
 MAX_FOUND = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a search has found."""
-
-    entries: tuple[Entry, ...]
-    complete: bool
-    """False when a bound ended the search: there may be more."""
 
 
 class Tree:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from nixos_workspaces.errors import Conflict, Forbidden, LimitExceeded, NotFound
-from nixos_workspaces.files.entries import Entry, Kind
 from nixos_workspaces.files.reading import names
 from nixos_workspaces.files.sessions import Session
+from nixos_workspaces.model.files import Entry, Kind
 from nixos_workspaces.model.paths import shown
 
 _DIRECTORIES_AT_ONCE = 16

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from nixos_workspaces.errors import Conflict, InvalidInput, LimitExceeded, NotFound, WorkspacesError
-from nixos_workspaces.files.entries import PERMISSION_BITS, SMALL_BYTES, Entry, Kind
+from nixos_workspaces.files.entries import PERMISSION_BITS, SMALL_BYTES
 from nixos_workspaces.files.reading import names
 from nixos_workspaces.files.sessions import Lane, Session, Sessions
 from nixos_workspaces.files.trees.tree import make_directories
 from nixos_workspaces.files.writes import writing
 from nixos_workspaces.files.writes.staging import Staging
-from nixos_workspaces.files.writes.writing import NEW_FILE_MODE, Written
+from nixos_workspaces.files.writes.writing import NEW_FILE_MODE
+from nixos_workspaces.model.files import Entry, Kind, Outcome, Written
 from nixos_workspaces.model.paths import checked, checked_relative, shown
 
 SESSIONS = 2
@@ -35,21 +36,6 @@ class WriteWhole(Protocol):
         self, workspace_id: str, path: bytes, body: AsyncIterator[bytes], *, mode: int | None = None
     ) -> Coroutine[Any, Any, Written]:
         """Write one file."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of one file of a batch."""
-
-    name: bytes
-    """As it was given."""
-    path: bytes = b""
-    """Where it is; empty where the name could not be used."""
-    size: int = 0
-    created: bool = False
-    """Whether nothing was there before."""
-    error: WorkspacesError | None = None
-    """Why it was not written; None when it was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,11 @@ from contextlib import asynccontextmanager
 import asyncssh
 
 from nixos_workspaces.errors import Conflict, LimitExceeded, Unavailable, WorkspacesError
-from nixos_workspaces.files.entries import Kind
 from nixos_workspaces.files.reading import content_of, find, names
 from nixos_workspaces.files.sessions import Session, Sessions
 from nixos_workspaces.files.trees.walking import delete_tree, remove_if_there
 from nixos_workspaces.files.writes import writing
+from nixos_workspaces.model.files import Kind
 
 STAGING = b".cache/nixws/uploads"
 """Directory of temporary files, under the user's home."""

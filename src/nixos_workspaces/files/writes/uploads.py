@@ -16,13 +16,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from nixos_workspaces.errors import Conflict, InvalidInput, NotFound, WorkspacesError
-from nixos_workspaces.files.entries import Kind, etag
+from nixos_workspaces.files.entries import etag
 from nixos_workspaces.files.reading import content_of, find, names
 from nixos_workspaces.files.sessions import Lane, Session, Sessions
 from nixos_workspaces.files.trees.walking import remove_if_there
 from nixos_workspaces.files.writes import staging, writing
 from nixos_workspaces.files.writes.staging import STALE_SECONDS, Staging
-from nixos_workspaces.files.writes.writing import ANYTHING, NEW_FILE_MODE, Condition, Staged, Target, Written
+from nixos_workspaces.files.writes.writing import ANYTHING, NEW_FILE_MODE, Condition, Staged, Target
+from nixos_workspaces.model.files import Kind, Written
 from nixos_workspaces.model.paths import checked_target, decoded, encoded
 
 EXPIRY_SECONDS = 24 * 3600

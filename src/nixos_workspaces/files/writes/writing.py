@@ -18,9 +18,10 @@ import asyncssh
 from asyncssh import FXF_CREAT, FXF_EXCL, FXF_WRITE
 
 from nixos_workspaces.errors import Conflict, InsufficientResources, InvalidInput, NotFound, WorkspacesError
-from nixos_workspaces.files.entries import PERMISSION_BITS, SMALL_BYTES, Entry, Kind, digest_in, entry, etag
+from nixos_workspaces.files.entries import PERMISSION_BITS, SMALL_BYTES, digest_in, entry, etag
 from nixos_workspaces.files.reading import DEPTH, content_of, find
 from nixos_workspaces.files.sessions import Session
+from nixos_workspaces.model.files import Entry, Kind
 from nixos_workspaces.model.paths import shown
 
 NEW_FILE_MODE = 0o644
@@ -43,16 +44,6 @@ class Condition:
 
 
 ANYTHING = Condition()
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A file that was written."""
-
-    entry: Entry
-    etag: str
-    created: bool
-    """Whether nothing was there before."""
 
 
 @dataclass(frozen=True, slots=True)

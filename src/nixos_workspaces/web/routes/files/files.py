@@ -14,7 +14,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from nixos_workspaces.errors import Conflict, InvalidInput
-from nixos_workspaces.files import Batch, Format, Order, Outcome, Wanted
+from nixos_workspaces.files import Batch, Format, Order, Wanted
+from nixos_workspaces.model.files import Outcome
 from nixos_workspaces.model.paths import checked, shown
 from nixos_workspaces.schemas.files import (
     ChangeFile,

@@ -1,0 +1,92 @@
+"""What a process loads: a client no server, the command line no more than its verb needs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SERVER = {"aiosqlite", "alembic", "asyncssh", "cryptography", "fastapi", "pyroute2", "sqlalchemy", "uvicorn", "uvloop"}
+"""Libraries of the service: a client that loads one of them carries the server about."""
+CLIENT = {"httpx2", "pydantic", "websockets"}
+"""Libraries of the client: help is printed without them."""
+OURS = {"cli", "client", "errors", "model", "schemas", "settings"}
+"""Packages of ours that a verb of the client may load."""
+HELP_SECONDS = 0.4
+
+TELLS = """
+import json, sys
+try:
+    exec({code!r})
+except SystemExit:
+    pass
+print("\\n" + json.dumps(sorted(sys.modules)))
+"""
+
+RUNS = """
+from nixos_workspaces.cli.main import main
+for words in {words!r}:
+    try:
+        main(words)
+    except SystemExit as ended:
+        assert ended.code == {unavailable}, f"{{words}} did not get as far as their request"
+"""
+
+
+def loaded(code: str) -> tuple[set[str], set[str]]:
+    """Return the top-level modules that a fresh process has loaded after ``code``, and our own packages among them."""
+    done = subprocess.run(
+        [sys.executable, "-c", TELLS.format(code=code)], capture_output=True, text=True, check=True, timeout=60
+    )
+    names = json.loads(done.stdout.splitlines()[-1])
+    ours = {name.split(".")[1] for name in names if name.startswith("nixos_workspaces.")}
+    return {name.partition(".")[0] for name in names}, ours
+
+
+def test_the_client_loads_no_part_of_the_server() -> None:
+    libraries, ours = loaded("import nixos_workspaces.client")
+    assert libraries & SERVER == set()
+    assert ours == {"client", "errors", "model", "schemas"}
+
+
+def test_help_loads_neither_server_nor_client() -> None:
+    libraries, ours = loaded("from nixos_workspaces.cli.main import main; main(['--help'])")
+    assert libraries & (SERVER | CLIENT | {"asyncio"}) == set()
+    assert ours - {"cli", "errors", "model", "settings"} == set()
+
+
+VERBS = (
+    *("list", "show NAME", "create NAME", "start NAME", "resize NAME --cpu 1", "rebuild NAME", "delete -y NAME"),
+    *(
+        "logs NAME",
+        "generations NAME",
+        "templates",
+        "doctor",
+        "packages search git",
+        "ls NAME:",
+        "cp /etc/hostname NAME:",
+    ),
+    *("cat NAME:file", "rm NAME:file", "edit NAME:file", "ssh NAME", "terminal list NAME", "terminal kill NAME 1"),
+    *("sync --once /etc/apt NAME:", "collect-garbage"),
+)
+
+
+def test_the_verbs_of_the_client_load_no_part_of_the_server() -> None:
+    words = [["--url", "http://127.0.0.1:9", "--token", "none", *verb.split()] for verb in VERBS]
+    libraries, ours = loaded(RUNS.format(words=words, unavailable=6))
+    assert libraries & SERVER == set()
+    assert ours - OURS == set()
+
+
+def test_help_takes_little_time() -> None:
+    """Processor time, the least of five: what else the machine does must not count."""
+    assert min(processor_seconds("--help") for _ in range(5)) <= HELP_SECONDS
+
+
+def processor_seconds(*words: str) -> float:
+    with Path(os.devnull).open("wb") as nowhere:
+        child = subprocess.Popen([sys.executable, "-m", "nixos_workspaces.cli.main", *words], stdout=nowhere)
+        _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0
+    return used.ru_utime + used.ru_stime
