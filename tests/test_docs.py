@@ -50,3 +50,13 @@ def test_every_decision_names_its_guard_and_the_guard_exists() -> None:
         guards = re.findall(r"`((?:tests|benchmarks)/[^`]+|dev\.py)`", page.read_text())
         assert guards, page.name
         assert [guard for guard in guards if not (ROOT / guard).exists()] == [], page.name
+
+
+def test_every_file_that_the_documentation_names_exists() -> None:
+    """Rules for contributors name files; a file that was moved makes such a rule untrue."""
+    page = (ROOT / "docs" / "contributing.md").read_text()
+    named = re.findall(r"`([A-Za-z_./-]+/[A-Za-z_./-]+\.(?:py|nix|tsx|ts|md))`", page)
+    homes = (ROOT, ROOT / "src" / "nixos_workspaces")
+    written_by_hand = {name for name in named if not re.search(r"NOUN|NAME|NNNN", name)}
+    assert written_by_hand
+    assert [name for name in sorted(written_by_hand) if not any((home / name).exists() for home in homes)] == []

@@ -51,9 +51,8 @@ from nixos_workspaces.web.routes.files.answers import (
     wanted_range,
 )
 from nixos_workspaces.web.routes.files.requests import (
+    Access,
     FilePath,
-    Here,
-    Place,
     announced,
     body_of,
     condition_of,
@@ -63,6 +62,7 @@ from nixos_workspaces.web.routes.files.requests import (
     query_of,
     text_of,
 )
+from nixos_workspaces.workspaces.access import WorkspaceAccess
 
 router = APIRouter(prefix="/api/nixos/workspaces/{workspace_id}", tags=["files"])
 
@@ -115,22 +115,22 @@ def _json(model: type[Any]) -> dict[str, Any]:
     responses=problems(404, 409, 429, body=False),
     openapi_extra=_documented("path", "q", "limit", "cursor", "sort", "hidden", "start"),
 )
-async def list_files(request: Request, here: Here) -> FileList | FoundList:
+async def list_files(request: Request, access: Access) -> FileList | FoundList:
     """List a directory; with ``q`` search below it."""
     query = query_of(request, "path", "q", "limit", "cursor", "sort", "hidden", "start")
     path = checked(query.get("path", b"/home/nixos"))
     limit = _limit(query.get("limit", b"200"))
     if "q" in query:
-        workspace_id = await here.enter(start=flag_of(query, "start"))
-        found = await here.files.tree.search(workspace_id, path, text_of(query, "q"), limit=limit)
+        workspace_id = await access.enter(start=flag_of(query, "start"))
+        found = await access.files.tree.search(workspace_id, path, text_of(query, "q"), limit=limit)
         return FoundList.of(path, found)
     sort = text_of(query, "sort", Order.NAME)
     if sort not in set(Order):
         raise InvalidInput(f"sort is one of {', '.join(Order)}.", field="sort")
     cursor = text_of(query, "cursor") or None
     wanted = Wanted(limit=limit, cursor=cursor, order=Order(sort), hidden=flag_of(query, "hidden"))
-    workspace_id = await here.enter(start=flag_of(query, "start"))
-    return FileList.of(await here.files.list(workspace_id, path, wanted))
+    workspace_id = await access.enter(start=flag_of(query, "start"))
+    return FileList.of(await access.files.list(workspace_id, path, wanted))
 
 
 def _limit(given: bytes) -> int:
@@ -145,7 +145,7 @@ def _limit(given: bytes) -> int:
     responses={**problems(404, 409, 429, 507), 207: {"model": UploadAnswer, "description": "Some were not written."}},
     openapi_extra=_documented("path", "start", body=_FORM),
 )
-async def upload_files(request: Request, services: Asked, here: Here) -> Response:
+async def upload_files(request: Request, services: Asked, access: Access) -> Response:
     """Write the files of a form below a directory: ``path`` in the query, or as the form's first field.
 
     A file's name may hold directories, which are made. Each file is written whole or not at all; the answer tells what
@@ -158,7 +158,7 @@ async def upload_files(request: Request, services: Asked, here: Here) -> Respons
         parser = MultipartParser(boundary_of(request.headers.get("content-type", "").encode("latin-1")))
     except Malformed as wrong:
         raise Refusal("unsupported_media_type", f"Send files as multipart/form-data: {wrong}.") from wrong
-    workspace_id = await here.enter(start=flag_of(query, "start"))
+    workspace_id = await access.enter(start=flag_of(query, "start"))
     form = _Form(parser, body_of(request, limit))
     directory = query.get("path")
     begin = await form.next_part()
@@ -171,7 +171,7 @@ async def upload_files(request: Request, services: Asked, here: Here) -> Respons
         raise InvalidInput("Say where to: path in the query, or as a field before the files.", field="path")
     if begin is None:
         raise InvalidInput("The form holds no file.", field="file")
-    async with here.files.batch(workspace_id, directory) as batch:
+    async with access.files.batch(workspace_id, directory) as batch:
         outcomes = await _write_all(form, begin, batch)
     return _upload_answer(outcomes)
 
@@ -243,14 +243,14 @@ class _Form:
     responses=problems(404, 409, 429, 507),
     openapi_extra=_documented("start", body=_json(MakeDirectory)),
 )
-async def make_directory(request: Request, here: Here) -> WrittenAnswer:
+async def make_directory(request: Request, access: Access) -> WrittenAnswer:
     """Make a directory."""
     query = query_of(request, "start")
     wanted = await json_of(request, MakeDirectory)
-    workspace_id = await here.enter(start=flag_of(query, "start"))
-    created = await here.files.tree.make_directory(workspace_id, wanted.target(), parents=wanted.parents)
+    workspace_id = await access.enter(start=flag_of(query, "start"))
+    created = await access.files.tree.make_directory(workspace_id, wanted.target(), parents=wanted.parents)
     return WrittenAnswer(
-        file=FileAnswer.of(await here.files.stat(workspace_id, wanted.target(), follow=True)), created=created
+        file=FileAnswer.of(await access.files.stat(workspace_id, wanted.target(), follow=True)), created=created
     )
 
 
@@ -260,12 +260,12 @@ async def make_directory(request: Request, here: Here) -> WrittenAnswer:
     responses=problems(404, 409, 429, 507),
     openapi_extra=_documented("start", body=_json(MakeLink)),
 )
-async def make_link(request: Request, here: Here) -> WrittenAnswer:
+async def make_link(request: Request, access: Access) -> WrittenAnswer:
     """Make a symbolic link."""
     query = query_of(request, "start")
     wanted = await json_of(request, MakeLink)
-    workspace_id = await here.enter(start=flag_of(query, "start"))
-    made = await here.files.tree.make_link(workspace_id, wanted.place(), wanted.held())
+    workspace_id = await access.enter(start=flag_of(query, "start"))
+    made = await access.files.tree.make_link(workspace_id, wanted.place(), wanted.held())
     return WrittenAnswer(file=FileAnswer.of(made), created=True)
 
 
@@ -275,12 +275,12 @@ async def make_link(request: Request, here: Here) -> WrittenAnswer:
     responses=problems(404, 409, 429, 507),
     openapi_extra=_documented("start", body=_json(CopyFile)),
 )
-async def copy_file(request: Request, here: Here) -> CountAnswer:
+async def copy_file(request: Request, access: Access) -> CountAnswer:
     """Copy a file, a link or a directory inside the workspace."""
     query = query_of(request, "start")
     wanted = await json_of(request, CopyFile)
-    workspace_id = await here.enter(start=flag_of(query, "start"))
-    return CountAnswer(count=await here.files.tree.copy(workspace_id, wanted.source(), wanted.target()))
+    workspace_id = await access.enter(start=flag_of(query, "start"))
+    return CountAnswer(count=await access.files.tree.copy(workspace_id, wanted.source(), wanted.target()))
 
 
 @router.get(
@@ -295,17 +295,17 @@ async def copy_file(request: Request, here: Here) -> CountAnswer:
     response_class=Response,
     openapi_extra=_documented("archive", "start"),
 )
-async def download_file(request: Request, here: Here, file_path: FilePath) -> Response:
+async def download_file(request: Request, access: Access, file_path: FilePath) -> Response:
     """Download a file, also in parts (Range) and only if changed; ``archive`` sends a directory as one stream."""
     query = query_of(request, "archive", "start")
     form = text_of(query, "archive")
     if form and form not in set(Format):
         raise InvalidInput(f"archive is one of {', '.join(Format)}.", field="archive")
-    workspace_id = await here.enter(start=flag_of(query, "start"))
+    workspace_id = await access.enter(start=flag_of(query, "start"))
     async with AsyncExitStack() as stack:
         if form:
-            return await _archive(here, workspace_id, file_path, Format(form), stack, head=request.method == "HEAD")
-        download = await stack.enter_async_context(here.files.download(workspace_id, file_path))
+            return await _archive(access, workspace_id, file_path, Format(form), stack, head=request.method == "HEAD")
+        download = await stack.enter_async_context(access.files.download(workspace_id, file_path))
         headers = file_headers(download)
         if is_another_version(request.headers, download):
             raise Conflict(
@@ -331,9 +331,9 @@ async def download_file(request: Request, here: Here, file_path: FilePath) -> Re
 
 
 async def _archive(
-    here: Place, workspace_id: str, path: bytes, form: Format, stack: AsyncExitStack, *, head: bool
+    access: WorkspaceAccess, workspace_id: str, path: bytes, form: Format, stack: AsyncExitStack, *, head: bool
 ) -> Response:
-    archive = await stack.enter_async_context(here.files.archive(workspace_id, path, form))
+    archive = await stack.enter_async_context(access.files.archive(workspace_id, path, form))
     name = (archive.root.name.strip(b"/") or b"root") + b"." + form.value.encode("ascii")
     kinds = {Format.ZIP: "application/zip", Format.TAR: "application/x-tar", Format.TAR_GZ: "application/gzip"}
     headers = {**SAFE_HEADERS, "Content-Type": kinds[form], "Content-Disposition": disposition(name)}
@@ -349,13 +349,13 @@ async def _archive(
     responses={**problems(404, 409, 412, 429, 507), 201: {"model": WrittenAnswer, "description": "It is new."}},
     openapi_extra=_documented("mode", "start", body=_BYTES),
 )
-async def write_file(request: Request, services: Asked, here: Here, file_path: FilePath) -> Response:
+async def write_file(request: Request, services: Asked, access: Access, file_path: FilePath) -> Response:
     """Write a file whole from the body, or leave it as it is; If-Match and If-None-Match: * are kept."""
     query = query_of(request, "mode", "start")
     limit = services.settings.max_upload_bytes
     size, mode, condition = announced(request, limit), mode_of(query), condition_of(request)
-    workspace_id = await here.enter(start=flag_of(query, "start"))
-    written = await here.files.write(
+    workspace_id = await access.enter(start=flag_of(query, "start"))
+    written = await access.files.write(
         workspace_id, file_path, body_of(request, limit), size=size, mode=mode, condition=condition
     )
     answer = WrittenAnswer.of(written).model_dump(mode="json")
@@ -367,12 +367,12 @@ async def write_file(request: Request, services: Asked, here: Here, file_path: F
     responses=problems(404, 409, 429),
     openapi_extra=_documented("start", body=_json(ChangeFile)),
 )
-async def change_file(request: Request, here: Here, file_path: FilePath) -> WrittenAnswer:
+async def change_file(request: Request, access: Access, file_path: FilePath) -> WrittenAnswer:
     """Move a file, link or directory, or set its mode."""
     query = query_of(request, "start")
     wanted = await json_of(request, ChangeFile)
-    workspace_id = await here.enter(start=flag_of(query, "start"))
-    tree = here.files.tree
+    workspace_id = await access.enter(start=flag_of(query, "start"))
+    tree = access.files.tree
     if wanted.mode is not None:
         changed = await tree.change_mode(workspace_id, file_path, int(wanted.mode, 8))
     else:
@@ -385,10 +385,10 @@ async def change_file(request: Request, here: Here, file_path: FilePath) -> Writ
     responses=problems(404, 409, 429),
     openapi_extra=_documented("recursive", "start"),
 )
-async def delete_file(request: Request, here: Here, file_path: FilePath) -> CountAnswer:
+async def delete_file(request: Request, access: Access, file_path: FilePath) -> CountAnswer:
     """Delete a file, a link, an empty directory, or with ``recursive=1`` a directory with everything in it."""
     query = query_of(request, "recursive", "start")
-    workspace_id = await here.enter(start=flag_of(query, "start"))
+    workspace_id = await access.enter(start=flag_of(query, "start"))
     return CountAnswer(
-        count=await here.files.tree.delete(workspace_id, file_path, recursive=flag_of(query, "recursive"))
+        count=await access.files.tree.delete(workspace_id, file_path, recursive=flag_of(query, "recursive"))
     )

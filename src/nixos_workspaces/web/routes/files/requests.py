@@ -13,16 +13,14 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import ClientDisconnect
 from typing_extensions import override
 
-from nixos_workspaces.auth.policy import Action, Principal
-from nixos_workspaces.errors import Conflict, InvalidInput, Unavailable
-from nixos_workspaces.files import Condition, Files
-from nixos_workspaces.model.workspace import Status, Workspace
-from nixos_workspaces.services import Services
+from nixos_workspaces.errors import InvalidInput
+from nixos_workspaces.files import Condition
 from nixos_workspaces.web.http import strict_json
 from nixos_workspaces.web.http.errors import Refusal, validation_error
 from nixos_workspaces.web.http.routing import read_body
 from nixos_workspaces.web.routes.dependencies import Asked, By, Reference, RequestId
 from nixos_workspaces.web.routes.files.answers import tags
+from nixos_workspaces.workspaces.access import WorkspaceAccess
 
 
 class _AnyBytes(Convertor[str]):
@@ -43,8 +41,6 @@ register_url_convertor("anybytes", _AnyBytes())
 
 BODY_IDLE_SECONDS = 30.0
 """Time that a client may send nothing of a body."""
-START_SECONDS = 90.0
-"""How long ``start=1`` waits for the workspace."""
 _PATH_DEPTH = 6
 """Slashes before the path of a file: ``/api/nixos/workspaces/ID/files/``."""
 
@@ -161,55 +157,11 @@ async def body_of(request: Request, limit: int) -> AsyncIterator[bytes]:
             yield chunk
 
 
-class Place:
-    """The files of the workspace that a request is about."""
-
-    def __init__(self, services: Services, principal: Principal, reference: str, request_id: str) -> None:
-        self.files: Files = services.files
-        self._services = services
-        self._principal = principal
-        self._reference = reference
-        self._request_id = request_id
-
-    async def enter(self, *, start: bool = False) -> str:
-        """Return the workspace's id if the principal may use its files and it runs.
-
-        ``start``: start it if it is stopped or paused, and wait. Raises ``Conflict`` with code ``not_running``.
-        """
-        workspace = await self._workspace()
-        if workspace.status is not Status.RUNNING and start:
-            if workspace.status in {Status.STOPPED, Status.PAUSED, Status.STOPPING}:
-                await self._services.orchestrator.start_workspace(
-                    workspace.id, principal=self._principal, request_id=self._request_id
-                )
-            workspace = await self._until_running()
-        if workspace.status is not Status.RUNNING:
-            raise Conflict(
-                f"Workspace {workspace.name} is {workspace.status.value}; start it to reach its files, or add start=1.",
-                code="not_running",
-            )
-        await self._services.workspaces.touch(workspace.id, principal=self._principal)
-        return workspace.id
-
-    async def _workspace(self) -> Workspace:
-        return await self._services.workspaces.get(self._reference, principal=self._principal, action=Action.CONNECT)
-
-    async def _until_running(self) -> Workspace:
-        """Return the workspace when it runs or is in error."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + START_SECONDS
-        while True:
-            workspace = await self._workspace()
-            if workspace.status in {Status.RUNNING, Status.ERROR, Status.DELETING}:
-                return workspace
-            if loop.time() > deadline:
-                raise Unavailable("The workspace does not start; look at its log.", code="start_timeout")
-            await asyncio.sleep(0.1)
+def _access(services: Asked, principal: By, workspace_id: Reference, request_id: RequestId) -> WorkspaceAccess:
+    return WorkspaceAccess(
+        services.workspaces, services.orchestrator, services.files, principal, workspace_id, request_id=request_id
+    )
 
 
-def _place(services: Asked, principal: By, workspace_id: Reference, request_id: RequestId) -> Place:
-    return Place(services, principal, workspace_id, request_id)
-
-
-Here = Annotated[Place, Depends(_place)]
+Access = Annotated[WorkspaceAccess, Depends(_access)]
 FilePath = Annotated[bytes, Depends(_path_of)]

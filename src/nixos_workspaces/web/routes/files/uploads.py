@@ -18,7 +18,7 @@ from nixos_workspaces.files import Upload
 from nixos_workspaces.web.http.errors import Refusal
 from nixos_workspaces.web.http.openapi import problems
 from nixos_workspaces.web.routes.dependencies import Asked, Reference
-from nixos_workspaces.web.routes.files.requests import Here, announced, body_of, condition_of, mode_of, query_of
+from nixos_workspaces.web.routes.files.requests import Access, announced, body_of, condition_of, mode_of, query_of
 
 router = APIRouter(prefix="/api/nixos/workspaces/{workspace_id}/uploads", tags=["files"])
 
@@ -42,7 +42,7 @@ async def upload_options(services: Asked) -> Response:
 
 
 @router.post("", status_code=201, responses=problems(404, 409, 412, 429, 507))
-async def begin_upload(request: Request, services: Asked, workspace_id: Reference, here: Here) -> Response:
+async def begin_upload(request: Request, services: Asked, workspace_id: Reference, access: Access) -> Response:
     """Begin a resumable upload; its Location takes the bytes."""
     query_of(request)
     _check_version(request)
@@ -53,18 +53,18 @@ async def begin_upload(request: Request, services: Asked, workspace_id: Referenc
     if "path" not in metadata:
         raise InvalidInput("Upload-Metadata has to hold path, in Base64.", field="Upload-Metadata")
     mode, condition = mode_of(metadata), condition_of(request)
-    entered = await here.enter()
-    upload = await here.files.uploads.create(entered, metadata["path"], size, mode=mode, condition=condition)
+    entered = await access.enter()
+    upload = await access.files.uploads.create(entered, metadata["path"], size, mode=mode, condition=condition)
     location = f"/api/nixos/workspaces/{workspace_id}/uploads/{upload.id}"
     return Response(status_code=201, headers={"Location": location, **_headers(upload)})
 
 
 @router.get("/{upload_id}", responses=problems(404, 409, 412, 429, body=False))
-async def upload_progress(request: Request, here: Here, upload_id: UploadId) -> Response:
+async def upload_progress(request: Request, access: Access, upload_id: UploadId) -> Response:
     """Tell how far an upload has got, in headers; tus asks by HEAD."""
     _check_version(request)
-    workspace_id = await here.enter()
-    upload = await here.files.uploads.get(workspace_id, upload_id)
+    workspace_id = await access.enter()
+    upload = await access.files.uploads.get(workspace_id, upload_id)
     return Response(status_code=200, headers={**_headers(upload), "Cache-Control": "no-store"})
 
 
@@ -74,7 +74,7 @@ async def upload_progress(request: Request, here: Here, upload_id: UploadId) -> 
     responses=problems(404, 409, 412, 429, 507),
     openapi_extra={"requestBody": {"content": {CONTENT_TYPE: {"schema": {"type": "string", "format": "binary"}}}}},
 )
-async def continue_upload(request: Request, services: Asked, here: Here, upload_id: UploadId) -> Response:
+async def continue_upload(request: Request, services: Asked, access: Access, upload_id: UploadId) -> Response:
     """Go on with an upload; the file is in place when its last byte has come."""
     _check_version(request)
     if request.headers.get("content-type", "").strip().lower() != CONTENT_TYPE:
@@ -82,18 +82,18 @@ async def continue_upload(request: Request, services: Asked, here: Here, upload_
     offset = _number(request, "Upload-Offset")
     limit = services.settings.max_upload_bytes
     announced(request, limit)
-    workspace_id = await here.enter()
-    upload = await here.files.uploads.append(workspace_id, upload_id, offset, body_of(request, limit))
+    workspace_id = await access.enter()
+    upload = await access.files.uploads.append(workspace_id, upload_id, offset, body_of(request, limit))
     tag = {"ETag": upload.written.etag} if upload.written is not None else {}
     return Response(status_code=204, headers={**_headers(upload), **tag})
 
 
 @router.delete("/{upload_id}", status_code=204, responses=problems(404, 409, 412, 429))
-async def abandon_upload(request: Request, here: Here, upload_id: UploadId) -> Response:
+async def abandon_upload(request: Request, access: Access, upload_id: UploadId) -> Response:
     """Give an upload up."""
     _check_version(request)
-    workspace_id = await here.enter()
-    await here.files.uploads.abort(workspace_id, upload_id)
+    workspace_id = await access.enter()
+    await access.files.uploads.abort(workspace_id, upload_id)
     return Response(status_code=204, headers={"Tus-Resumable": VERSION})
 
 
