@@ -33,7 +33,7 @@ def developers(tmp_path_factory: pytest.TempPathFactory) -> str:
     async def make() -> str:
         environments = await open_environments(directory, "debian")
         try:
-            chosen = ("python3", "python3Packages.pip", "python3Packages.setuptools", "nodejs", "sqlite")
+            chosen = ("python3", "python3Packages.pip", "python3Packages.setuptools", "python3Packages.wheel", "nodejs")
             return (await build(environments, "ws-developers", *chosen, template="development")).toplevel
         finally:
             await environments.close()
@@ -144,3 +144,108 @@ async def test_programs_of_a_language_install_without_set_up(node: Node, develop
         """,
     )
     assert both_ways(node, developer, "tool; linked; mine") == "tool runs\nlinked runs\nmine runs"
+
+
+SOURCES = {
+    "zlib": "#include <zlib.h>\nint main(void) { return zlibVersion() == 0; }",
+    "openssl": "#include <openssl/ssl.h>\nint main(void) { return SSL_CTX_new(TLS_method()) == 0; }",
+    "ncursesw": "#include <curses.h>\nint main(void) { return curses_version() == 0; }",
+    "libffi": "#include <ffi.h>\nint main(void) { ffi_cif c; return ffi_prep_cif(&c, 2, 0, &ffi_type_void, 0); }",
+    "sqlite3": "#include <sqlite3.h>\nint main(void) { return sqlite3_libversion() == 0; }",
+}
+
+
+async def test_compilers_have_the_usual_headers_and_libraries(node: Node, developer: Address) -> None:
+    for name, source in SOURCES.items():
+        flags = f"$(pkg-config --cflags --libs {name})"
+        build_and_run = (
+            f"printf %s {shlex.quote(source)} > {name}.c; cc -Wall -Werror -o {name} {name}.c {flags}; ./{name}"
+        )
+        assert node.ssh(developer, f"set -e; {build_and_run}; echo {name} $?") == f"{name} 0"
+
+
+EXTENSION = """
+#include <Python.h>
+static PyObject *answer(PyObject *self, PyObject *unused) { return PyLong_FromLong(42); }
+static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, ""}, {0}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "", -1, methods};
+PyMODINIT_FUNC PyInit_native(void) { return PyModule_Create(&module); }
+"""
+EMBEDDING = """
+#include <Python.h>
+int main(void) { Py_Initialize(); return PyRun_SimpleString("print(6 * 7)") + Py_FinalizeEx(); }
+"""
+
+
+async def test_python_has_what_extensions_and_embedding_need(node: Node, developer: Address) -> None:
+    """A wheel with C in a virtual environment, `setup.py build_ext`, and a program around the interpreter."""
+    module = 'Extension("native", ["native.c"])'
+    setup = f'from setuptools import Extension, setup\nsetup(name="native", version="1", ext_modules=[{module}])'
+    node.ssh(
+        developer,
+        f"""
+        set -e
+        mkdir native && cd native
+        printf %s {shlex.quote(EXTENSION)} > native.c
+        printf %s {shlex.quote(setup)} > setup.py
+        printf %s {shlex.quote(EMBEDDING)} > embedding.c
+        python3 -m venv --system-site-packages ../env
+        ../env/bin/pip wheel --no-index --no-build-isolation --wheel-dir dist . > wheel.log 2>&1
+        ../env/bin/pip install --no-index dist/native-1-*.whl > install.log 2>&1
+        python3 setup.py build_ext --inplace > ext.log 2>&1
+        cc -o embedding embedding.c $(python3-config --cflags --ldflags --embed)
+        """,
+    )
+    ask = "'import native; print(native.answer())'"
+    assert node.ssh(developer, f"env/bin/python -c {ask}; cd native; python3 -c {ask}; ./embedding") == "42\n42\n42"
+
+
+RACE = """
+#include <pthread.h>
+int x;
+void *f(void *a) { x++; return a; }
+int main(void) { pthread_t t; pthread_create(&t, 0, f, 0); x++; pthread_join(t, 0); return 0; }
+"""
+WRONG = (
+    ("address", "int main(int n, char **v) { char b[4]; b[n + 3] = 1; return b[n]; }", "stack-buffer-overflow"),
+    ("undefined", "int main(int n, char **v) { return (2147483647 + n) & 1; }", "signed integer overflow"),
+    ("leak", "#include <stdlib.h>\nint main(void) { return malloc(9) == 0; }", "detected memory leaks"),
+    ("thread", RACE, "data race"),
+)
+
+
+async def test_sanitizers_run(node: Node, developer: Address) -> None:
+    for kind, source, word in WRONG:
+        make = f"printf %s {shlex.quote(source)} > wrong.c; cc -g -O0 -fsanitize={kind} -o wrong wrong.c"
+        assert word in node.ssh(developer, f"{make} && ./wrong 2>&1; true"), kind
+
+
+async def test_manuals_of_what_is_installed_are_there(node: Node, developer: Address) -> None:
+    for page in ("git", "git-rebase", "ls", "2 open", "3 printf", "bash", "curl"):
+        assert len(both_ways(node, developer, f"man {page} | head -n 40").splitlines()) > 20, page
+    assert "GIT-REBASE(1)" in both_ways(node, developer, "git help rebase | head -n 1")
+
+
+async def test_terminals_of_today_are_known(node: Node, address: Address) -> None:
+    names = ("alacritty", "foot", "wezterm", "xterm-ghostty", "xterm-kitty", "tmux-256color", "screen", "vt100")
+    for name in names:
+        colours, cleared = node.ssh(address, f"TERM={name} tput colors; TERM={name} tput clear | wc -c").split()
+        assert (int(colours) >= 256, int(cleared) > 0) == (name not in {"screen", "vt100"}, True), name
+
+
+TAB = """
+import os, pty, select, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execlp("bash", "-bash", "-i")
+os.write(terminal, sys.argv[1].encode() + b"\\t")
+said = b""
+while sys.argv[2].encode() not in said and select.select([terminal], [], [], 10)[0]:
+    said += os.read(terminal, 4096)
+print(sys.argv[2].encode() in said)
+"""
+
+
+async def test_tab_completes_commands_of_git(node: Node, developer: Address) -> None:
+    asked = f"python3 -c {shlex.quote(TAB)} 'git chec' 'git checkout'"
+    assert node.ssh(developer, asked) == "True"

@@ -9,6 +9,7 @@
     "gnumake"
     "jq"
     "nano"
+    "pkg-config"
     "python3"
     "python3Packages.pip"
     "ripgrep"

@@ -8,6 +8,8 @@ for name in python python3; do
 done
 ln -s "$python/lib/python3.11" "$out/lib/python3.11"
 ln -s "$python/share" "$out/share"
+ln -s "$python/include" "$out/include"
+ln -s "$python/lib/$triplet" "$out/lib/$triplet"
 for library in $libraries; do
   for entry in "$library"/lib/python3/dist-packages/*; do
     if [ -e "$entry" ]; then
@@ -20,5 +22,9 @@ for library in $libraries; do
       chmod +x "$out/bin/${program##*/}"
     fi
   done
+done
+# Everything else that the interpreter brings: pydoc, python3-config.
+for program in "$python"/bin/*; do
+  [ -e "$out/bin/${program##*/}" ] || ln -s "$program" "$out/bin/"
 done
 check_tree "$out"

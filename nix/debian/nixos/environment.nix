@@ -18,6 +18,17 @@ let
       lib.filterAttrs (_: value: value != null) variables
     )
   );
+  # Terminals of today: Debian's entries, and what newer ones than Debian knows call themselves.
+  terminfo = pkgs.runCommand "terminfo" { } ''
+    mkdir $out
+    for tree in ${debian.ncurses-base}/lib ${debian.ncurses-term}/share ${debian.kitty-terminfo}/share ${debian.foot-terminfo}/share; do
+      ${pkgs.coreutils}/bin/cp -r --no-preserve=mode --remove-destination $tree/terminfo/. $out/
+    done
+    printf '%s\n' \
+      'xterm-ghostty|ghostty|Ghostty, Tc, use=xterm-256color,' \
+      'wezterm|WezTerm, Tc, use=xterm-256color,' > terminals
+    TERMINFO_DIRS=$out ${pkgs.ncurses}/bin/tic -x -o $out terminals
+  '';
   aliases = lib.concatLines (
     lib.mapAttrsToList (name: value: "alias -- ${name}=${lib.escapeShellArg value}") (
       lib.filterAttrs (_: value: value != null) (cfg.shellAliases // config.programs.bash.shellAliases)
@@ -156,6 +167,7 @@ in
       SSL_CERT_FILE = "/etc/ssl/certs/ca-certificates.crt";
       NODE_EXTRA_CA_CERTS = "/etc/ssl/certs/ca-certificates.crt";
       TZDIR = "/etc/zoneinfo";
+      XDG_DATA_DIRS = "/run/current-system/sw/share:/usr/local/share:/usr/share";
     };
 
     environment.etc = {
@@ -190,6 +202,12 @@ in
         HISTCONTROL=ignoredups HISTSIZE=10000
         ${config.programs.bash.promptInit}
         ${aliases}
+        # Completions are read when one is first asked for: reading them takes as long as starting the shell.
+        _load_completions() {
+          . ${pkgs.bash-completion}/share/bash-completion/bash_completion
+          _completion_loader "$@"
+        }
+        complete -D -F _load_completions
         ${cfg.interactiveShellInit}
         ${config.programs.bash.interactiveShellInit}
       '';
@@ -217,7 +235,7 @@ in
         MANPATH_MAP /run/current-system/sw/bin /run/current-system/sw/share/man
         MANDB_MAP /run/current-system/sw/share/man /var/cache/man
       '';
-      "terminfo".source = "${debian.ncurses-base}/lib/terminfo";
+      "terminfo".source = terminfo;
       "ssl/certs/ca-certificates.crt".source = "${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt";
       "ssl/certs/ca-bundle.crt".source = "${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt";
     };

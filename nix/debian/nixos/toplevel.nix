@@ -76,6 +76,7 @@ let
         "libexpat1"
         "libffi8"
         "liblzma5"
+        "libncurses6"
         "libncursesw6"
         "libreadline8"
         "libsqlite3-0"

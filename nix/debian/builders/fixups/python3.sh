@@ -14,3 +14,14 @@ for dependency in $dependencies; do
 done
 # The store cannot be changed, so there is nothing to protect from pip: it installs into the home directory.
 rm -f "$out/lib/python3.11/EXTERNALLY-MANAGED"
+# Headers and pkg-config files for extensions and for programs that embed Python; the static library takes 30 MB.
+rm -f "$out"/lib/python3.11/config-*/*.a "$out/lib/$triplet"/libpython3.11*.a
+cp "$out/include/$triplet/python3.11/pyconfig.h" "$out/include/python3.11/pyconfig.h"
+rm -rf "${out:?}/include/$triplet"
+sed -i "s,/usr,$out," "$out/lib/$triplet/pkgconfig"/python-3.11*.pc
+sed -i "s,'/usr/\(include\|lib\),'$out/\1,g; s, /usr/\(include\|lib\), $out/\1,g" "$out"/lib/python3.11/_sysconfigdata_*.py
+rm -f "$out/bin/python3.11-config"
+sed "s,^prefix_real=.*,prefix_real=$out,; s,-L\$libdir,-L\$libdir -Wl\,-rpath\,\$libdir,g" \
+  "$out/bin/$triplet-python3.11-config" > "$out/bin/python3.11-config"
+chmod +x "$out/bin/python3.11-config"
+ln -sfn python3.11-config "$out/bin/python3-config"
