@@ -80,17 +80,17 @@ def prepare(steps: Callable[[], Sequence[Step]]) -> None:
             sys.exit(f"dev: {failed}")
 
 
-def set_up(packages: dict[str, str], package_set: str) -> None:
-    """Bring this machine to where the service and its tests can run."""
+def set_up(packages: dict[str, str], package_set: str, *, everything: bool = True) -> None:
+    """Bring this machine to where the service and its tests can run; the service alone without ``everything``."""
     if os.geteuid() != 0:
         sys.exit("dev: the node makes containers and volumes and so needs root: sudo python3 dev.py …")
-    prepare(lambda: all_steps(packages, package_set))
+    prepare(lambda: all_steps(packages, package_set, everything=everything))
 
 
 def run(options: argparse.Namespace) -> None:
     """Start the node and the control plane; replaces this process."""
     package_set = options.package_set or os.environ.get("NIXWS_PACKAGE_SET", "auto")
-    set_up(RUN_PACKAGES, package_set)
+    set_up(RUN_PACKAGES, package_set, everything=False)
     argv = [str(NIXWS), "--data", str(options.data), "up", "--package-set", package_set]
     argv += ["--host", options.host] if options.host else []
     argv += ["--port", str(options.port)] if options.port is not None else []
@@ -141,7 +141,7 @@ def bench(options: argparse.Namespace) -> None:
 
 def wheel(options: argparse.Namespace) -> None:
     """Build the wheel, with the browser UI and the Nix files inside."""
-    prepare(lambda: [*environment_steps(), *ui_steps()])
+    prepare(lambda: [*environment_steps(everything=False), *ui_steps()])
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet"]
     sh(*pip, "--no-build-isolation", "--no-deps", "--wheel-dir", options.out, ROOT)
     print(next(options.out.glob("nixos_workspaces-*.whl")))

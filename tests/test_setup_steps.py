@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from installed_wheel import run_time_packages
 from isolated_apt import mirrors
 from setup import machine
 from setup.steps import Read, Step, StepFailed, Task, run_steps, verbatim
@@ -87,12 +88,18 @@ def test_progress_is_read_from_the_output_of_pip_apt_and_npm() -> None:
     assert npm("npm http fetch GET 200 mirror/vite/-/vite-8.tgz 10ms\n") == "1 of at most 9 packages fetched"
 
 
-def test_the_part_of_the_lock_that_pins_one_package() -> None:
-    wanted = "a-b==2 \\\n    --hash=sha256:02 \\\n    --hash=sha256:03\n"
-    lock = f"a==1 \\\n    --hash=sha256:01\n    # via x\n{wanted}    # via y\n"
-    assert machine.locked(lock, "a-b") == wanted
-    with pytest.raises(StepFailed, match="does not pin c"):
-        machine.locked(lock, "c")
+def test_the_packages_of_the_lock_and_what_pins_them() -> None:
+    a = "a==1 \\\n    --hash=sha256:01\n    # via x\n"
+    b = "a-b==2 ; sys_platform == 'linux' \\\n    --hash=sha256:02 \\\n    --hash=sha256:03\n    # via\n    #   x\n"
+    assert machine.pinned(f"# a remark\n{a}{b}") == {"a": a, "a-b": b}
+
+
+def test_the_service_alone_is_installed_with_what_it_needs_of_the_lock() -> None:
+    """As the lock says it, and as the metadata of what is installed here says it."""
+    found = set(machine.needed((ROOT / "requirements.lock").read_text()))
+    here = {str(name) for name in run_time_packages()}
+    assert here <= found
+    assert found & {"pytest", "mypy", "ruff", "playwright", "hypothesis", machine.NODE_PACKAGE} == set()
 
 
 def test_only_the_standard_library_is_asked_of_the_systems_python() -> None:
