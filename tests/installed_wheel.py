@@ -51,3 +51,9 @@ def install(wheel: Path, directory: Path) -> Path:
     pip = [str(executables / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     subprocess.run([*pip, "--require-hashes", "-r", lock], check=True, cwd=directory)
     return executables
+
+
+def reinstall(wheel: Path, executables: Path) -> None:
+    """Install a wheel over the one that is there, as an upgrade does."""
+    pip = [str(executables / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    subprocess.run([*pip, "--no-deps", "--force-reinstall", wheel], check=True, cwd=executables)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from installed_wheel import ROOT, build, install
+from installed_wheel import ROOT, build, install, reinstall
 from system.service import Service, free_port
 
 pytestmark = pytest.mark.system
@@ -66,6 +66,13 @@ def test_nixws_up_alone_makes_a_workspace(wheel: Path, directory: Path) -> None:
         try:
             assert service.ssh(made, "systemctl is-system-running; hostname").split() == ["running", "from-wheel"]
             assert str(ROOT) not in Path(f"/proc/{service.pid_of('serve')}/maps").read_text()
+            booted = service.ssh(made, "stat -c %Y /proc/1; systemctl show -P UserspaceTimestampMonotonic")
+            service.stop()
+            reinstall(wheel, program.parent)
+            service.start()
+            assert service.show(made["id"])["status"] == "running"
+            again = service.ssh(made, "stat -c %Y /proc/1; systemctl show -P UserspaceTimestampMonotonic")
+            assert again == booted, "an upgrade lets workspaces run on"
         finally:
             service.delete(made["id"])
     finally:
