@@ -169,7 +169,6 @@ def test_the_documented_layers_are_the_enforced_ones() -> None:
 def test_only_the_client_reaches_into_the_node() -> None:
     allowed = {
         "nixos_workspaces.runtimes.local",
-        "nixos_workspaces.cli.operate.node",
         "nixos_workspaces.cli.operate.confine",
     }
     modules = {module_name(path) for path in FILES}

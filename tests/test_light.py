@@ -6,6 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from nixos_workspaces.cli.operate.node import node_argv
+from nixos_workspaces.node.__main__ import NIX_DAEMON, config_of
+from nixos_workspaces.node.daemon import NodeConfig
+from nixos_workspaces.settings import Settings
+
 SERVER = {"aiosqlite", "alembic", "asyncssh", "cryptography", "fastapi", "pyroute2", "sqlalchemy", "uvicorn", "uvloop"}
 """Libraries of the service: a client that loads one of them carries the server about."""
 CLIENT = {"httpx2", "pydantic", "websockets"}
@@ -13,6 +18,8 @@ CLIENT = {"httpx2", "pydantic", "websockets"}
 OURS = {"cli", "client", "errors", "model", "schemas", "settings"}
 """Packages of ours that a verb of the client may load."""
 HELP_SECONDS = 0.4
+NODE = {"nixos_workspaces", "pyroute2", "typing_extensions"}
+"""What the node may load besides the standard library: the only process that runs as root holds its own world."""
 
 TELLS = """
 import json, sys
@@ -76,6 +83,34 @@ def test_the_verbs_of_the_client_load_no_part_of_the_server() -> None:
     libraries, ours = loaded(RUNS.format(words=words, unavailable=6))
     assert libraries & SERVER == set()
     assert ours - OURS == set()
+
+
+def test_the_node_loads_its_own_world_only() -> None:
+    libraries, ours = loaded("import nixos_workspaces.node.__main__")
+    foreign = {name for name in libraries - set(sys.stdlib_module_names) - NODE if not name.startswith("_")}
+    assert foreign == set()
+    assert ours - {"errors", "model", "node", "process"} == set()
+
+
+def test_the_verb_node_hands_every_setting_to_the_nodes_own_process() -> None:
+    settings = Settings(data=Path("/d"), network="10.9.0.0/24", id_base=7, boot_timeout=1.5)
+    argv = node_argv(settings, [5, 6])
+    environment = {NIX_DAEMON: '["env", "-i", "nix-daemon"]', "LANG": "C"}
+    assert argv[1:4] == ["-P", "-m", "nixos_workspaces.node"]
+    assert config_of(argv[4:], environment) == NodeConfig(
+        Path("/d"), "10.9.0.0/24", 7, 1.5, (5, 6), nix_daemon=("env", "-i", "nix-daemon")
+    )
+    assert environment == {"LANG": "C"}
+
+
+def test_the_verb_node_ends_with_the_words_and_the_code_of_the_nodes_own_process(tmp_path: Path) -> None:
+    """The address of a proxy may hold a password: it is in no argument."""
+    environment = {**os.environ, "NIXWS_NETWORK": "none", "HTTPS_PROXY": "http://user:secret@proxy"}
+    words = [sys.executable, "-m", "nixos_workspaces.cli.main", "--data", str(tmp_path), "node"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == (2 if os.geteuid() == 0 else 4)
+    assert done.stderr.splitlines()[-1].startswith("nixws: ")
+    assert "secret" not in done.stderr
 
 
 def test_help_takes_little_time() -> None:

@@ -93,3 +93,20 @@ class RuntimeFailed(WorkspacesError):
     """The runtime could not perform a step on a workspace."""
 
     default_code = "runtime_failed"
+
+
+EXIT_CODES: tuple[tuple[type[WorkspacesError], int], ...] = (
+    (InvalidInput, 2),
+    (NotFound, 3),
+    (Unauthenticated, 4),
+    (Forbidden, 4),
+    (Conflict, 5),
+    (Unavailable, 6),
+    (WorkspacesError, 1),
+)
+"""What a process of ours ends with: 0 is success, 1 any other failure, 130 an interruption."""
+
+
+def exit_code(error: WorkspacesError) -> int:
+    """Return the exit code of a process that ends because of ``error``."""
+    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))

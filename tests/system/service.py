@@ -119,7 +119,8 @@ class Service:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for child in map(int, children):
             words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-            if verb.encode() in words:
+            # The node replaces the verb that starts it.
+            if {verb.encode(), f"nixos_workspaces.{verb}".encode()} & set(words):
                 return child
         message = f"no {verb} below {pid}"
         raise AssertionError(message)

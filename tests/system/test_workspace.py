@@ -262,6 +262,23 @@ def test_workspaces_outlive_the_control_plane_and_the_node(service: Service, wor
     resize(service, workspace, cpu=1)
 
 
+def test_both_processes_stay_small_beside_a_running_workspace(service: Service, workspace: JSON) -> None:
+    service.stop()
+    service.start()
+    again = service.reaches(workspace["id"], "running")
+    assert service.ssh(again, "echo in") == "in"
+    service.api("GET", "/workspaces", 200)
+    assert resident_mib(service.pid_of("node")) <= 45
+    assert resident_mib(service.pid_of("serve")) <= 110
+    libraries = Path(f"/proc/{service.pid_of('node')}/maps").read_text()
+    assert [name for name in ("pydantic_core", "sqlalchemy", "cryptography", "uvloop") if name in libraries] == []
+
+
+def resident_mib(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
 def new_pid(service: Service, verb: str, old: int) -> bool:
     """Tell whether another process serves as ``verb`` now."""
     try:

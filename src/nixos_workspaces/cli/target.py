@@ -16,15 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nixos_workspaces.errors import (
-    Conflict,
-    Forbidden,
-    InvalidInput,
-    NotFound,
-    Unauthenticated,
-    Unavailable,
-    WorkspacesError,
-)
+from nixos_workspaces.errors import Unauthenticated, WorkspacesError, exit_code
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,17 +25,6 @@ if TYPE_CHECKING:
 
 CLI_FILE = "cli.json"
 DEFAULT_URL = "http://127.0.0.1:5000"
-
-EXIT_CODES: tuple[tuple[type[WorkspacesError], int], ...] = (
-    (InvalidInput, 2),
-    (NotFound, 3),
-    (Unauthenticated, 4),
-    (Forbidden, 4),
-    (Conflict, 5),
-    (Unavailable, 6),
-    (WorkspacesError, 1),
-)
-"""0 is success, 1 any other failure, 130 an interruption."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +119,7 @@ def fail(error: WorkspacesError, *, as_json: bool) -> int:
         from rich.markup import escape
 
         err().print(f"[bold red]nixws:[/] {escape(printable(error.message))}")
-    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+    return exit_code(error)
 
 
 def printable(text: str) -> str:

@@ -74,10 +74,10 @@ def node(
     ] = None,
 ) -> None:
     """Run the node: the root daemon that makes containers, volumes and networks on this machine."""
-    from nixos_workspaces.cli.operate.node import run_node
+    from nixos_workspaces.cli.operate.node import become_node
 
     _log_to_stderr()
-    run_node(load({"data": target_of(context).data}), allow_user or [])
+    become_node(load({"data": target_of(context).data}), allow_user or [])
 
 
 def _settings(
