@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,11 +29,15 @@ resources = st.builds(
     memory_bytes=st.integers(32 * MIB, 1 << 44),
     storage_bytes=st.integers(32 * MIB, 1 << 44),
 )
-GROUND = HostContext(Path("/run/store"), {"defaultAction": "SCMP_ACT_ERRNO"}, 4096, limits_swap=True)
+SEEN = (Path("/sys/devices/system/cpu"),)
+GROUND = HostContext(
+    Path("/run/store"), {"defaultAction": "SCMP_ACT_ERRNO"}, 4096, limits_swap=True, weighs_io=True, system=SEEN
+)
 
 
 def container(wanted: Resources) -> Container:
-    return Container("ws-1", "demo", 3, "/nix/store/x-system", wanted, 1_000_000, Path("/run/root"), "/nixws-a/ws-1")
+    paths = (Path("/run/root"), Path("/run/devices"))
+    return Container("ws-1", "demo", 3, "/nix/store/x-system", wanted, 1_000_000, *paths, "/nixws-a/ws-1")
 
 
 @given(resources)
@@ -48,9 +54,16 @@ def test_no_configuration_grants_more_than_another(wanted: Resources) -> None:
     assert all("path" not in space for space in linux["namespaces"])
     assert linux["uidMappings"] == linux["gidMappings"] == [{"containerID": 0, "hostID": 1_000_000, "size": 65536}]
     binds = [mount for mount in config["mounts"] if mount["type"] == "bind"]
-    assert [(bind["source"], bind["destination"]) for bind in binds] == [("/run/store", "/nix/store")]
-    assert {"ro", "nosuid", "nodev"} <= set(binds[0]["options"])
+    assert [(bind["source"], bind["destination"]) for bind in binds] == [
+        ("/run/devices", "/dev"),
+        *((str(path), str(path)) for path in SEEN),
+        ("/run/store", "/nix/store"),
+    ]
+    assert all({"ro", "nosuid", "nodev"} <= set(bind["options"]) for bind in binds[1:])
+    # The kernel lets the workspace's root mount another sysfs only where there is one.
+    assert "sysfs" not in {mount["type"] for mount in config["mounts"]}
     assert linux["seccomp"] == GROUND.seccomp
+    assert process["oomScoreAdj"] > 0
 
 
 @given(resources)
@@ -68,11 +81,13 @@ def test_files_in_memory_take_at_most_half_of_it(wanted: Resources) -> None:
 
 @given(resources, st.booleans())
 def test_limits_follow_what_was_asked_for(wanted: Resources, swap: bool) -> None:  # noqa: FBT001 - Hypothesis gives it
-    found = limits(wanted, swap=swap)
+    found = limits(wanted, replace(GROUND, limits_swap=swap, weighs_io=swap))
     assert found["memory"] == {"limit": wanted.memory_bytes} | ({"swap": wanted.memory_bytes} if swap else {})
     assert found["cpu"]["quota"] / found["cpu"]["period"] == pytest.approx(wanted.cpu, abs=1e-5)
     assert 2 <= found["cpu"]["shares"] <= 262_144
     assert 512 <= found["pids"]["limit"] <= 32_768
+    assert ("blockIO" in found) is swap
+    assert not swap or 10 <= found["blockIO"]["weight"] <= 1000
 
 
 PROFILE = {
@@ -98,7 +113,8 @@ PROFILE = {
 
 def test_a_seccomp_profile_keeps_what_applies_here() -> None:
     found = seccomp_profile(PROFILE, "x86_64", (6, 1))
-    assert [rule["names"] for rule in found["syscalls"]] == [["read"], ["bpf"], ["old"], ["clone"]]
+    names = [rule["names"] for rule in found["syscalls"] if not rule["names"][0].startswith("socket")]
+    assert names == [["read"], ["bpf"], ["old"], ["clone"]]
     assert found["syscalls"][3]["args"] == [{"index": 0, "value": 1, "valueTwo": 2, "op": "SCMP_CMP_EQ"}]
     assert found["architectures"] == ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"]
     assert found["defaultErrnoRet"] == 38
@@ -113,4 +129,39 @@ def test_the_profile_of_this_distribution_refuses_what_it_should() -> None:
     }
     assert {"read", "openat2", "mount", "clone3", "unshare"} <= allowed
     assert not {"kexec_load", "init_module", "finit_module", "delete_module"} & allowed
+    # These make sockets, or run other calls, past every rule about arguments.
+    assert not {"socket", "socketpair", "socketcall", "io_uring_setup"} & allowed
     assert all(re.fullmatch(r"\w+", name) for name in allowed)
+
+
+def decided(syscall: str, *arguments: int) -> set[tuple[str, int | None]]:
+    """Return what the rules of this distribution's profile and ours say to a call, one entry each."""
+    holds = {
+        "SCMP_CMP_EQ": lambda given, wanted: given == wanted,
+        "SCMP_CMP_NE": lambda given, wanted: given != wanted,
+        "SCMP_CMP_GT": lambda given, wanted: given > wanted,
+    }
+    found: set[tuple[str, int | None]] = set()
+    for rule in load_seccomp()["syscalls"]:
+        compared: list[dict[str, Any]] = rule.get("args") or []
+        if syscall in rule["names"] and all(
+            holds[one["op"]](arguments[one["index"]], one["value"]) for one in compared
+        ):
+            found.add((rule["action"], rule.get("errnoRet")))
+    return found
+
+
+@given(st.one_of(st.integers(0, 64), st.integers(0, (1 << 64) - 1)), st.integers(0, 20))
+def test_sockets_of_four_families_only(family: int, protocol: int) -> None:
+    refused = {("SCMP_ACT_ERRNO", 97)}
+    wanted = {("SCMP_ACT_ALLOW", None)} if family in {1, 2, 10, 16} else refused
+    if (family, protocol) == (16, 9):
+        wanted = {("SCMP_ACT_ERRNO", 22)}
+    assert decided("socket", family, 1, protocol) == wanted
+    assert decided("socketpair", family, 1, protocol) == ({("SCMP_ACT_ALLOW", None)} if family == 1 else refused)
+
+
+def test_the_old_call_for_sockets_is_refused_whatever_its_arguments() -> None:
+    """A rule with arguments, or none at all, would let libseccomp derive a permission of every family on x86."""
+    rules = [rule for rule in load_seccomp()["syscalls"] if "socketcall" in rule["names"]]
+    assert rules == [{"names": ["socketcall"], "action": "SCMP_ACT_ERRNO", "errnoRet": 97}]

@@ -60,6 +60,8 @@ class Observed:
     """Processes that were killed since the last boot because the memory limit was reached."""
     exit_reason: str = ""
     """Why the machine is stopped although nobody asked for it; empty otherwise."""
+    quarantine: str = ""
+    """Why the engine leaves the machine alone, which it could not take up or clear away; empty otherwise."""
     encryption: str = ""
     """The encryption of the volume that is in force: ``fscrypt``, ``luks2`` or ``gocryptfs``."""
 

@@ -19,7 +19,7 @@ from nixos_workspaces.node.home import Home, furnish, take
 from nixos_workspaces.node.kernel import fscrypt
 from nixos_workspaces.node.kernel.cgroups import hierarchies
 from nixos_workspaces.node.kernel.namespaces import enter_mount_namespace, leave_mount_namespace
-from nixos_workspaces.node.machines.bundle import MOST_OPEN_FILES, HostContext
+from nixos_workspaces.node.machines.bundle import MOST_OPEN_FILES, HostContext, system_parts
 from nixos_workspaces.node.machines.containers import Engine, find_engine, load_seccomp
 from nixos_workspaces.node.machines.machines import NodeContext
 from nixos_workspaces.node.machines.network import Network
@@ -90,7 +90,15 @@ def _context(config: NodeConfig, home: Home) -> NodeContext:
         engine=Engine(find_engine(config.engine, hybrid=cgroups.hybrid), home.engine),
         network=Network(config.network, home.tag),
         cgroups=cgroups,
-        host=HostContext(home.store, load_seccomp(), open_files, cgroups.limits_swap),
+        host=HostContext(
+            home.store,
+            load_seccomp(),
+            open_files,
+            cgroups.limits_swap,
+            weighs_io=cgroups.weighs_io,
+            cgroup="cgroup2" if cgroups.hybrid else "cgroup",
+            system=system_parts(),
+        ),
         id_base=config.id_base,
         boot_timeout=config.boot_timeout,
         leaving=threading.Event(),

@@ -132,6 +132,7 @@ def observed_to_wire(seen: Observed) -> dict[str, Any]:
         "started_at": seen.started_at.isoformat() if seen.started_at else None,
         "oom_kills": seen.oom_kills,
         "exit_reason": seen.exit_reason,
+        "quarantine": seen.quarantine,
         "encryption": seen.encryption,
     }
 
@@ -149,6 +150,7 @@ def observed_from_wire(value: Mapping[str, Any]) -> Observed:
         started_at=datetime.fromisoformat(value["started_at"]) if value["started_at"] else None,
         oom_kills=value["oom_kills"],
         exit_reason=value["exit_reason"],
+        quarantine=value["quarantine"],
         encryption=value["encryption"],
     )
 

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from nixos_workspaces.errors import RuntimeFailed
+from nixos_workspaces.node.kernel.group_trees import Removal, remove_tree
 
+MOST_DEPTH, MOST_DESCENDANTS = 64, 4096
+"""What a workspace may make of groups below its own, where the kernel can limit it: in hierarchies of version 2."""
 _FREEZE_SECONDS = 5.0
-_REMOVE_SECONDS = 5.0
+_STUCK_SECONDS = 5.0
+_REMOVE_SECONDS = 60.0
+_WEIGHING = ("blkio.weight", "blkio.bfq.io_service_bytes")
+_WEIGHED = ("io.weight", "io.bfq.weight")
 _DELEGATED = ("", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "tasks", "cgroup.clone_children")
 
 
@@ -41,6 +45,14 @@ class Hierarchies:
         if "memory" in self.controllers:
             return (self.controllers["memory"] / "memory.memsw.limit_in_bytes").exists()
         return Path("/proc/swaps").exists()
+
+    @property
+    def weighs_io(self) -> bool:
+        """Whether groups can have weights for input and output to disks."""
+        if self.controllers:
+            blkio = self.controllers.get("blkio")
+            return blkio is not None and any((blkio / name).exists() for name in _WEIGHING)
+        return self.unified is not None and any(any(self.unified.glob(f"*/{name}")) for name in _WEIGHED)
 
     def roots(self) -> list[Path]:
         """Return the root of every hierarchy, each once."""
@@ -94,11 +106,14 @@ class ControlGroup:
         self._open: dict[str, int] = {}
 
     def hand_over(self, owner: int) -> None:
-        """Let a user id (and group id) manage the group's inside, which a system manager in it needs."""
-        version1 = self._machine.controllers
-        root = version1.get("name=systemd") if version1 else self._machine.unified
+        """Let a user id (and group id) manage the group's inside, which a system manager in it needs.
+
+        That is the hierarchy of version 2 where there is one, because only that bounds the trees made in it.
+        """
+        root = self._machine.unified or self._machine.controllers.get("name=systemd")
         if root is None:
             return
+        self.limit_tree()
         for name in _DELEGATED:
             with contextlib.suppress(FileNotFoundError):
                 os.chown(f"{root}{self._path}/{name}", owner, owner)
@@ -151,15 +166,42 @@ class ControlGroup:
         with contextlib.suppress(OSError):
             file.write_text(thawed)
 
+    def limit_tree(self) -> None:
+        """Bound the groups that may be made below this one; does nothing where the kernel cannot."""
+        if self._machine.unified is None:
+            return
+        for name, most in (("cgroup.max.depth", MOST_DEPTH), ("cgroup.max.descendants", MOST_DESCENDANTS)):
+            with contextlib.suppress(FileNotFoundError):
+                Path(f"{self._machine.unified}{self._path}/{name}").write_text(str(most))
+
+    def crowded(self) -> bool:
+        """Return whether the group has so many processes that it can hardly start another one."""
+        with contextlib.suppress(OSError, ValueError):
+            most = int(self._file("pids", "pids.max").read_text())
+            return self.processes() >= most - max(8, most // 64)
+        return False
+
+    def unthrottle(self) -> None:
+        """Let the group's processes have all CPU time, so that they can end; does nothing when the group has gone."""
+        version1 = bool(self._machine.controllers)
+        file = self._file("cpu", "cpu.cfs_quota_us" if version1 else "cpu.max")
+        with contextlib.suppress(OSError, KeyError):
+            file.write_text("-1" if version1 else "max")
+
     def kill(self) -> None:
-        """Kill every process of the group and remove the group; does nothing when there is none."""
+        """Kill every process of the group and remove the group; does nothing when there is none.
+
+        Raises ``RuntimeFailed`` when that takes longer than a minute, or comes no further for five seconds.
+        """
         self.close()
         self.thaw()
-        deadline = time.monotonic() + _REMOVE_SECONDS
+        began = advanced = time.monotonic()
         for root in self._machine.roots():
-            top = Path(f"{root}{self._path}")
-            while top.is_dir() and not _remove(top):
-                if time.monotonic() > deadline:
+            while (outcome := remove_tree(f"{root}{self._path}", began + _REMOVE_SECONDS)) is not Removal.DONE:
+                now = time.monotonic()
+                if outcome is Removal.ADVANCED:
+                    advanced = now
+                if now > min(advanced + _STUCK_SECONDS, began + _REMOVE_SECONDS):
                     raise RuntimeFailed(f"Processes in {self._path} do not end.", code="processes_left")
                 time.sleep(0.002)
 
@@ -194,21 +236,3 @@ def remove_empty(machine: Hierarchies, path: str) -> None:
     for root in machine.roots():
         with contextlib.suppress(OSError):
             Path(f"{root}{path}").rmdir()
-
-
-def _remove(top: Path) -> bool:
-    """Kill what runs in a group and below, and remove what is empty; returns whether the group is gone."""
-    for directory in _inner_first(top):
-        try:
-            pids = (directory / "cgroup.procs").read_text().split()
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
-            directory.rmdir()
-        except OSError:
-            continue
-    return not top.exists()
-
-
-def _inner_first(top: Path) -> Iterable[Path]:
-    return [Path(path) for path, _, _ in os.walk(top, topdown=False)]

@@ -36,8 +36,23 @@ CAPABILITIES = (
     "CAP_SYS_CHROOT",
 )
 _CAPABILITY_SETS = ("bounding", "effective", "permitted", "inheritable")
-_MASKED = ("/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/scsi", "/sys/firmware")
+_MASKED = (
+    *("/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/scsi"),
+    # Cosmetic: the workspace's root can take these away again.
+    *("/proc/diskstats", "/proc/partitions", "/proc/swaps", "/proc/interrupts", "/proc/sched_debug"),
+)
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sysrq-trigger")
+_SYSTEM = ("devices/system/cpu", "devices/system/node", "kernel/mm/transparent_hugepage")
+"""The parts of ``/sys`` that programs read to fit themselves to the processors; ``/proc/cpuinfo`` tells as much."""
+OOM_SCORE = 500
+"""Where the whole machine runs out of memory, processes of workspaces are killed before its own services."""
+_LEAST_WEIGHT, _WEIGHT_PER_CORE, _MOST_WEIGHT = 10, 50, 1000
+SOCKET_FAMILIES = {"unix": 1, "inet": 2, "inet6": 10}
+_NETLINK, _NETLINK_AUDIT = 16, 9
+_EINVAL, _EAFNOSUPPORT = 22, 97
+_REFUSED_CALLS = frozenset(
+    {"socket", "socketpair", "socketcall", "io_uring_setup", "io_uring_enter", "io_uring_register"}
+)
 _NAMESPACES = ("pid", "network", "ipc", "uts", "mount", "cgroup", "user")
 
 
@@ -52,6 +67,12 @@ class HostContext:
     """The most open files that a process may have; not more than the node itself may."""
     limits_swap: bool
     """Whether the machine can limit swap."""
+    weighs_io: bool = False
+    """Whether the machine can weigh input and output to disks."""
+    cgroup: str = "cgroup"
+    """The file system that shows a container its control groups: ``cgroup`` (as the engine finds it), ``cgroup2``."""
+    system: tuple[Path, ...] = ()
+    """What of this machine's ``/sys`` containers see; ``system_parts`` tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +86,8 @@ class Container:
     resources: Resources
     first_id: int
     rootfs: Path
+    devices: Path
+    """A directory with the container's own device nodes."""
     cgroup: str
     """Path below every cgroup hierarchy's root, with a leading slash."""
 
@@ -85,17 +108,18 @@ def configuration(container: Container, host: HostContext) -> dict[str, Any]:
                 {"type": "RLIMIT_NOFILE", "soft": 1024, "hard": host.open_files},
                 {"type": "RLIMIT_CORE", "soft": 0, "hard": 0},
             ],
+            # sudo and the wrappers of NixOS are setuid programs; what they can reach is bounded by the sets above.
             "noNewPrivileges": False,
+            "oomScoreAdj": OOM_SCORE,
         },
         "root": {"path": str(container.rootfs), "readonly": False},
         "hostname": container.hostname,
-        "mounts": _mounts(container, host.store),
+        "mounts": _mounts(container, host),
         "linux": {
             "namespaces": [{"type": kind} for kind in _NAMESPACES],
             "uidMappings": mapping,
             "gidMappings": mapping,
-            "resources": limits(container.resources, swap=host.limits_swap)
-            | {"devices": [{"allow": False, "access": "rwm"}]},
+            "resources": limits(container.resources, host) | {"devices": [{"allow": False, "access": "rwm"}]},
             "cgroupsPath": container.cgroup,
             "seccomp": dict(host.seccomp),
             "maskedPaths": list(_MASKED),
@@ -108,39 +132,49 @@ def configuration(container: Container, host: HostContext) -> dict[str, Any]:
     }
 
 
-def limits(resources: Resources, *, swap: bool) -> dict[str, Any]:
-    """Return the OCI form of a workspace's limits of memory, CPU and processes."""
-    memory = {"limit": resources.memory_bytes} | ({"swap": resources.memory_bytes} if swap else {})
+def system_parts(root: Path = Path("/sys")) -> tuple[Path, ...]:
+    """Return what of ``/sys`` containers may see and this machine has."""
+    return tuple(root / part for part in _SYSTEM if (root / part).is_dir())
+
+
+def limits(resources: Resources, host: HostContext) -> dict[str, Any]:
+    """Return the OCI form of a workspace's limits of memory, CPU, processes and its share of the disk's time."""
+    memory = {"limit": resources.memory_bytes} | ({"swap": resources.memory_bytes} if host.limits_swap else {})
     processes = min(_MOST_PROCESSES, max(_LEAST_PROCESSES, resources.memory_bytes // _BYTES_PER_PROCESS))
     cpu = {
         "quota": max(1000, round(resources.cpu * CPU_PERIOD)),
         "period": CPU_PERIOD,
         "shares": min(262_144, max(2, round(resources.cpu * 1024))),
     }
-    return {"memory": memory, "cpu": cpu, "pids": {"limit": processes}}
+    weight = min(_MOST_WEIGHT, max(_LEAST_WEIGHT, round(resources.cpu * _WEIGHT_PER_CORE)))
+    disk = {"blockIO": {"weight": weight}} if host.weighs_io else {}
+    return {"memory": memory, "cpu": cpu, "pids": {"limit": processes}} | disk
 
 
-def _mounts(container: Container, store: Path) -> list[dict[str, Any]]:
-    """Return the mounts; what lies in memory may take half of the memory limit in all, lest it kills PID 1."""
+def _mounts(container: Container, host: HostContext) -> list[dict[str, Any]]:
+    """Return the mounts; what lies in memory may take half of the memory limit in all, lest it kills PID 1.
+
+    There is no mount of sysfs: then the kernel refuses one to the workspace's root too, who could undo any mask.
+    """
     memory = container.resources.memory_bytes
     quiet = ["nosuid", "noexec", "nodev"]
     return [
         _mount("/proc", "proc", []),
-        _mount("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=64k"]),
+        _bind("/dev", container.devices, "nosuid", "noexec"),
         _mount("/dev/pts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]),
         _mount("/dev/shm", "tmpfs", ["nosuid", "nodev", "mode=1777", f"size={memory // 8}"]),  # noqa: S108 - inside
         _mount("/dev/mqueue", "mqueue", quiet),
-        _mount("/sys", "sysfs", [*quiet, "ro"]),
-        _mount("/sys/fs/cgroup", "cgroup", [*quiet, "rw"]),
+        _mount("/sys", "tmpfs", [*quiet, "ro", "mode=755", "size=64k"]),
+        *(_bind(str(part), part, "ro", *quiet) for part in host.system),
+        _mount("/sys/fs/cgroup", host.cgroup, [*quiet, "rw"]),
         _mount("/run", "tmpfs", ["nosuid", "nodev", "mode=755", f"size={memory // 8}"]),
         _mount("/tmp", "tmpfs", ["nosuid", "nodev", "mode=1777", f"size={memory // 4}"]),  # noqa: S108 - inside
-        {
-            "destination": "/nix/store",
-            "type": "bind",
-            "source": str(store),
-            "options": ["rbind", "ro", "nosuid", "nodev"],
-        },
+        _bind("/nix/store", host.store, "ro", "nosuid", "nodev"),
     ]
+
+
+def _bind(destination: str, source: Path, *options: str) -> dict[str, Any]:
+    return {"destination": destination, "type": "bind", "source": str(source), "options": ["rbind", *options]}
 
 
 def _mount(destination: str, kind: str, options: list[str]) -> dict[str, Any]:
@@ -148,23 +182,62 @@ def _mount(destination: str, kind: str, options: list[str]) -> dict[str, Any]:
 
 
 def seccomp_profile(profile: Mapping[str, Any], machine: str, kernel: tuple[int, int]) -> dict[str, Any]:
-    """Return the OCI form of a seccomp profile in Docker's form, for our capabilities.
+    """Return the OCI form of a seccomp profile in Docker's form, for our capabilities, with our rule for sockets.
 
     ``machine`` and ``kernel`` are what ``uname`` says; rules for others are left out.
     """
     names = {"x86_64": {"amd64", "x86_64", "x32", "x86"}, "aarch64": {"arm64", "aarch64", "arm"}}[machine]
     granted = set(CAPABILITIES)
-    rules = [rule for rule in profile["syscalls"] if _applies(rule, names, granted, kernel)]
+    rules = [_rule(rule) for rule in profile["syscalls"] if _applies(rule, names, granted, kernel)]
+    kept = [rule | {"names": [name for name in rule["names"] if name not in _REFUSED_CALLS]} for rule in rules]
     native = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}[machine]
     related = [name for row in profile["archMap"] if row["architecture"] == native for name in row["subArchitectures"]]
     converted = {
         "defaultAction": profile["defaultAction"],
         "architectures": [native, *related],
-        "syscalls": [_rule(rule) for rule in rules],
+        "syscalls": [*(rule for rule in kept if rule["names"]), *_socket_rules()],
     }
     if profile.get("defaultErrnoRet") is not None:
         converted["defaultErrnoRet"] = profile["defaultErrnoRet"]
     return converted
+
+
+def _socket_rules() -> list[dict[str, Any]]:
+    """Return what may be made of sockets: the families that workspaces need, and none beside them.
+
+    Others are not kept apart by the network namespace (vsock reaches the hypervisor) or are seldom used parts of the
+    kernel. The old call of 32-bit programs (``socketcall``) hides its arguments in memory; it must be refused by a rule
+    without arguments, or libseccomp derives a permission of every family from the rules of ``socket``.
+    """
+    netlink = _compare(0, _NETLINK)
+    unknown = [family for family in range(_NETLINK) if family not in SOCKET_FAMILIES.values()]
+    refusals = [[_compare(0, family)] for family in unknown]
+    refusals.append([_compare(0, _NETLINK, "SCMP_CMP_GT")])
+    allowed = [[_compare(0, family)] for family in SOCKET_FAMILIES.values()]
+    allowed.append([netlink, _compare(2, _NETLINK_AUDIT, "SCMP_CMP_NE")])
+    pairs = _compare(0, SOCKET_FAMILIES["unix"])
+    others = pairs | {"op": "SCMP_CMP_NE"}
+    return [
+        {"names": ["socketcall"], "action": "SCMP_ACT_ERRNO", "errnoRet": _EAFNOSUPPORT},
+        *({"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": one} for one in allowed),
+        # The kernel's log of audits needs AUDIT_WRITE; libraries take this answer for one that has no log.
+        {
+            "names": ["socket"],
+            "action": "SCMP_ACT_ERRNO",
+            "errnoRet": _EINVAL,
+            "args": [netlink, _compare(2, _NETLINK_AUDIT)],
+        },
+        *(
+            {"names": ["socket"], "action": "SCMP_ACT_ERRNO", "errnoRet": _EAFNOSUPPORT, "args": one}
+            for one in refusals
+        ),
+        {"names": ["socketpair"], "action": "SCMP_ACT_ALLOW", "args": [pairs]},
+        {"names": ["socketpair"], "action": "SCMP_ACT_ERRNO", "errnoRet": _EAFNOSUPPORT, "args": [others]},
+    ]
+
+
+def _compare(index: int, value: int, operator: str = "SCMP_CMP_EQ") -> dict[str, Any]:
+    return {"index": index, "value": value, "op": operator}
 
 
 def _applies(rule: Mapping[str, Any], names: set[str], granted: set[str], kernel: tuple[int, int]) -> bool:

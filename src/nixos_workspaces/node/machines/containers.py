@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from nixos_workspaces.process import CommandFailed, run
 PROFILES = (Path("/usr/share/containers/seccomp.json"), Path("/etc/containers/seccomp.json"))
 _LOG_TAIL = 600
 _PROGRAM_SECONDS = 3.0
+_MOST_OUTPUT = 1 << 16
 
 
 def find_engine(wanted: str | None, *, hybrid: bool) -> Path:
@@ -100,12 +103,21 @@ class Engine:
             raise RuntimeFailed(f"The limits could not be changed: {failed}", code="engine_update") from failed
 
     def output(self, container: str, argv: Sequence[str]) -> str:
-        """Run a program in a container for a few seconds and return what it printed; nothing when it fails."""
+        """Run a program in a container for a few seconds and return the first of what it printed.
+
+        A failure is not told. The program may be any that a workspace's root has put there: what it prints is
+        bounded by the kernel, and whatever it leaves running holds nothing that is waited for.
+        """
         words: list[str | Path] = [self._executable, "--root", self._state, "exec", container, *argv]
+        printed = os.memfd_create("output", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
-            return run(words, timeout=_PROGRAM_SECONDS).stdout.decode(errors="replace")
-        except CommandFailed:
-            return ""
+            os.ftruncate(printed, _MOST_OUTPUT)
+            fcntl.fcntl(printed, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
+            with suppress(CommandFailed):
+                run(words, timeout=_PROGRAM_SECONDS, output=printed)
+            return os.pread(printed, _MOST_OUTPUT, 0).rstrip(b"\0").decode(errors="replace")
+        finally:
+            os.close(printed)
 
     def _run(self, *words: str) -> None:
         try:

@@ -6,9 +6,8 @@ import itertools
 import logging
 import threading
 
-from nixos_workspaces.errors import InsufficientResources, WorkspacesError
+from nixos_workspaces.errors import InsufficientResources
 from nixos_workspaces.node.kernel.cgroups import remove_empty
-from nixos_workspaces.node.machines import records
 from nixos_workspaces.node.machines.machines import Machine, NodeContext
 
 _log = logging.getLogger(__name__)
@@ -27,33 +26,37 @@ class Fleet:
     def adopt(self) -> None:
         """Find every machine, finish or undo what was half made, and make the network fit what runs."""
         home = self._tools.home
-        for place in sorted((home.kept / "machines").iterdir()):
-            record = records.read_machine(place / "machine.json")
-            self._machines[place.name] = Machine(place.name, self._tools, record)
-        leftovers = {place.name for place in home.machines.iterdir()}
-        leftovers |= {*self._tools.engine.known(), *self._tools.cgroups.below(self._tools.group)}
-        for name in leftovers - self._machines.keys():
-            self._machines[name] = Machine(name, self._tools, None)
-        for machine in list(self._machines.values()):
-            try:
-                machine.adopt()
-            except WorkspacesError:
-                _log.exception("%s could not be taken up; its next call tries again", machine.workspace_id)
-            self.forget(machine.workspace_id)
-        self._tools.network.open(self._running())
+        names = {place.name for place in [*(home.kept / "machines").iterdir(), *home.machines.iterdir()]}
+        names |= {*self._tools.engine.known(), *self._tools.cgroups.below(self._tools.group)}
+        for name in sorted(names):
+            machine = self._machines[name] = Machine(name, self._tools, None)
+            machine.adopt()
+            self._refuse_shared_index(machine)
+            self.forget(name)
+        strange = any(machine.quarantine for machine in self.all())
+        self._tools.network.open(self._linked(), keep_others=strange)
+
+    def _refuse_shared_index(self, machine: Machine) -> None:
+        """Put a machine into quarantine whose address and ids are another's, which a damaged record may bring about."""
+        index = machine.record.index if machine.record else None
+        others = [one for one in self.all() if one is not machine and one.record and one.record.index == index]
+        if others and not machine.quarantine:
+            machine.quarantine = f"Its record names the address of {others[0].workspace_id}"
+            _log.error("%s is left alone: %s", machine.workspace_id, machine.quarantine)
 
     def find(self, workspace_id: str) -> Machine:
         """Return a workspace's machine, which may be absent."""
         return self._machines.setdefault(workspace_id, Machine(workspace_id, self._tools, None))
 
     def all(self) -> list[Machine]:
-        """Return every machine that has a volume."""
-        return [machine for machine in list(self._machines.values()) if machine.record is not None]
+        """Return every machine that has a volume, or is in quarantine because that is not known."""
+        machines = list(self._machines.values())
+        return [machine for machine in machines if machine.record is not None or machine.quarantine]
 
     def forget(self, workspace_id: str) -> None:
         """Let go of a machine if it is absent; its index may then be another's."""
         machine = self._machines.get(workspace_id)
-        if machine is not None and machine.record is None:
+        if machine is not None and machine.record is None and not machine.quarantine:
             del self._machines[workspace_id]
             self._claims.pop(workspace_id, None)
 
@@ -61,6 +64,7 @@ class Fleet:
         """Return the least index that no other machine has, and hold it for this one."""
         with self._claiming:
             used = {machine.record.index for machine in self.all() if machine.record} | set(self._claims.values())
+            used |= self._tools.network.linked()
             index = next(number for number in itertools.count() if number not in used)
             if index >= self._tools.network.capacity:
                 message = (
@@ -72,15 +76,16 @@ class Fleet:
 
     def close(self) -> bool:
         """Leave this computer as it was if nothing runs any more; returns whether that is so."""
-        running = self._running()
+        kept = self._linked() or any(machine.quarantine for machine in self.all())
         for machine in self.all():
             if machine.run is not None:
                 machine.run.close()
-        if running:
+        if kept:
             return False
         self._tools.network.close()
         remove_empty(self._tools.cgroups, self._tools.group)
         return True
 
-    def _running(self) -> list[int]:
-        return [machine.record.index for machine in self.all() if machine.record and machine.run]
+    def _linked(self) -> list[int]:
+        """Return the indices of the machines that run or may run."""
+        return [one.record.index for one in self.all() if one.record and (one.run or one.quarantine)]

@@ -7,7 +7,10 @@ is possible at any time.
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
+import os
 import secrets
 import shutil
 import threading
@@ -18,12 +21,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, assert_never
 
-from nixos_workspaces.errors import Conflict, NotFound, RuntimeFailed, Unavailable
+from nixos_workspaces.errors import Conflict, NotFound, RuntimeFailed, Unavailable, WorkspacesError
 from nixos_workspaces.model.machine import MachineSpec, MachineState, Resources
 from nixos_workspaces.node.home import PASSABLE, Home
 from nixos_workspaces.node.kernel.cgroups import ControlGroup, Hierarchies
-from nixos_workspaces.node.kernel.mounts import wait_until_detached
-from nixos_workspaces.node.machines import console, records, volumes
+from nixos_workspaces.node.kernel.mounts import mount_points, wait_until_detached
+from nixos_workspaces.node.machines import console, devices, records, volumes
 from nixos_workspaces.node.machines.bundle import Container, HostContext, configuration, limits
 from nixos_workspaces.node.machines.containers import Engine
 from nixos_workspaces.node.machines.network import Network
@@ -31,7 +34,10 @@ from nixos_workspaces.node.machines.records import MachineRecord, RunRecord, Sta
 from nixos_workspaces.node.machines.runs import Run, wait_for_sshd
 from nixos_workspaces.process import CommandFailed
 
+_log = logging.getLogger(__name__)
 _LOG_TAIL = 1500
+_CROWDED_SECONDS = 0.3
+"""So long a machine may have no room for another process before it is not waited for any more when it is to stop."""
 _JOURNAL = ("/run/current-system/sw/bin/journalctl", "--boot", "--no-pager", "--quiet", "--lines=30", "--output=cat")
 _RELEASE_SECONDS = 10.0
 NOT_RUNNING = "The workspace is not running; start it first."
@@ -68,6 +74,10 @@ class Machine:
         self.given_up = threading.Event()
         """Set by whoever wants a boot that is under way to end."""
         self.run_record: RunRecord | None = None
+        self.quarantine = ""
+        """Why this machine could not be taken up or cleared away, and is left as it is until a call tries again."""
+        self.traffic = (0, 0)
+        """Bytes received and sent, as last seen."""
         self.tools = context
         self._kept = context.home.kept / "machines" / workspace_id
         self.live = context.home.machines / workspace_id
@@ -75,7 +85,29 @@ class Machine:
         """Where what the machine prints is kept."""
 
     def adopt(self) -> None:
-        """Take up what an earlier process of this node left: finish or undo it, or hold on to what runs."""
+        """Take up what an earlier process of this node left; whatever goes wrong concerns this machine only.
+
+        What is half made is undone, what runs is held on to. A machine where that fails is put into quarantine.
+        """
+        try:
+            self._adopt()
+        except Exception as failed:  # noqa: BLE001 - whatever a workspace has made, the others go on
+            _log.exception("%s could not be taken up; its next call tries again", self.workspace_id)
+            self.quarantine = f"The node could not take the machine up: {str(failed) or type(failed).__name__}"
+        else:
+            self.quarantine = ""
+
+    def require_adopted(self) -> None:
+        """Try again to take up a machine that is in quarantine; raises ``RuntimeFailed`` when that fails again."""
+        if self.quarantine:
+            self.adopt()
+        if self.quarantine:
+            message = f"{self.quarantine}. Nothing of it was removed; look at the node's log, mend it, try again."
+            raise RuntimeFailed(message, code="machine_quarantined")
+
+    def _adopt(self) -> None:
+        if self.record is None:
+            self.record = records.read_machine(self._kept / "machine.json")
         record = self.record
         match record.stage if record else None:
             case None | Stage.MAKING | Stage.DELETING:
@@ -90,8 +122,10 @@ class Machine:
         """Make the volume; ``claim`` gives a free index. Does nothing when there is one."""
         if self.record is not None and self.record.stage is Stage.READY:
             return
-        with ExitStack() as undo, _step("create"):
-            undo.callback(self.delete)
+        if self.record is not None:
+            self.delete()
+        with _step("create"), ExitStack() as undo:
+            undo.callback(self._undo_create)
             self._kept.mkdir(mode=0o700, parents=True, exist_ok=True)
             name = f"{secrets.token_hex(12)}.img"
             self._keep(MachineRecord(self.workspace_id, claim(), name, Stage.MAKING, spec.resources))
@@ -103,7 +137,10 @@ class Machine:
             undo.pop_all()
 
     def start(self, spec: MachineSpec) -> None:
-        """Boot the system of ``spec`` and return when sshd answers; returns at once when it runs."""
+        """Boot the order's system and return when sshd answers; returns at once when it runs."""
+        if self.record is not None and self.record.stage is not Stage.READY:
+            message = "The machine was not made or removed to the end. Delete the workspace again, then make it anew."
+            raise RuntimeFailed(message, code="machine_incomplete")
         match self.state():
             case MachineState.ABSENT:
                 raise absent(self.workspace_id)
@@ -142,7 +179,7 @@ class Machine:
             if run.frozen():
                 run.group.freeze(frozen=False)
             if grace > 0:
-                run.shut_down(grace)
+                run.shut_down(grace, _CROWDED_SECONDS)
             self._clear(keep_log=True)
             self._change(expected=False, exit_reason="", oom_kills=0)
 
@@ -166,11 +203,21 @@ class Machine:
                 self._change(stage=Stage.DELETING)
             self._clear()
             if self.record is not None and self._image.exists():
-                wait_until_detached(self._image, _RELEASE_SECONDS)
+                if not wait_until_detached(self._image, _RELEASE_SECONDS):
+                    raise RuntimeFailed("The volume is still in use; delete again in a minute.", code="volume_busy")
                 self._image.unlink()
-            shutil.rmtree(self.live, ignore_errors=True)
-            shutil.rmtree(self._kept, ignore_errors=True)
+            for directory in (self.live, self._kept):  # the record goes last, and only when all else has gone
+                _remove_directory(directory)
             self.record = None
+            self.quarantine = ""
+
+    def _undo_create(self) -> None:
+        """Remove what was half made; where that fails, say so as long as it is there."""
+        try:
+            self.delete()
+        except WorkspacesError as failed:
+            self.quarantine = f"The machine could not be made, nor what was made of it be removed: {failed}"
+            raise
 
     def freeze(self, *, frozen: bool) -> None:
         """Freeze or thaw every process; raises ``Conflict`` when there is none, or not all of it has booted."""
@@ -194,7 +241,7 @@ class Machine:
             raise Conflict(message, code="storage_in_use", field="storage")
         with _step("resize"):
             if self.run is not None:
-                self.tools.engine.update(self.workspace_id, limits(resources, swap=self.tools.host.limits_swap))
+                self.tools.engine.update(self.workspace_id, limits(resources, self.tools.host))
             elif more > 0:
                 volumes.grow(self._image, resources.storage_bytes)
             self._change(resources=resources)
@@ -202,7 +249,7 @@ class Machine:
     def state(self) -> MachineState:
         """Return what is there now."""
         record, run, seen = self.record, self.run, self.run_record
-        if record is None or record.stage is not Stage.READY:
+        if not self.quarantine and (record is None or record.stage is Stage.MAKING):
             return MachineState.ABSENT
         if run is None or seen is None or run.ended():
             return MachineState.STOPPED
@@ -213,7 +260,7 @@ class Machine:
     def _boot(self, spec: MachineSpec) -> None:
         record = self.record
         assert record is not None
-        with ExitStack() as undo, _step("boot"):
+        with _step("boot"), ExitStack() as undo:
             undo.callback(self._change, expected=False)
             undo.callback(self._clear, keep_log=True)
             self._clear()
@@ -257,8 +304,10 @@ class Machine:
             resources,
             first_id,
             rootfs,
+            self._devices,
             self._group_path,
         )
+        devices.furnish(self._devices, first_id)
         bundle = self.live / "bundle"
         bundle.mkdir(mode=0o700)
         config = configuration(container, tools.host)
@@ -284,7 +333,8 @@ class Machine:
         if self.record is not None:
             tools.network.detach(self.record.index)
         volumes.detach(self.live)
-        shutil.rmtree(self.live / "bundle", ignore_errors=True)
+        devices.remove(self._devices)
+        _remove_directory(self.live / "bundle")
         self._run_file.unlink(missing_ok=True)
         if not keep_log:
             console.remove(self.console)
@@ -344,6 +394,10 @@ class Machine:
         return self.tools.home.kept / "volumes" / self.record.volume
 
     @property
+    def _devices(self) -> Path:
+        return self.live / "devices"
+
+    @property
     def _run_file(self) -> Path:
         return self.live / "run.json"
 
@@ -355,6 +409,17 @@ class Machine:
 def absent(workspace_id: str) -> NotFound:
     """Return the error for a machine that does not exist."""
     return NotFound(f"There is no machine {workspace_id}; create it first.", code="machine_absent")
+
+
+def _remove_directory(path: Path) -> None:
+    """Remove a directory of the node's with all that is in it; raises ``OSError`` when anything is left.
+
+    A file system that is still mounted below is a reason to stop: it holds what a workspace has made.
+    """
+    if mount_points(path):
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
+    with suppress(FileNotFoundError):
+        shutil.rmtree(path)
 
 
 @contextmanager

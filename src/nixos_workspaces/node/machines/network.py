@@ -61,10 +61,16 @@ class Network:
         """Return the address of the workspace with an index."""
         return str(self._range[_FIRST_HOST + index])
 
-    def open(self, indices: Iterable[int]) -> None:
+    def linked(self) -> set[int]:
+        """Return the indices to which there are links."""
+        names = (path.name.removeprefix(self._prefix) for path in Path("/sys/class/net").glob(f"{self._prefix}*"))
+        return {int(name) for name in names if name.isdecimal()}
+
+    def open(self, indices: Iterable[int], *, keep_others: bool = False) -> None:
         """Make the range safe: rules, routes and gateway, and only the links of the given workspaces.
 
-        Raises ``Conflict`` when something else on this machine uses addresses of the range.
+        With ``keep_others``, links of others stay, and nothing passes them. Raises ``Conflict`` when something else on
+        this machine uses addresses of the range.
         """
         wanted = list(indices)
         with IPRoute() as netlink:
@@ -73,7 +79,7 @@ class Network:
             kept = {self._interface(index) for index in wanted}
             for link in netlink.get_links():
                 name = link.get("ifname") or ""
-                if name.startswith(self._prefix) and name not in kept:
+                if name.startswith(self._prefix) and name not in kept and not keep_others:
                     netlink.link("del", index=link["index"])
             netlink.route("replace", **self._barrier)
             if not netlink.get_addr(address=self._gateway):
@@ -102,6 +108,8 @@ class Network:
             peer = {"ifname": "eth0", "address": inner, "net_ns_fd": inside}
             netlink.link("add", ifname=interface, kind="veth", address=outer, peer=peer)
             link = netlink.link_lookup(ifname=interface)[0]
+            # Both ends know each other; a question for any other address would be answered with this machine's own.
+            netlink.link("set", index=link, arp=False)
             _bring_up(netlink, link)
             netlink.neigh("replace", dst=address, lladdr=inner, ifindex=link, state=_PERMANENT)
             route = {"dst": f"{address}/32", "oif": link, "scope": _SCOPE_LINK, "prefsrc": self._gateway}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 
 from nixos_workspaces.errors import Conflict
 from nixos_workspaces.model.machine import Address, MachineState, Observed, Usage
@@ -16,7 +17,7 @@ def observe(machine: Machine) -> Observed:
     """Return what is there now."""
     state, record, run, seen = machine.state(), machine.record, machine.run, machine.run_record
     if state is MachineState.ABSENT or record is None:
-        return Observed(machine.workspace_id, MachineState.ABSENT)
+        return Observed(machine.workspace_id, state, quarantine=machine.quarantine)
     up = state in {MachineState.RUNNING, MachineState.PAUSED}
     return Observed(
         workspace_id=machine.workspace_id,
@@ -29,6 +30,7 @@ def observe(machine: Machine) -> Observed:
         oom_kills=run.oom_kills() if run and state is not MachineState.STOPPED else record.oom_kills,
         exit_reason=record.exit_reason,
         encryption=volumes.ENCRYPTION,
+        quarantine=machine.quarantine,
     )
 
 
@@ -38,7 +40,9 @@ def figures(machine: Machine) -> Usage:
     assert record is not None
     try:
         cpu, memory, processes = run.figures()
-        received, sent = machine.tools.network.traffic(record.index)
+        with suppress(FileNotFoundError):  # a workspace's root may remove its end of the link, and ours goes with it
+            machine.traffic = machine.tools.network.traffic(record.index)
+        received, sent = machine.traffic
         disk = os.statvfs(machine.live / "rootfs")
     except OSError as gone:
         raise Conflict(NOT_RUNNING, code="not_running") from gone

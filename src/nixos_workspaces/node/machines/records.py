@@ -91,7 +91,10 @@ def write(path: Path, record: MachineRecord | RunRecord) -> None:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        value: dict[str, Any] = json.loads(path.read_text())
+        value = json.loads(path.read_text())
     except FileNotFoundError:
         return None
+    if not isinstance(value, dict):
+        message = f"{path} is not a record of the node's"
+        raise ValueError(message)  # noqa: TRY004 - the file is wrong, not the program
     return value

@@ -27,6 +27,7 @@ _SSHD_ADDRESS = "\0nixws-sshd"
 _HOLDER_PATH = "run/nixws-terminals/holder.sock"
 _SHUTDOWN = signal.SIGRTMIN + 3  # systemd in a container powers off
 _KILL_SECONDS = 15.0
+_LOOK_SECONDS = 0.05
 _BANNER_SECONDS = 5.0
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -61,14 +62,27 @@ class Run:
         poll.register(self._process, select.POLLIN)
         return bool(poll.poll(within * 1000))
 
-    def shut_down(self, grace: float) -> bool:
-        """Ask PID 1 to end and wait; returns whether it did."""
+    def shut_down(self, grace: float, crowded: float) -> bool:
+        """Ask PID 1 to end and wait; returns whether it did.
+
+        A machine that has no room for another process for ``crowded`` seconds is not waited for any longer: what a
+        shutdown starts cannot run in it.
+        """
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._process, _SHUTDOWN)
-        return self.ended(grace)
+        now = time.monotonic()
+        deadline, roomy = now + grace, now
+        while not self.ended(min(max(0.0, deadline - now), _LOOK_SECONDS)):
+            now = time.monotonic()
+            if not self.group.crowded():
+                roomy = now
+            if now >= min(deadline, roomy + crowded):
+                return False
+        return True
 
     def kill(self) -> None:
         """End every process now, and let the kernel forget PID 1."""
+        self.group.unthrottle()  # what has to wait for its share of CPU time dies slowly
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._process, signal.SIGKILL)
         self.group.thaw()  # a frozen process of version 1's groups does not die

@@ -212,7 +212,7 @@ def _own_directory(parent: int, name: str, *, closing: bool = False) -> int:
         except FileNotFoundError:
             pass
         except OSError:
-            os.rename(name, f"{name}.replaced", src_dir_fd=parent, dst_dir_fd=parent)
+            os.rename(name, f"{name}.{os.urandom(4).hex()}", src_dir_fd=parent, dst_dir_fd=parent)
         os.mkdir(name, mode=0o755, dir_fd=parent)
         return open_beneath(parent, name, os.O_RDONLY | os.O_DIRECTORY)
     finally:
@@ -221,7 +221,12 @@ def _own_directory(parent: int, name: str, *, closing: bool = False) -> int:
 
 
 def _replace(directory: int, name: str, mode: int, content: bytes) -> None:
-    """Write a file of host root's (root inside) under a new name, then give it its own."""
+    """Write a file of host root's (root inside) under a new name, then give it its own.
+
+    One that is right already is left alone: a volume that its owner has filled can still be started.
+    """
+    if _is_file(directory, name, mode, content):
+        return
     fresh = f".{name}.new"
     _discard(directory, fresh)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode, dir_fd=directory)
@@ -232,6 +237,22 @@ def _replace(directory: int, name: str, mode: int, content: bytes) -> None:
         os.fsync(descriptor)
     _discard(directory, name, only_directories=True)
     os.rename(fresh, name, src_dir_fd=directory, dst_dir_fd=directory)
+
+
+def _is_file(directory: int, name: str, mode: int, content: bytes) -> bool:
+    """Return whether a name is a file of root's alone with that mode and content."""
+    try:
+        # Not blocking: a pipe in the file's place would wait for a writer.
+        descriptor = open_beneath(directory, name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        status = os.fstat(descriptor)
+        right = (stat.S_IFREG | mode, 0, 0, 1, len(content))
+        found = (status.st_mode, status.st_uid, status.st_gid, status.st_nlink, status.st_size)
+        return found == right and os.read(descriptor, len(content) + 1) == content
+    finally:
+        os.close(descriptor)
 
 
 def _discard(directory: int, name: str, *, only_directories: bool = False) -> None:
