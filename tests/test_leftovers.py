@@ -33,7 +33,7 @@ def found(note: dict[str, Any]) -> list[str]:
     seen += [f"link {line}" for line in output("ip", "-o", "link").splitlines() if f" nx{tag}" in line]
     seen += [f"route {line}" for line in output("ip", "route").splitlines() if note["network"] in line]
     seen += [f"table {line}" for line in output("nft", "list", "tables").splitlines() if f"nixws_{tag}" in line]
-    seen += [f"group {path}" for path in Path("/sys/fs").glob(f"cgroup*/*/nixws-{tag}")]
+    seen += [f"group {path}" for up in ("", "*/") for path in Path("/sys/fs/cgroup").glob(f"{up}nixws-{tag}")]
     seen += [f"mounts {path}" for path in [Path(f"/run/nixws-{tag}")] if path.exists()]
     seen += [f"loop {line}" for line in output("losetup", "--list").splitlines() if f"nixws-{tag}" in line]
     return seen
