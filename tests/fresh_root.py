@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -29,6 +31,8 @@ CACHE = Path(os.environ.get("NIXWS_TEST_CACHE", "/var/cache/nixws/test-roots"))
 PACKAGES = ("python3", "python3-venv", "ca-certificates")
 VERSION = 1
 """Raised when what goes into a root changes, so that older tarballs are made anew."""
+_BUILD_IDS, _BUILD_IDS_OF_ONE = 100_000_000, 1 << 23
+"""Where the user ids of builds begin, far below those of this machine's own Nix, and how many one Nix takes."""
 _REGISTRY_FILES = (
     *("/etc/pip.conf", "/root/.config/pip/pip.conf", "/root/.pip/pip.conf", "/etc/npmrc", "/root/.npmrc"),
     *("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt", "/usr/local/share/ca-certificates"),
@@ -117,6 +121,11 @@ def _configure(root: Path, suite: str) -> list[Path]:
     (root / "etc/apt/sources.list").write_text("\n".join(lines) + "\n")
     transport = subprocess.run(["apt-config", "dump", "Acquire"], check=True, capture_output=True, text=True).stdout
     (root / "etc/apt/apt.conf.d/90transport").write_text(transport)
+    # The user ids of builds: before and after each, Nix kills every process that it sees under the build's id, and a
+    # Nix of this machine sees the processes of the root.
+    site = root / "opt/nixws/nix/etc/site.conf"
+    site.parent.mkdir(parents=True)
+    site.write_text(f"start-id = {_BUILD_IDS + _BUILD_IDS_OF_ONE * random.randrange(80)}\n")
     return sorted(shared)
 
 
@@ -150,7 +159,8 @@ class FreshRoot:
     first: int
     """Its first process, as this machine counts."""
     environment: Mapping[str, str]
-    checkout: str = "/srv/nixos-workspaces"
+    checkout: str
+    """Where the clone lies, in the root; unlike in every other root, for a node names its parts by its data's path."""
 
     def start(self, *command: str, output: Path, **environment: str) -> subprocess.Popen[bytes]:
         """Start a command in the checkout within the root."""
@@ -159,10 +169,9 @@ class FreshRoot:
                 self._words(command, environment), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
 
-    def control_groups(self) -> list[Path]:
-        """Return the control groups of the nodes that have run in the root."""
-        tags = [path.name for path in Path(f"/proc/{self.first}/root/run").glob("nixws-*")]
-        return [group for tag in tags for group in Path("/sys/fs/cgroup").glob(f"*/{tag}")]
+    def node_tags(self) -> list[str]:
+        """Return what the nodes that run in the root name their parts of this machine by."""
+        return [path.name for path in Path(f"/proc/{self.first}/root/run").glob("nixws-*")]
 
     def run(self, *command: str, timeout: float = 120, **environment: str) -> str:
         """Run a command in the checkout within the root and return what it printed; fails if the command does."""
@@ -200,7 +209,8 @@ def fresh_root(suite: str) -> Iterator[FreshRoot]:
         Path(made).chmod(0o755)
         subprocess.run(["tar", "-x", "-C", root, "-f", tarball(suite)], check=True)
         shared = _configure(root, suite)
-        _copy_tree(root / FreshRoot.checkout[1:])
+        checkout = f"/srv/workspaces-{secrets.token_hex(4)}"
+        _copy_tree(root / checkout[1:])
         kept = {name: value for name, value in os.environ.items() if _REGISTRY_VARIABLES.fullmatch(name)}
         kept |= {
             "HOME": "/root",
@@ -230,7 +240,7 @@ def fresh_root(suite: str) -> Iterator[FreshRoot]:
             try:
                 assert outer.stdout is not None
                 assert outer.stdout.readline() == b"ready\n", told.read_text()
-                yield FreshRoot(root, _children(outer.pid)[0], kept)
+                yield FreshRoot(root, _children(outer.pid)[0], kept, checkout)
             finally:
                 for child in _children(outer.pid):
                     os.kill(child, signal.SIGKILL)  # the kernel ends all others of its namespace
@@ -254,3 +264,8 @@ def loop_devices(root: Path) -> list[str]:
             if file.read_text().startswith(f"{root}/"):
                 found.append(file.parent.parent.name)
     return found
+
+
+def control_groups(tags: Sequence[str]) -> list[Path]:
+    """Return the control groups of nodes."""
+    return [group for tag in tags for group in Path("/sys/fs/cgroup").glob(f"*/{tag}")]
