@@ -8,6 +8,7 @@ its control groups and the network: package registries are reached as this machi
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import random
 import re
@@ -33,6 +34,7 @@ VERSION = 1
 """Raised when what goes into a root changes, so that older tarballs are made anew."""
 _BUILD_IDS, _BUILD_IDS_OF_ONE = 100_000_000, 1 << 23
 """Where the user ids of builds begin, far below those of this machine's own Nix, and how many one Nix takes."""
+_PREFIX = "nixws-fresh-"
 _REGISTRY_FILES = (
     *("/etc/pip.conf", "/root/.config/pip/pip.conf", "/root/.pip/pip.conf", "/etc/npmrc", "/root/.npmrc"),
     *("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt", "/usr/local/share/ca-certificates"),
@@ -203,7 +205,8 @@ def interrupt(entered: subprocess.Popen[bytes], seconds: float = 60) -> None:
 @contextlib.contextmanager
 def fresh_root(suite: str) -> Iterator[FreshRoot]:
     """Yield a new root of a Debian suite with a clone of this tree; its processes and mounts end with the context."""
-    with tempfile.TemporaryDirectory(prefix=f"nixws-{suite}-", dir="/var/tmp") as made:
+    remove_left_over()
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir="/var/tmp") as made, _held(Path(made)):
         root = Path(made) / "root"
         root.mkdir(mode=0o755)
         Path(made).chmod(0o755)
@@ -217,16 +220,9 @@ def fresh_root(suite: str) -> Iterator[FreshRoot]:
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "LANG": "C.UTF-8",
         }
-        namespaces = [
-            "unshare",
-            "--mount",
-            "--propagation=private",
-            "--pid",
-            "--uts",
-            "--ipc",
-            "--fork",
-            "--kill-child",
-        ]
+        # Ends with this process, however that ends.
+        namespaces = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--propagation=private", "--pid", "--uts"]
+        namespaces += ["--ipc", "--fork", "--kill-child"]
         told = Path(made) / "entering.log"
         with (
             told.open("wb") as errors,
@@ -246,6 +242,24 @@ def fresh_root(suite: str) -> Iterator[FreshRoot]:
                     os.kill(child, signal.SIGKILL)  # the kernel ends all others of its namespace
                 outer.wait(30)
         _wait_until_released(root)
+
+
+@contextlib.contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """Hold a lock that says that a directory is in use; the kernel drops it with this process."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def remove_left_over() -> None:
+    """Remove the roots of runs that were killed."""
+    for left in Path("/var/tmp").glob(f"{_PREFIX}*"):
+        with contextlib.suppress(BlockingIOError, FileNotFoundError), _held(left):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _wait_until_released(root: Path, seconds: float = 30) -> None:

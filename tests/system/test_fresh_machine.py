@@ -1,16 +1,18 @@
 """A new machine: in a minimal Debian with a clone of this tree, one command leads to a workspace."""
 
+import os
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import httpx2
 import pytest
 from free_network import free_network
-from fresh_root import FreshRoot, control_groups, fresh_root, interrupt, loop_devices
+from fresh_root import FreshRoot, control_groups, fresh_root, interrupt, loop_devices, remove_left_over
 from pyroute2.nftables.main import NFTables
-from system.service import free_port
+from system.service import free_port, until
 
 pytestmark = pytest.mark.system
 _LINK = re.compile(r"^Sign in, once, within an hour: (\S+)$", re.MULTILINE)
@@ -75,3 +77,27 @@ def test_one_command_leads_from_a_minimal_debian_to_a_workspace(tmp_path: Path) 
         assert control_groups(tags) == []
         assert loop_devices(root.path) == []
     assert traces_of_network(network, tags) == []
+
+
+_KILLED_WITHIN = """
+import os, fresh_root
+with fresh_root.fresh_root("bookworm") as root:
+    print(root.path, root.first, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_root_ends_with_the_run_that_made_it_however_that_ends() -> None:
+    tests = Path(__file__).resolve().parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED_WITHIN],
+        env={**os.environ, "PYTHONPATH": str(tests)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    path, first = done.stdout.split()
+    until("its processes have ended", lambda: not Path(f"/proc/{first}").exists(), 60)
+    assert Path(path).exists()
+    remove_left_over()
+    assert not Path(path).exists()
