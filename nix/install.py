@@ -35,7 +35,7 @@ from isolated_apt import AptFailed, IsolatedApt
 
 OLDEST_USABLE = (2, 18)
 LAYOUT = "2"
-"""Raised when what is put into the prefix changes, so that older prefixes are made anew."""
+"""Raised when the contents of the prefix change, so that older prefixes are made anew."""
 TRIPLET = "x86_64-linux-gnu"
 NEEDED_AT_RUN_TIME = ("nix-bin_", "lib", "busybox-static_", "zlib1g_", "patchelf_")
 """Beginnings of the names of the packages that Nix needs to run; the rest of its closure serves the packaging."""
@@ -169,7 +169,7 @@ def _install(prefix: Path, suite: str) -> None:
 
 
 def _unpack(archives: list[Path], root: Path) -> None:
-    """Unpack what Nix needs at run time into one tree whose /bin, /sbin, /lib, /lib64 are links into /usr."""
+    """Unpack Nix's run-time packages into one tree; its /bin, /sbin, /lib, /lib64 are links into /usr."""
     (root / "usr").mkdir(parents=True)
     for name in ("bin", "sbin", "lib", "lib64"):
         (root / "usr" / name).mkdir()

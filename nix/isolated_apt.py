@@ -17,12 +17,12 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 class AptFailed(Exception):
-    """apt refused; the message holds what it said."""
+    """apt refused; the message holds its output."""
 
 
 @dataclass(frozen=True)
 class Mirrors:
-    """Where the machine itself gets Debian from."""
+    """The machine's own Debian mirrors."""
 
     main: str
     security: str | None

@@ -46,7 +46,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Refused:
-    """What a service answered."""
+    """A service's answer."""
 
     status: int
     headers: Mapping[str, str]

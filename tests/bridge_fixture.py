@@ -77,7 +77,7 @@ class Screen:
 
 @dataclass
 class Inside:
-    """What ``Runtime.connect`` and the key store would give."""
+    """Stand-in for ``Runtime.connect`` and the key store."""
 
     sshd: LocalSshd
     holder: Holder

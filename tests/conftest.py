@@ -16,6 +16,6 @@ def toplevel(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def node(toplevel: str) -> Iterator[Node]:
-    """One node for all tests; whoever makes a workspace deletes it."""
+    """One node for all tests; a test that makes a workspace deletes it."""
     with running_node(toplevel) as running:
         yield running

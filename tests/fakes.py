@@ -1,7 +1,7 @@
 """A world without containers and Nix, for tests of what stands above them.
 
 ``World`` is what survives a crash of the control plane: machines, volumes, store. ``FakeRuntime`` and
-``FakeEnvironments`` obey the contracts of the real doors over it; the slow, broken and silent ones derive from them.
+``FakeEnvironments`` obey the contracts of the real parts over it; the slow, broken and silent ones derive from them.
 """
 
 from __future__ import annotations
@@ -353,7 +353,7 @@ class SlowEnvironments(FakeEnvironments):
 def outside(
     runtime: FakeRuntime, environments: FakeEnvironments
 ) -> Callable[[Settings], AbstractAsyncContextManager[Backends]]:
-    """Return how ``open_services`` opens these doors."""
+    """Return how ``open_services`` opens these backends."""
 
     @asynccontextmanager
     async def opened(_settings: Settings) -> AsyncIterator[Backends]:

@@ -1,4 +1,4 @@
-"""What every test of files starts from: a real server, a directory of its own, ``Files`` over them."""
+"""The start of every test of files: a real server, a directory of its own, ``Files`` over them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of ``nixos_workspaces.nix`` share: the machine's Nix and package sets for it."""
+"""Common parts of the tests of ``nixos_workspaces.nix``: the machine's Nix and package sets for it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def open_environments(
 
 @dataclass
 class Watched:
-    """What a build told while it ran."""
+    """The log and progress of a build."""
 
     progress: list[Progress] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)

@@ -21,6 +21,8 @@ FIELDS_OF_A_RECORD = 4
 
 MOST_LOOSE_FILES = 8
 MOST_FILES_OF_A_FOLDER = 12
+CLAUSE_WORDS = ("What", "Whose", "Whoever", "Who", "Whatever", "Somebody")
+SUMMARIES_TO_REWRITE = ("node", "cli", "client")
 FORBIDDEN_NAMES = ("Manager", "Helper")
 FORBIDDEN_FILES = {"utils.py", "helpers.py", "common.py", "misc.py"}
 
@@ -66,7 +68,7 @@ def test_functions_fit_on_a_screen() -> None:
 
 
 def is_own_verb(method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Tell whether a method widens its class's door: properties read as data, overrides belong to the base's door."""
+    """Tell whether a method widens its class's door: properties read as data, overrides belong to the base."""
     marks = {ast.unparse(mark).rsplit(".", 1)[-1] for mark in method.decorator_list}
     return not method.name.startswith("_") and not marks & {"property", "cached_property", "override"}
 
@@ -122,6 +124,26 @@ def test_names_say_what_things_are() -> None:
 
 def test_every_module_says_why_it_exists() -> None:
     assert [str(path) for path, tree in parsed() if not ast.get_docstring(tree)] == []
+
+
+def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield line and text of every docstring: of modules, classes, functions and, behind an assignment, attributes."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str(text))):
+                yield node.lineno, text
+
+
+def test_summaries_say_plainly_what_things_are() -> None:
+    """A summary is imperative, or a noun phrase: no clause that leaves its noun out ("What is kept", "Who asks")."""
+    clauses = [
+        f"{path.relative_to(PACKAGE)}:{line}"
+        for path, tree in parsed()
+        for line, text in docstrings(tree)
+        if path.relative_to(PACKAGE).parts[0] not in SUMMARIES_TO_REWRITE
+        and re.match(rf"\s*(?:{'|'.join(CLAUSE_WORDS)})\b", text)
+    ]
+    assert clauses == []
 
 
 def module_name(path: Path) -> str:

@@ -76,7 +76,7 @@ async def test_token_proves_its_principal(tokens: Tokens) -> None:
 
 @pytest.mark.parametrize("wrong", ["", "nixws_", "nixws_x", "\ud800", "a" * 10000, "' or 1=1 --"])
 async def test_anything_else_proves_nothing(tokens: Tokens, wrong: str) -> None:
-    """Whatever is sent."""
+    """Any bytes as a credential."""
     await tokens.create("ci", principal=ANN)
     with pytest.raises(Unauthenticated):
         await tokens.authenticate(wrong)
@@ -110,7 +110,7 @@ async def test_every_session_ends(tokens: Tokens, clock: Clock) -> None:
 
 
 async def test_only_the_owner_revokes(tokens: Tokens) -> None:
-    """A revoked token is worthless at once; a stranger's id is not found."""
+    """A revoked token is worthless at once; another principal's id is not found."""
     secret, token = await tokens.create("ci", principal=ANN)
     with pytest.raises(NotFound):
         await tokens.revoke(token.id, principal=BOB)
@@ -161,7 +161,7 @@ async def test_secrets_are_not_in_the_database(tokens: Tokens, database: Databas
 
 @pytest.mark.parametrize("action", Action)
 def test_who_may_do_what_with_a_workspace(action: Action) -> None:
-    """The owner everything, an administrator all but read the private key, a stranger does not know of it."""
+    """The owner everything, an administrator all but read the private key, another principal does not know of it."""
     authorise(ANN, action, OWNED)
     with pytest.raises(NotFound):
         authorise(BOB, action, OWNED)
@@ -229,7 +229,7 @@ def test_wrapped_keys_open_only_where_they_belong(tmp_path: Path) -> None:
 
 
 def test_destroyed_keys_are_gone(tmp_path: Path) -> None:
-    """Also the inode that somebody may still hold open has no wrapped key in it any more."""
+    """Also the inode that a process may still hold open has no wrapped key in it any more."""
     store = open_keys(tmp_path)
     store.ensure("ws-a")
     path = tmp_path / "keys" / "ws-a" / "wrapped.json"

@@ -56,7 +56,7 @@ def attributes() -> bytes:
 
 
 Lie = Callable[[bytes, int], bytes]
-"""What a server answers to a read: its number, the size asked for."""
+"""A server's answer to a read, from its number and the size asked for."""
 
 
 class _Session(asyncssh.SSHServerSession[bytes]):

@@ -1,4 +1,4 @@
-"""What breaks: no space, a killed service, links swapped during reads."""
+"""Faults: no space, a killed service, links swapped during reads."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ async def test_links_swapped_under_reads_give_one_file_or_a_clear_refusal(files:
 
 
 async def outcome(files: Files, path: Path) -> str:
-    """What a read gives: content, or the code of its error."""
+    """The result of a read: content, or the code of its error."""
     try:
         return (await asyncio.wait_for(read(files, path), 10)).decode()
     except WorkspacesError as refused:

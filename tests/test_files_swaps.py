@@ -1,4 +1,4 @@
-"""What is put in a file's place between the look at it and its opening: refused at once, and nothing is held up."""
+"""Another file put in a file's place between check and opening: refused at once, and nothing is held up."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ async def test_an_upload_is_not_continued_into_it(files: Files, swaps: Swaps, se
 
 
 async def test_a_leased_file_is_refused(files: Files, server: LocalSshd, home: Path) -> None:
-    """Who opens a file that another program has a lease on would wait for that program."""
+    """Opening a file that another program has a lease on would wait for that program."""
     path = give(home / "file", server, b"content")
     asked_back = signal.signal(signal.SIGIO, signal.SIG_IGN)
     try:

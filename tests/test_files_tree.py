@@ -37,7 +37,7 @@ def make_tree(root: Path, server: LocalSshd) -> None:
 
 
 def picture(root: Path) -> dict[str, tuple[int, bytes | str]]:
-    """What a tree is, for comparing."""
+    """A tree as a value, for comparing."""
     found: dict[str, tuple[int, bytes | str]] = {}
     for path in sorted(root.rglob("*")):
         status = path.lstat()

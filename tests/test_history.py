@@ -1,4 +1,4 @@
-"""What workspaces used over time: sampled, thinned out with age, bounded, and told by the API."""
+"""Figures of workspaces over time: sampled, thinned out with age, bounded, and told by the API."""
 
 from __future__ import annotations
 

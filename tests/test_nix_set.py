@@ -267,7 +267,7 @@ def test_python_libraries_can_be_imported(nix: Nix, tmp_path: Path) -> None:
 
 
 def test_toplevel_has_the_layout_of_nixos(nix: Nix, tmp_path: Path) -> None:
-    """What boots and what inspects a NixOS system finds its way here."""
+    """Tools that boot or inspect a NixOS system find their way here."""
     toplevel = Path(nix.output("build", "--no-link", "--print-out-paths", workspace(tmp_path, nix)))
     assert toplevel.name.split("-", 1)[1].startswith("nixos-system-unnamed-")
     for name in (
@@ -349,7 +349,7 @@ def test_templates_evaluate(template: str, nix: Nix, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_modules_are_refused_in_the_words_of_nixos(module: str, message: str, nix: Nix, tmp_path: Path) -> None:
-    """What is known about an error message of NixOS helps here as well."""
+    """Known remedies for an error message of NixOS help here as well."""
     assert message in refusal(tmp_path, nix, module=module)
 
 

@@ -116,7 +116,7 @@ async def test_what_runs_is_taken_up_again(fragile: Node) -> None:
 
 @pytest.mark.parametrize("longest", [0.05, 0.5])
 async def test_a_node_killed_anywhere_in_create_or_start_converges(fragile: Node, longest: float) -> None:
-    """Whatever was half made is finished or undone, and the same calls then succeed."""
+    """Half made machines are finished or undone, and the same calls then succeed."""
     moments = random.Random(SEED)
     for _ in range(5):
         spec = fragile.spec()

@@ -1,4 +1,4 @@
-"""What is written inside a workspace can be read nowhere outside it, and only with its key."""
+"""Data written inside a workspace can be read nowhere outside it, and only with its key."""
 
 from __future__ import annotations
 

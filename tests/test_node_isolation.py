@@ -1,4 +1,4 @@
-"""What a workspace's root can see and reach: itself."""
+"""A workspace's root sees and reaches nothing but itself."""
 
 from __future__ import annotations
 

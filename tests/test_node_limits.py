@@ -1,4 +1,4 @@
-"""What a workspace may use is what it gets, measured inside it and by its neighbours."""
+"""A workspace gets its limits, neither more nor less, measured inside it and by its neighbours."""
 
 from __future__ import annotations
 

@@ -316,7 +316,7 @@ async def test_dead_machine_is_started_again(services: Services, world: World) -
 
 
 async def test_lost_volume_is_an_error_and_never_made_anew(services: Services, world: World) -> None:
-    """What held somebody's work is not silently replaced by something empty."""
+    """A volume that held a user's work is not silently replaced by an empty one."""
     made = await running(services)
     await services.orchestrator.stop_workspace("one", principal=ANN)
     await until(services, "one", Status.STOPPED)
@@ -421,7 +421,7 @@ async def test_delete_during_a_boot_that_never_ends(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", ["observe", "create", "start", "stop", "delete", "list", "capabilities"])
 async def test_absent_engine_is_waited_for(tmp_path: Path, step: str) -> None:
-    """Whatever call the engine does not answer: the wish is kept and fulfilled later."""
+    """The engine may leave any call unanswered: the desire is kept and fulfilled later."""
     world = World()
     broken = BrokenRuntime(world, {})
     async with fake_services(tmp_path, world=world, runtime=broken) as services:
@@ -448,7 +448,7 @@ async def test_mistake_in_a_step_is_an_error_with_a_way_out(tmp_path: Path) -> N
 
 
 async def test_failed_storage_is_final_until_asked_again(tmp_path: Path) -> None:
-    """What a retry cannot help is not retried."""
+    """A failure that a retry cannot help is not retried."""
     world = World()
     broken = BrokenRuntime(world, {"create": (1, InsufficientResources("The disk is full."))})
     async with fake_services(tmp_path, world=world, runtime=broken) as services:
@@ -589,7 +589,7 @@ async def test_bad_wishes_name_the_field_and_make_nothing(
 
 
 async def test_strangers_see_nothing(services: Services) -> None:
-    """A stranger cannot tell a workspace of somebody else from none; the attempt is kept."""
+    """A principal cannot tell another's workspace from none; the attempt is kept."""
     made = await running(services)
     for verb in (
         services.orchestrator.start_workspace,
@@ -616,7 +616,7 @@ async def test_strangers_see_nothing(services: Services) -> None:
 
 
 async def test_every_verb_is_audited(services: Services) -> None:
-    """Who, what, which, how it ended, and which request."""
+    """An entry has actor, action, workspace, outcome and request."""
     made = await running(services)
     await services.orchestrator.resize_workspace(made.id, WorkspaceChange(cpu=1.0), principal=ANN, request_id="r2")
     await services.orchestrator.delete_workspace(made.id, principal=ANN, request_id="r3")
@@ -687,7 +687,7 @@ async def test_strange_machine_is_reported_and_left_alone(services: Services, wo
 
 
 async def test_machine_of_a_deleted_workspace_is_removed(services: Services, world: World) -> None:
-    """What comes back after its deletion goes again."""
+    """A machine that comes back after its deletion goes again."""
     made = await running(services)
     ghost = world.machines[made.id]
     await services.orchestrator.delete_workspace(made.id, principal=ANN)

@@ -63,7 +63,7 @@ def open_descriptors() -> set[str]:
 
 
 def test_a_command_that_ends_at_once_gives_its_answer() -> None:
-    """Whatever comes first: its end, or our looking after it. Nothing is written to it, so nothing can break there."""
+    """Either may come first: its end, or our looking after it. Nothing is written to it, so nothing can break there."""
 
     async def all_at_once() -> list[bytes]:
         done = await asyncio.gather(*(run_async(["/bin/sh", "-c", f"exec <&-; echo {n}"], env={}) for n in range(200)))

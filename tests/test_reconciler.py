@@ -195,7 +195,7 @@ async def takes_over(data: Path, world: World, acknowledged: Workspace | None) -
         async with services.database.reading() as tx:
             stored = await tx.workspaces.all()
         if acknowledged is not None and stored:
-            assert stored[0].intent >= acknowledged.intent, "an acknowledged wish was lost"
+            assert stored[0].intent >= acknowledged.intent, "an acknowledged desire was lost"
         for workspace in stored:
 
             async def settled(workspace_id: str = workspace.id) -> bool:
@@ -260,7 +260,7 @@ async def test_lease_of_a_dead_process_is_taken_over_at_once(tmp_path: Path) -> 
 
 
 async def test_lease_of_another_plane_is_respected(tmp_path: Path) -> None:
-    """While somebody else holds the lease nothing is done; as soon as it has run out, it is."""
+    """While another control plane holds the lease nothing is done; as soon as it has run out, it is."""
     world = World()
     async with fake_services(tmp_path, world=world, timing=TIMING) as services:
         end = datetime.now(UTC) + timedelta(seconds=1)

@@ -36,7 +36,7 @@ def program() -> Iterator[Path]:
 
 @pytest.fixture(params=["ssh", "socket"])
 async def place(program: Path, request: pytest.FixtureRequest) -> AsyncIterator[Inside]:
-    """What a bridge reaches, with each way to its holder."""
+    """The workspace of a bridge, with each way to its holder."""
     async with inside(program, by_socket=request.param == "socket") as running:
         yield running
 

@@ -78,7 +78,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "content": b"x",
     },
 }
-"""What each route wants before it looks whose workspace it is; by method and the last part of the path."""
+"""The input each route needs before it looks up the workspace's owner; by method and the last part of the path."""
 
 
 def shape(answer: Any) -> dict[str, Any]:

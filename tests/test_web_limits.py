@@ -64,7 +64,7 @@ def seconds_open(web: Web, first: bytes, more: bytes) -> tuple[float, bytes]:
 
 @pytest.mark.alone  # it measures when connections are closed
 def test_slow_clients_are_closed_in_time(web: Web) -> None:
-    """Whatever a client leaves half-sent, its connection is closed, with a reason where one can be given."""
+    """A client may leave anything half-sent: its connection is closed, with a reason where one can be given."""
     with ThreadPoolExecutor(len(SLOW)) as threads:
         running = {name: threads.submit(seconds_open, web, first, more) for name, (first, more, _, _) in SLOW.items()}
         found = {name: future.result() for name, future in running.items()}
@@ -146,7 +146,7 @@ def test_a_client_that_does_not_read_does_not_slow_others(web: Web) -> None:
 
 
 def test_who_sends_too_many_requests_ahead_is_refused(web: Web) -> None:
-    """What comes behind the bound is not even looked at: each request would cost memory before it is authenticated."""
+    """Requests behind the bound are not even parsed: each request would cost memory before it is authenticated."""
     flood = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 500_000
     before = resident()
     with socket.create_connection(web.address, timeout=5) as connection:

@@ -1,4 +1,4 @@
-"""Whatever a client sends to a terminal's WebSocket: a documented close code, the shell untouched, others unharmed."""
+"""Any message of a client to a terminal's WebSocket: a documented close code, the shell untouched, others unharmed."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def terminal(web: Web, workspace: str) -> str:
 def abused(
     web: Web, workspace: str, terminal: str, *, binary: bool = False, receive_bytes: int = 0
 ) -> Iterator[RawSocket]:
-    """Yield a connection to a terminal that somebody else uses too, who has to notice nothing."""
+    """Yield a connection to a terminal with another user, who has to notice nothing."""
     with raw_viewer(web, workspace, {"session": terminal}) as other:
         other.until_output("ready\n")
         with raw_viewer(web, workspace, {"session": terminal}, binary=binary, receive_bytes=receive_bytes) as client:

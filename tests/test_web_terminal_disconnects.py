@@ -65,7 +65,7 @@ def missed(client: Viewer) -> int:
 
 
 class Reader:
-    """Somebody who leaves and comes back where the output was left, and keeps the books."""
+    """A client that leaves and comes back where the output was left, and keeps the books."""
 
     def __init__(self, web: Web, workspace: str, terminal: str) -> None:
         self.web, self.workspace, self.terminal = web, workspace, terminal

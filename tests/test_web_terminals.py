@@ -83,7 +83,7 @@ def test_the_specified_session(web: Web, workspace: str) -> None:
 
 
 def test_the_specification_word_for_word(web: Web, workspace: str) -> None:
-    """What `wscat -H "Authorization: Bearer …" -c ws://…` does: no subprotocol, no query, the messages as printed."""
+    """Connect as `wscat -H "Authorization: Bearer …" -c ws://…` does: no subprotocol, no query, the messages as printed."""
     with raw_viewer(web, workspace, {}) as client:
         assert client.socket.subprotocol is None
         client.socket.send('{"type": "resize", "cols": 80, "rows": 24}')

@@ -40,7 +40,7 @@ from pack import flake_tarball  # noqa: E402 - as above
 from resolve import Resolution, read_index, resolve  # noqa: E402 - as above
 
 SET_FILES = ("*.nix", "nixos/*.nix", "builders/*.sh", "builders/fixups/*.sh", "packages.json")
-"""What of this folder goes into the flake."""
+"""The files of this folder that go into the flake."""
 BUSYBOX = "busybox-static"
 """The one program that must exist before anything can be unpacked inside Nix."""
 
@@ -79,7 +79,7 @@ def generate(out: Path, *, refresh: bool) -> str:
 
 
 def _lock_packages(packages: dict[str, Any], out: Path) -> dict[str, Any]:
-    """Find and download what the attributes need; returns the lock without its fingerprint."""
+    """Find and download the packages that the attributes need; returns the lock without its fingerprint."""
     store = out / "packages"
     store.mkdir(exist_ok=True)
     apt = IsolatedApt(out / "apt", packages["suite"])
@@ -215,7 +215,7 @@ def _write(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Let one run work at a time, and clear away what a killed one left."""
+    """Let one run work at a time, and remove the leftovers of a killed one."""
     with path.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         for pattern in ("download-*", "unpack-*"):

@@ -26,9 +26,9 @@ class DebianPackage:
     sha256: str
     description: str
     installed_bytes: int
-    """What its files take once it is unpacked."""
+    """The size of its files once it is unpacked."""
     wanted: tuple[tuple[str, ...], ...]
-    """What it depends on: of each group one name must be there."""
+    """Its dependencies: of each group one name must be there."""
     provides: tuple[str, ...]
     dependencies: tuple[str, ...] = ()
     """The names chosen for ``wanted``."""
@@ -39,7 +39,7 @@ class DebianPackage:
         return f"{self.sha256[:12]}-{PurePosixPath(self.path).name}"
 
     def locked(self) -> dict[str, Any]:
-        """Return what the Nix files need of it."""
+        """Return its entry of ``lock.json``, for the Nix files."""
         version = re.sub(r"^\d+:", "", self.full_version)
         return {
             "version": version,
@@ -64,7 +64,7 @@ class Resolution:
 
 @dataclass(frozen=True)
 class Index:
-    """All packages of a suite, the newest version of each, and who provides which name."""
+    """All packages of a suite, the newest version of each, and the providers of each name."""
 
     packages: dict[str, DebianPackage] = field(default_factory=dict)
     providers: dict[str, list[str]] = field(default_factory=dict)
@@ -85,7 +85,7 @@ def read_index(stanzas: Iterable[Mapping[str, str]]) -> Index:
 
 
 def resolve(index: Index, packages: Mapping[str, Any]) -> Resolution:
-    """Return what the attributes of ``packages.json`` need; raises ``ValueError`` naming an unknown package."""
+    """Return the packages that attributes of ``packages.json`` need; raise ``ValueError`` naming an unknown one."""
     skip = frozenset(packages["skip"])
     attributes = [*packages["attributes"].values(), *packages["python3Packages"].values()]
     roots = [name for attribute in attributes for name in attribute.get("debs", [])]

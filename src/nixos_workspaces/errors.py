@@ -104,7 +104,7 @@ EXIT_CODES: tuple[tuple[type[WorkspacesError], int], ...] = (
     (Unavailable, 6),
     (WorkspacesError, 1),
 )
-"""What a process of ours ends with: 0 is success, 1 any other failure, 130 an interruption."""
+"""The exit codes of our processes: 0 is success, 1 any other failure, 130 an interruption."""
 
 
 def exit_code(error: WorkspacesError) -> int:

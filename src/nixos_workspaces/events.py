@@ -1,4 +1,4 @@
-"""In-process publish/subscribe: who changed, never what must not be lost.
+"""In-process publish/subscribe of changes, which may be lost.
 
 Delivery is best effort by design: a subscriber that falls behind by more than its buffer is told so once by a
 ``Lagged`` event and reads the database again. Nothing in the program depends on an event for correctness.
@@ -60,7 +60,7 @@ class Events:
         self._subscriptions: set[Subscription] = set()
 
     def publish(self, event: Event) -> None:
-        """Hand ``event`` to every subscriber without waiting for any."""
+        """Deliver ``event`` to every subscriber without waiting for any."""
         for subscription in self._subscriptions:
             subscription.offer(event)
 

@@ -1,4 +1,4 @@
-"""The one door to subprocesses.
+"""Running subprocesses; no other module starts any.
 
 Arguments are always a list, never a shell line; the environment is always given in full; secrets never go into
 arguments (everybody on the machine can read them), only into ``stdin``.
@@ -28,7 +28,7 @@ _LONGEST_POLL = (1 << 31) - 1
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """What a finished command left."""
+    """The outcome of a finished command."""
 
     argv: tuple[str, ...]
     returncode: int
@@ -62,8 +62,8 @@ def run(
 ) -> Completed:
     """Run a command to its end in this thread.
 
-    ``env`` defaults to this process's own. With a descriptor as ``output``, everything that the command and what it
-    leaves running print goes there, its standard input is empty, and what it leaves running goes on. Raises
+    ``env`` defaults to this process's own. With a descriptor as ``output``, everything goes there that the command
+    and its children print, its standard input is empty, and children that it leaves running go on. Raises
     ``CommandFailed`` on a code other than 0 (unless ``check`` is false) and after ``timeout`` seconds, when the
     command's process group is killed; ``OSError`` if it cannot be started.
     """
@@ -112,11 +112,11 @@ async def run_streaming(
     line_limit: int = 1 << 20,
     grace: float = 0.0,
 ) -> Completed:
-    """Run a command and hand over each line of its standard error as it comes.
+    """Run a command and pass each line of its standard error to ``on_stderr_line`` as it comes.
 
-    Standard output is collected. Lines longer than ``line_limit`` bytes are handed over in pieces. Cancelling kills
+    Standard output is collected. Lines longer than ``line_limit`` bytes are passed in pieces. Cancelling kills
     the command's process group, after asking it to end (SIGTERM) and waiting ``grace`` seconds: for commands that
-    must stop children outside their group. Raises like ``run``, and what ``on_stderr_line`` raises; the ``Completed``
+    must stop children outside their group. Raises like ``run``, and the errors of ``on_stderr_line``; the ``Completed``
     carries no standard error, the caller has seen it.
     """
     words = tuple(str(word) for word in argv)
@@ -170,7 +170,7 @@ class _Child:
         await self.ended
 
     def _reap(self) -> None:
-        """Kill what the leader has left in its group while nobody else can have the group's number, then reap it."""
+        """Kill the rest of the leader's group while no other group can have its number, then reap the leader."""
         self._loop.remove_reader(self._watched)
         os.close(self._watched)
         _signal_group(self._process, signal.SIGKILL)
@@ -179,10 +179,10 @@ class _Child:
 
 
 class _Lines:
-    """What comes out of a pipe, handed over line by line without their newline; an over-long one in pieces."""
+    """The lines out of a pipe, passed on without their newline; an over-long one in pieces."""
 
     def __init__(self, on_line: Callable[[bytes], None], limit: int) -> None:
-        """Hand lines of up to ``limit`` bytes to ``on_line``."""
+        """Pass lines of up to ``limit`` bytes to ``on_line``."""
         self._loop = asyncio.get_running_loop()
         self._on_line = on_line
         self._limit = limit
@@ -195,13 +195,13 @@ class _Lines:
         self._loop.add_reader(self._reader, self._read)
 
     def close_writer(self) -> None:
-        """Let the pipe end with those who have it by now."""
+        """Close our writing end: the pipe ends with the processes that have it by now."""
         if self._is_written_here:
             self._is_written_here = False
             os.close(self.writer)
 
     async def finish(self) -> None:
-        """Wait for the last lines, for a moment only; raises what the receiver of lines raised."""
+        """Wait for the last lines, for a moment only; raises the error of the receiver of lines."""
         await asyncio.wait({self._ended, self.failed}, timeout=_STRAGGLERS_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if self.failed.done():
             self.failed.result()

@@ -47,7 +47,7 @@ DATABASE = "nixws.db"
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """What the control plane works with and does not own."""
+    """The parts that the control plane uses and does not own."""
 
     environments: Environments
     runtime: Runtime
@@ -76,13 +76,13 @@ class Services:
     package_set: str
     """The package set in force, for people."""
     first_login_code: str | None
-    """A login code to print when nobody has ever logged in; None otherwise."""
+    """A login code to print when no token was ever made; None otherwise."""
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
 
 @asynccontextmanager
 async def open_tokens(settings: Settings) -> AsyncIterator[Tokens]:
-    """Open the credentials alone, for whoever may read the data directory; works beside a running service."""
+    """Open the credentials alone, with access to the data directory; works beside a running service."""
     database = await open_database(settings.data / DATABASE)
     try:
         yield Tokens(database)
@@ -115,7 +115,7 @@ async def open_services(
     backends: Callable[[Settings], AbstractAsyncContextManager[Backends]] = open_backends,
     timing: Timing = Timing(),  # noqa: B008  frozen
 ) -> AsyncIterator[Services]:
-    """Open everything, migrate the database, adopt what runs; close it in reverse order.
+    """Open everything, migrate the database, adopt running machines; close it in reverse order.
 
     Workspaces keep running after the close unless ``settings.stop_workspaces``. Raises ``Unavailable`` where a part
     without which nothing works cannot be opened (database, master key, Nix); an absent node is waited for instead.
@@ -170,7 +170,7 @@ async def open_services(
 
 
 def _open_access(stack: AsyncExitStack, runtime: Runtime, keys: KeyStore) -> tuple[SSHBridge, Files]:
-    """Return the ways into workspaces, closed by ``stack``; each has SSH connections of its own.
+    """Return terminals and files of workspaces, closed by ``stack``; each has SSH connections of its own.
 
     A transfer must not hold up a keystroke on the same TCP stream.
     """

@@ -1,4 +1,4 @@
-"""What every database must do; now there is one."""
+"""The contract of every database; now there is one."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ async def test_failed_transaction_leaves_nothing(database: Database) -> None:
 
 
 async def test_tombstone(database: Database) -> None:
-    """A buried workspace is nowhere but among the buried."""
+    """A deleted workspace is nowhere but among the tombstones."""
     async with database.transaction() as tx:
         await tx.workspaces.add(workspace())
         await tx.tombstones.add(workspace().id, NOW)
@@ -150,7 +150,7 @@ async def test_tombstone(database: Database) -> None:
 
 @pytest.mark.parametrize("sort", Sort)
 async def test_pages_hold_everything_once(database: Database, sort: Sort) -> None:
-    """Whatever the order and with equal values: all of them, each once, in order, also while others come."""
+    """In every order and with equal values: all of them, each once, in order, also while others come."""
     async with database.transaction() as tx:
         for number in range(1, 24):
             await tx.workspaces.add(
@@ -213,7 +213,7 @@ async def test_limits_are_bounded(database: Database, limit: int) -> None:
 
 
 async def test_promised_bytes(database: Database) -> None:
-    """What is promised and not yet taken; what is being deleted is promised nothing."""
+    """Storage promised and not yet taken; a workspace being deleted is promised nothing."""
     async with database.transaction() as tx:
         await tx.workspaces.add(workspace(1))
         await tx.workspaces.add(workspace(2, volume_bytes=15 * GB))

@@ -253,7 +253,7 @@ async def test_a_port_that_nobody_listens_on_is_unavailable(runtime: Runtime, ru
 async def test_the_terminal_holder_answers_its_user_where_it_listens(
     node: Node, runtime: Runtime, running: MachineSpec
 ) -> None:
-    """An engine without such a way returns None; whoever gets a socket is the holder's own user to it."""
+    """An engine without such a way returns None; a socket's peer is the holder's own user to it."""
     connection = None
     async with asyncio.timeout(10):
         while connection is None:

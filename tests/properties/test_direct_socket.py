@@ -188,7 +188,7 @@ def test_messages_come_out_whole_in_order_and_once(
 def test_what_is_no_frame_ends_the_connection_with_its_code(
     sent: bytes, code: int, step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What follows is read without an effect until the reason has had its time to arrive."""
+    """Further data is read without an effect until the reason has had its time to arrive."""
     monkeypatch.setattr(direct_socket, "LINGER_SECONDS", 0.01)
 
     async def scenario() -> None:

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order: a workspace gets where it is wanted, or into ``error``, and can be deleted."""
+"""After any events in any order a workspace gets where it is wanted, or into ``error``, and can be deleted."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ def test_nearest_are_existing_names(name: str, existing: list[str]) -> None:
 @settings(max_examples=5, deadline=None)
 @given(st.lists(ENVIRONMENTS, min_size=40, max_size=40))
 def test_nix_reads_the_same_data(tmp_path_factory: pytest.TempPathFactory, batch: list[Environment]) -> None:
-    """What Nix's fromJSON sees in workspace.json is what was meant, character by character."""
+    """Nix's fromJSON reads workspace.json as it was meant, character by character."""
     directory: Path = tmp_path_factory.mktemp("json")
     for number, data in enumerate(batch):
         (directory / f"{number}.json").write_bytes(to_json(data, "x86_64-linux"))

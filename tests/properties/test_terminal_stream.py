@@ -1,4 +1,4 @@
-"""Whatever is typed, printed and cut, wherever connections break: the bytes are exact."""
+"""The bytes are exact for any typing, printing and cutting, wherever connections break."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ class Conversation:
     typed: bytearray = field(default_factory=bytearray)
     printed: bytearray = field(default_factory=lambda: bytearray(b"ready"))
     shown: list[tuple[int, int, str | bytes]] = field(default_factory=list)
-    """What each message of output said: where it began and ended, and its data."""
+    """The contents of each message of output: where it began and ended, and its data."""
     size: tuple[int, int] = (80, 24)
 
     def __post_init__(self) -> None:

@@ -33,7 +33,7 @@ GERMAN = ("list", "overview", "files", "metrics", "settings", "building", "stopp
 
 @dataclass(frozen=True)
 class Stage:
-    """What the pictures are taken of."""
+    """The subject of the pictures."""
 
     service: Service
     things: Path
@@ -166,7 +166,7 @@ OVERLAYS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "paste": ("/workspaces/pictured/terminal", shows_paste),
     "tasks": ("/workspaces/pictured", has_done_much),
 }
-"""What opens over a view: the view, and how it is opened."""
+"""Dialogues over a view: the view, and how each is opened."""
 
 
 class Camera:
@@ -210,7 +210,7 @@ def uploads(stage: Stage, page: Page, camera: Camera) -> None:
 SCENES: dict[str, tuple[str, Callable[[Stage, Page, Camera], None]]] = {
     "uploads": ("/workspaces/pictured/files", uploads),
 }
-"""What needs more than the page."""
+"""Pictures that need more than the page."""
 
 
 def is_cut_off(stage: Stage, opened: Tab, camera: Camera) -> None:

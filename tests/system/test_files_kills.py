@@ -75,7 +75,7 @@ class Sender:
 
 @dataclass
 class Uploads:
-    """What is under way when something is killed."""
+    """The work under way when something is killed."""
 
     service: Service
     workspace: JSON
@@ -224,7 +224,7 @@ def reachable(uploads: Uploads) -> bool:
 
 def test_a_stuck_sshd_is_told_and_holds_up_nobody_else(service: Service, workspace: JSON) -> None:
     other = service.create("beside")
-    # The service's own door would start an sshd that is not frozen.
+    # The service's own socket would start an sshd that is not frozen.
     service.ssh(workspace, "echo x > file; sudo systemctl stop nixws-sshd.socket")
     stuck = f"/api/nixos/workspaces/{workspace['id']}/files"
     with httpx2.Client(base_url=service.url, headers=service.http.headers, trust_env=False, timeout=30) as http:

@@ -1,4 +1,4 @@
-"""Bad input against the real service: nothing is made, nothing breaks, whoever works there does not notice."""
+"""Bad input against the real service: nothing is made, nothing breaks, users at work do not notice."""
 
 from __future__ import annotations
 

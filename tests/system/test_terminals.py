@@ -202,7 +202,7 @@ def test_twenty_terminals_survive(service: Service, workspace: JSON, blow: Calla
 
 
 def test_stopping_the_holder_waits_for_no_shell(service: Service, workspace: JSON) -> None:
-    """Whoever stops a workspace with open shells would wait as long as a unit has to stop."""
+    """Stopping a workspace with open shells would take as long as a unit has to stop."""
     for _ in range(4):
         for _ in range(3):
             made(service, workspace)

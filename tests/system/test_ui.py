@@ -1,4 +1,4 @@
-"""The web UI as somebody uses it: a real browser, the real service, real workspaces."""
+"""The web UI in use: a real browser, the real service, real workspaces."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Who may do what, how they prove who they are, and the keys of workspaces."""
+"""Authorisation and credentials: policy, tokens, browser sessions, login codes."""

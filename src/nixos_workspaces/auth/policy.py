@@ -1,4 +1,4 @@
-"""The one point of authorisation: who may do what with which workspace.
+"""The one point of authorisation: principal, action, workspace.
 
 Everything that reads or changes a workspace asks ``authorise`` first, below the web layer, so that HTTP, WebSocket and
 command line cannot differ.
@@ -14,7 +14,7 @@ from nixos_workspaces.model.workspace import Workspace
 
 
 class Role(StrEnum):
-    """What a principal is to the whole service."""
+    """A principal's role in the whole service."""
 
     ADMIN = "admin"
     USER = "user"
@@ -22,20 +22,20 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who has proved who they are."""
+    """An authenticated caller."""
 
     id: str
-    """Stable; what ``Workspace.owner_id`` and audit entries hold."""
+    """Stable; stored in ``Workspace.owner_id`` and in audit entries."""
     name: str
     role: Role = Role.USER
 
 
 ADMIN = Principal("admin", "admin", Role.ADMIN)
-"""The principal of whoever may read the data directory: owner of the tokens that ``nixws token create`` makes."""
+"""The principal with access to the data directory: owner of the tokens that ``nixws token create`` makes."""
 
 
 class Action(StrEnum):
-    """What can be done; audit entries carry these words."""
+    """An action that needs authorisation; audit entries carry its value."""
 
     CREATE = "create"
     LIST = "list"

@@ -1,6 +1,6 @@
 """Tokens, sessions and login codes: 256 random bits each, stored as SHA-256 only.
 
-So many random bits need no slow hash, and looking them up by their hash tells nobody anything by its timing.
+So many random bits need no slow hash, and looking them up by their hash leaks nothing by its timing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class TokenKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What is kept of a token; never the secret."""
+    """The record of a token, without its secret."""
 
     id: str
     name: str
@@ -91,7 +91,7 @@ class Tokens:
         return secret, _token(record)
 
     async def authenticate(self, secret: str) -> Principal:
-        """Return whose token it is; ``Unauthenticated`` if it is unknown, revoked or has expired."""
+        """Return the principal of a token; ``Unauthenticated`` if it is unknown, revoked or has expired."""
         now = self._clock()
         async with self._database.reading() as tx:
             found = await tx.tokens.find(_digest(secret), now)
@@ -108,7 +108,7 @@ class Tokens:
             return tuple(_token(record) for record in await tx.tokens.of_principal(principal.id, self._clock()))
 
     async def revoke(self, token_id: str, *, principal: Principal) -> None:
-        """Make one of the principal's tokens worthless; ``NotFound`` if there is none of that id."""
+        """Revoke one of the principal's tokens; ``NotFound`` if there is none of that id."""
         now = self._clock()
         async with self._database.transaction() as tx:
             if not await tx.tokens.revoke(token_id, principal.id, now):
@@ -118,7 +118,7 @@ class Tokens:
             )
 
     async def sign_out(self, secret: str) -> None:
-        """Make the token that ``secret`` is worthless; nothing happens if it is so already."""
+        """Revoke the token with this secret; does nothing where it is not valid."""
         now = self._clock()
         async with self._database.transaction() as tx:
             found = await tx.tokens.find(_digest(secret), now)
@@ -158,7 +158,7 @@ class Tokens:
 
 
 def _digest(secret: str) -> str:
-    """Return what is stored of a secret; whatever it contains, it can be hashed."""
+    """Return the stored digest of a secret, which may hold any text."""
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 

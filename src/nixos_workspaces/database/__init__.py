@@ -1,4 +1,4 @@
-"""Everything that is kept: tables, migrations and every query."""
+"""Persistence: tables, migrations and every query."""
 
 from nixos_workspaces.database.audit import AuditEntry
 from nixos_workspaces.database.engine import Database, Transaction, open_database

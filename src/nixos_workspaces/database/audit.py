@@ -1,4 +1,4 @@
-"""Audit entries: who did what, and what was refused."""
+"""Audit entries: accepted and refused actions of principals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nixos_workspaces.database.schema import audit_entries
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Who asked for what, when, and what came of it. Holds no secret."""
+    """One audited action: time, actor, workspace and outcome. Holds no secret."""
 
     at: datetime
     actor: str
@@ -35,7 +35,7 @@ class AuditRepository:
         self._connection = connection
 
     async def append(self, entry: AuditEntry) -> None:
-        """Store an entry with the intent whose transaction this is: both or neither."""
+        """Store an entry in the transaction of its intent: both or neither."""
         await self._connection.execute(
             insert(audit_entries).values(
                 at=entry.at,

@@ -1,4 +1,4 @@
-"""The door to the database: transactions with the repositories in them.
+"""Access to the database: transactions with the repositories in them.
 
 SQLite is set up here so that an acknowledged row survives a power cut (WAL with ``synchronous=FULL``) and a deleted one
 is not left in the file (``secure_delete``). No other place knows which database it is.
@@ -42,7 +42,7 @@ _PRAGMAS = (
 )
 _READING = "nixws_reading"
 _migrating: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
-"""Alembic keeps what it works on in module globals: one migration at a time in a process, whatever the database."""
+"""Alembic keeps its state in module globals: one migration at a time in a process, also of different databases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ class Database:
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Write: commits at the end of the block, rolls back on any exception. Never inside another's block.
 
-        Writers take turns in the order they come: SQLite lets those that wait try again and again, and whoever is
-        unlucky for five seconds among many would be refused.
+        Writers take turns in the order they come: SQLite makes waiting writers retry in no order, and would refuse
+        one of many that had no luck for five seconds.
         """
         try:
             async with asyncio.timeout(TURN_SECONDS):
@@ -95,7 +95,7 @@ class Database:
                 yield _transaction(connection)
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         try:
             if self._engine.dialect.name == "sqlite":
                 # What was deleted must not live on in the write-ahead log.
@@ -142,7 +142,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _make_private(path: Path) -> None:
-    """Make the file before SQLite does, so that nobody else may ever read it."""
+    """Create the file before SQLite does, readable by its owner alone from the start."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
@@ -173,12 +173,12 @@ class _translated:  # noqa: N801  reads as a verb where it is used
     """Turn the database's own failures into ``Unavailable``."""
 
     def __enter__(self) -> None:
-        """Begin to watch."""
+        """Do nothing: errors are translated at the end of the block."""
 
     def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
-        """Translate what is the database's fault; our mistakes in queries stay what they are.
+        """Translate failures of the database; mistakes in our queries pass unchanged.
 
-        SQLAlchemy passes on as they are the errors of what is said on a new connection.
+        SQLAlchemy does not wrap the errors of statements on a new connection.
         """
         match problem:
             case DBAPIError() as failed:

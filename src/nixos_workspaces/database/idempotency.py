@@ -11,7 +11,7 @@ from nixos_workspaces.database.schema import idempotency_keys
 
 
 class IdempotencyRepository:
-    """Which request made which workspace."""
+    """The idempotency keys, each with its request's hash and its workspace's id."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         """Work in the transaction of ``connection``."""

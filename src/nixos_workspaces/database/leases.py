@@ -12,14 +12,14 @@ from nixos_workspaces.database.schema import leases
 
 
 class LeaseRepository:
-    """Who works on what: one holder per key, until it gives the lease back or lets it run out."""
+    """The leases: one holder per key, until it releases the lease or lets it expire."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         """Work in the transaction of ``connection``."""
         self._connection = connection
 
     async def acquire(self, key: str, holder: str, now: datetime, expires_at: datetime) -> bool:
-        """Take or renew the lease; False while somebody else holds it."""
+        """Take or renew the lease; False while another holder has it."""
         done = await self._connection.execute(
             update(leases)
             .where(leases.c.key == key, or_(leases.c.holder == holder, leases.c.expires_at <= now))
@@ -42,13 +42,13 @@ class LeaseRepository:
         return found.one_or_none() is not None
 
     async def release(self, key: str, holder: str) -> None:
-        """Give the lease back; nothing happens if it is not held."""
+        """Release the lease; does nothing if it is not held."""
         await self._connection.execute(delete(leases).where(leases.c.key == key, leases.c.holder == holder))
 
     async def holders(self) -> tuple[str, ...]:
-        """Return everybody who holds a lease, or let one run out."""
+        """Return the holders of all leases, expired ones included."""
         return tuple((await self._connection.execute(select(leases.c.holder).distinct())).scalars())
 
     async def release_all(self, holder: str) -> None:
-        """Give back everything that ``holder`` held."""
+        """Release every lease of ``holder``."""
         await self._connection.execute(delete(leases).where(leases.c.holder == holder))

@@ -30,14 +30,14 @@ from typing_extensions import override
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A timezone-aware instant, kept in UTC whatever the database thinks of time zones."""
+    """A timezone-aware instant, stored in UTC by every database."""
 
     impl = DateTime
     cache_ok = True
 
     @override
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse times that do not say where they are."""
+        """Refuse times without a time zone."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -46,7 +46,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     @override
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        """Give the time zone back."""
+        """Restore the time zone."""
         return None if value is None else value.replace(tzinfo=UTC)
 
 

@@ -56,7 +56,7 @@ class TokenRepository:
         return None if row is None else _token(row)
 
     async def of_principal(self, principal_id: str, now: datetime) -> tuple[TokenRecord, ...]:
-        """Return somebody's valid tokens, newest first."""
+        """Return the principal's valid tokens, newest first."""
         found = await self._connection.execute(
             select(tokens)
             .where(tokens.c.principal_id == principal_id, _valid(now))
@@ -69,7 +69,7 @@ class TokenRepository:
         await self._connection.execute(update(tokens).where(tokens.c.id == token_id).values(last_used_at=at))
 
     async def revoke(self, token_id: str, principal_id: str, at: datetime) -> bool:
-        """Make somebody's token invalid; False if they have none of that id."""
+        """Revoke the principal's token; False if there is none of that id."""
         done = await self._connection.execute(
             update(tokens)
             .where(tokens.c.id == token_id, tokens.c.principal_id == principal_id, _valid(at))

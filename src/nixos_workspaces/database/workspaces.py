@@ -108,15 +108,15 @@ class WorkspaceRepository:
         return Page(items, _cursor(items[-1], query.sort) if more else None)
 
     async def save_desired(self, workspace: Workspace) -> None:
-        """Store what a verb wants, and the status it shows at once."""
+        """Store the desired half, and the status that the verb shows at once."""
         values = _desired(workspace) | {"status": workspace.status.value, "progress": _progress(workspace.progress)}
         await self._connection.execute(update(table).where(table.c.id == workspace.id).values(**values))
 
     async def save_seen(self, workspace: Workspace) -> bool:
-        """Store what was seen; tell whether that includes status and progress.
+        """Store the observed half; tell whether that includes status and progress.
 
-        It does unless somebody has wanted something else since ``workspace`` was read: then they are the verb's, until
-        the reconciler has looked again.
+        It does unless a verb has opened a new intent since ``workspace`` was read: then they are the verb's, until the
+        reconciler has looked again.
         """
         values: dict[str, Any] = _seen(workspace)
         status, progress = values.pop("status"), values.pop("progress")
@@ -152,7 +152,7 @@ class WorkspaceRepository:
 
 
 class TombstoneRepository:
-    """What is left of deleted workspaces, inside one transaction."""
+    """The tombstones of deleted workspaces, inside one transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         """Work in the transaction of ``connection``."""
@@ -173,7 +173,7 @@ class TombstoneRepository:
 
 
 def _cursor(last: Workspace, sort: Sort) -> str:
-    """Return where the next page begins, in letters that no URL minds."""
+    """Return the cursor of the next page, in URL-safe letters."""
     value = getattr(last, column_of(sort))
     text = json.dumps([sort.value, value.isoformat() if isinstance(value, datetime) else value, last.id])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

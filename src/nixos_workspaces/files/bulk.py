@@ -1,4 +1,4 @@
-"""A shorter way through asyncssh's SFTP client for the data of files; what else is asked takes asyncssh's own.
+"""A shorter path through asyncssh's SFTP client for the data of files; other requests take asyncssh's own.
 
 asyncssh makes a task and a packet object for every request, copies what is written a dozen times on its way to the
 socket, and what is read half as often on its way back: more than the encryption costs. Here a write is one packet that
@@ -58,17 +58,17 @@ class CoalescingWriter:
             self.flush()
 
     def write_eof(self) -> None:
-        """Send what is left, then the end."""
+        """Send the pending packets, then the end."""
         self.flush()
         self._writer.write_eof()
 
     def close(self) -> None:
-        """Close without sending what is left."""
+        """Close without sending the pending packets."""
         self._parts.clear()
         self._writer.close()
 
     def flush(self) -> None:
-        """Send what is left now."""
+        """Send the pending packets now."""
         if self._parts:
             parts, self._parts = self._parts, []
             data = b"".join(parts) if len(parts) > 1 else parts[0]
@@ -128,7 +128,7 @@ class Bulk:
         return answer
 
     def _data_received(self, data: bytes, _datatype: object) -> None:
-        """Be the session's method of this name."""
+        """Stand in for the session's method of this name."""
         if self._ending is not None:
             return
         self._parts.append(data)
@@ -155,7 +155,7 @@ class Bulk:
         self._parts = [buffer[at:]] if self._have else []
 
     def _packet(self, buffer: bytes, at: int, end: int) -> None:
-        """Give one packet to who waits for it."""
+        """Deliver one packet to its waiting request."""
         kind, number = buffer[at], int.from_bytes(buffer[at + 1 : at + _HEAD_BYTES], "big")
         waiter: asyncio.Future[Any] | None = self._handler._requests.pop(number, None)
         if waiter is None:
@@ -170,7 +170,7 @@ class Bulk:
             waiter.set_result((kind, packet))
 
     def _answer(self, waiter: asyncio.Future[Any], asked: int, kind: int, rest: bytes) -> None:
-        """Set what was read, that it was written, or why not; what the workspace sends is trusted in nothing."""
+        """Resolve a request with its data, its success or its error; trust nothing that the workspace sends."""
         first = int.from_bytes(rest[:_LENGTH_BYTES], "big")
         if kind == _DATA and first == len(rest) - _LENGTH_BYTES and first <= asked:
             waiter.set_result(rest[_LENGTH_BYTES:])
@@ -184,13 +184,13 @@ class Bulk:
             waiter.set_exception(asyncssh.SFTPBadMessage("The answer does not fit what was asked"))
 
     def _end(self, why: str) -> None:
-        """End the channel: what comes cannot be trusted any more, and is dropped."""
+        """End the channel and drop further data, which cannot be trusted any more."""
         self._parts.clear()
         self._ending = self._loop.create_task(self._handler._cleanup(asyncssh.SFTPBadMessage(why)))
 
 
 def _noticed(answer: asyncio.Future[Any]) -> None:
-    """Take notice of an error that nobody may wait for any more, so that asyncio does not report it."""
+    """Retrieve an error that no caller may wait for any more, so that asyncio does not report it."""
     if not answer.cancelled():
         answer.exception()
 

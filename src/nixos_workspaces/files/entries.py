@@ -1,4 +1,4 @@
-"""A name's entry out of what SFTP tells, and how versions of a file are told apart."""
+"""Entries out of SFTP's attributes, and the tags that tell versions of a file apart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import asyncssh
 from nixos_workspaces.model.files import Entry, Kind
 
 PERMISSION_BITS = 0o777
-"""What callers may set of a mode: set-user-id, set-group-id and sticky bits are never set and cleared on upload."""
+"""Mode bits that callers may set: set-user-id, set-group-id and sticky bits are never set and cleared on upload."""
 FRESH_SECONDS = 3
 """SFTP tells times in whole seconds: for so long after a change the time alone does not tell two versions apart."""
 SMALL_BYTES = 255 * 1024
@@ -53,7 +53,7 @@ def owner_of(longname: bytes | str) -> str:
 
 
 def content_hash(content: bytes) -> str:
-    """Return what an ETag holds of a small file's content."""
+    """Return the digest of a small file's content that its ETag carries."""
     return hashlib.sha256(content).hexdigest()[:32]
 
 

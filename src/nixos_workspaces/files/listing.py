@@ -27,7 +27,7 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which part of a listing is wanted."""
+    """The wanted part of a listing."""
 
     limit: int = 200
     """1 to ``MAX_PAGE``."""

@@ -1,4 +1,4 @@
-"""``Files``: what can be read and written of the files of a workspace, whatever asks for it."""
+"""``Files``: reading and writing the files of a workspace, for every caller."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class Files:
         self.uploads = Uploads(self.sessions, self.staging)
 
     async def stat(self, workspace_id: str, path: bytes, *, follow: bool = False) -> Entry:
-        """Return what ``path`` is; ``follow``: what is behind it where it is a link."""
+        """Return the entry at ``path``; with ``follow`` that of its target where it is a link."""
         path = checked(path)
         async with self.sessions.lease(workspace_id) as session:
             return await reading.stat(session, path, follow=follow)
 
     async def list(self, workspace_id: str, path: bytes, wanted: Wanted) -> FilePage:
-        """Return a part of what a directory holds."""
+        """Return a part of a directory's entries."""
         path = checked(path)
         async with self.sessions.lease(workspace_id) as session:
             found = listing.page(path, await reading.names(session, path), wanted)
@@ -83,12 +83,12 @@ class Files:
         mode: int | None = None,
         condition: Condition = ANYTHING,
     ) -> Written:
-        """Write a file whole, or leave what is there as it is.
+        """Write a file whole, or leave the present one as it is.
 
         ``size``: how many bytes ``body`` yields, if that is known; fewer or more are ``InvalidInput``. ``mode``: the
         permission bits; None keeps those of the present file. The file is on disk when this returns. Raises
         ``Conflict`` with code ``precondition_failed`` where ``condition`` is not met, ``InsufficientResources`` with
-        code ``no_space``. What ``body`` raises passes through; then nothing is changed.
+        code ``no_space``. Errors of ``body`` pass through; then nothing is changed.
         """
         path = checked_target(path)
         async with self.sessions.lease(workspace_id, Lane.TRANSFER) as session:
@@ -108,7 +108,7 @@ class Files:
         mode: int | None,
         condition: Condition,
     ) -> Written:
-        """Write through a temporary file, which is gone at the end whatever happens."""
+        """Write through a temporary file, which is gone at the end in any case."""
         async with self.staging.place(workspace_id, session, target.directory) as temporary:
             staged = await writing.create(session, temporary, NEW_FILE_MODE)
             try:
@@ -135,6 +135,6 @@ class Files:
         return await self.staging.sweep(workspace_id) + await self.uploads.sweep(workspace_id)
 
     async def close(self) -> None:
-        """Close what is open; transfers that run have to be ended before."""
+        """Close every session; transfers that run have to be ended before."""
         await self.staging.close()
         await self.sessions.close()

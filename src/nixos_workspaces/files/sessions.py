@@ -29,7 +29,7 @@ from nixos_workspaces.files.bulk import Bulk
 from nixos_workspaces.model.paths import shown
 
 OpenSftp = Callable[[str], AbstractAsyncContextManager[asyncssh.SFTPClient]]
-"""Opens an SFTP channel to a workspace as user ``nixos``; raises ``WorkspacesError``, or what asyncssh raises.
+"""Opens an SFTP channel to a workspace as user ``nixos``; raises ``WorkspacesError``, or asyncssh's errors.
 
 It is left with ``TimeoutError`` when a request was not answered."""
 
@@ -40,7 +40,7 @@ DEADLINE_SECONDS = 8.0
 PATIENCE_SECONDS = 120.0
 """How long reading, writing and syncing data may take while the workspace answers other requests."""
 IDLE_SECONDS = 30.0
-"""How long a session is kept that nobody uses."""
+"""How long an unused session is kept."""
 CLOSE_SECONDS = 5.0
 BLOCKS_UNDER_WAY = 32
 """Blocks of data that all transfers together have on their way, about 8 MiB, as long as each has ``FEWEST_BLOCKS``."""
@@ -49,7 +49,7 @@ FEWEST_BLOCKS = 2
 
 
 class Lane(StrEnum):
-    """What a session is wanted for: transfers may last, and never keep quick requests waiting."""
+    """The purpose of a session: transfers may last, and never keep quick requests waiting."""
 
     QUICK = "quick"
     TRANSFER = "transfer"
@@ -58,7 +58,7 @@ class Lane(StrEnum):
 class Session:
     """One SFTP channel, used by one caller at a time.
 
-    Its methods turn what goes wrong into errors of ours; ``path`` is what they name.
+    Its methods translate failures into errors of ours, which name ``path``.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Session:
         return max(FEWEST_BLOCKS, min(most, self.share(BLOCKS_UNDER_WAY)))
 
     def share(self, amount: int) -> int:
-        """Return one transfer's part of what there is for all that run now."""
+        """Return one transfer's part of ``amount``, which all that run now share."""
         return amount // max(self._transfers(), 1)
 
     async def do(self, request: Awaitable[T], path: bytes = b"", *, seconds: float = DEADLINE_SECONDS) -> T:
@@ -127,7 +127,7 @@ class Session:
                 answer.cancel()
 
     def forget(self, request: Coroutine[Any, Any, object]) -> None:
-        """Make a request whose answer does not matter."""
+        """Send a request without waiting for its answer."""
         answer = asyncio.ensure_future(request)
         self._forgotten.add(answer)
         answer.add_done_callback(self._forget)
@@ -143,7 +143,7 @@ class Session:
         return self._home
 
     async def close(self) -> None:
-        """End the channel; never raises, never waits long. Who opened it is told if a request was not answered."""
+        """End the channel; never raises, never waits long. Its opener is told if a request was not answered."""
         unanswered, self.spoiled = self.spoiled, True
         with contextlib.suppress(asyncssh.Error, OSError, TimeoutError, WorkspacesError):
             async with asyncio.timeout(CLOSE_SECONDS), self._stack:
@@ -153,7 +153,7 @@ class Session:
 
 
 def _look_at(answer: asyncio.Future[Any]) -> None:
-    """Take notice of an error that nobody waits for any more, so that asyncio does not report it."""
+    """Retrieve an error that no caller waits for any more, so that asyncio does not report it."""
     with contextlib.suppress(asyncio.CancelledError):
         answer.exception()
 
@@ -263,7 +263,7 @@ class Sessions:
         lanes.idle.append((loop.time(), session))
 
     def _expire(self, workspace_id: str, lanes: _Lanes) -> None:
-        """Close the sessions that nobody has used for a while; look again when the next one is due."""
+        """Close the sessions that were not used for a while; check again when the next one is due."""
         loop = asyncio.get_running_loop()
         due = [pair for pair in lanes.idle if pair[0] + IDLE_SECONDS <= loop.time() + 0.001]
         for pair in due:
@@ -292,7 +292,7 @@ def stuck() -> Unavailable:
 
 
 def translated(error: Exception, path: bytes = b"") -> WorkspacesError:
-    """Return our error for one of asyncssh; ``path`` is what the request was about."""
+    """Return our error for one of asyncssh; ``path`` is the path of the request."""
     name = shown(path)
     match error:
         case asyncssh.SFTPNoConnection() | asyncssh.SFTPConnectionLost():

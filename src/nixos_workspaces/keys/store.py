@@ -42,7 +42,7 @@ class WorkspaceKeys:
     """One line of an authorized-keys file."""
     host_private: str = field(repr=False)
     host_public: str
-    """One line; what the SSH bridge pins."""
+    """One line; pinned by the SSH bridge."""
 
 
 class KeyStore:
@@ -141,7 +141,7 @@ def open_keys(data: Path) -> KeyStore:
     directory = data / "keys"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path, check = data / "master.key", directory / "check"
-    # In this order: somebody who makes both at this moment makes the master key first.
+    # In this order: another process that makes both at this moment makes the master key first.
     in_use = any(directory.iterdir())
     if not path.exists():
         if in_use:

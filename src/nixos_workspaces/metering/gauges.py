@@ -12,7 +12,7 @@ from nixos_workspaces.runtimes.base import Runtime
 _APART_SECONDS = 0.1
 """Least time between the two readings of a rate."""
 _FRESH_SECONDS = 60.0
-"""An older reading would give an average nobody asked for."""
+"""Most time between the two readings of a rate: an older one would give too long an average."""
 _PATIENCE_SECONDS = 2.0
 
 

@@ -1,4 +1,4 @@
-"""What running workspaces used over time: kept in memory, bounded for each, in steps that widen with age."""
+"""Figures of running workspaces over time: kept in memory, bounded for each, in steps that widen with age."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _AT_ONCE = 8
 
 
 _WIDTH = 4
-"""Numbers of a sample: when, and three figures."""
+"""Numbers of a sample: its time and three figures."""
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class _Level:
         return (self.sums[0], *(total / self.count for total in self.sums[1:]))
 
     def since(self, begin: float) -> list[tuple[float, ...]]:
-        """Return what there is from ``begin`` on."""
+        """Return the samples from ``begin`` on."""
         kept = self.kept
         found = [tuple(kept[at : at + _WIDTH]) for at in range(0, len(kept), _WIDTH) if kept[at] >= begin]
         return [*found, self.mean()] if self.count and self.sums[0] >= begin else found
@@ -70,13 +70,13 @@ def _levels() -> dict[timedelta, _Level]:
 class History:
     """The figures of every workspace over the last week; begins anew with the process.
 
-    A workspace costs at most 32 KB; what it used while it did not run, or while the engine did not answer, is missing.
+    A workspace costs at most 32 KB; times when it did not run, or the engine did not answer, are missing.
     """
 
     def __init__(
         self, database: Database, gauges: Gauges, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        """Sample what ``database`` says is running, as ``gauges`` show it."""
+        """Sample the workspaces that run according to ``database``, through ``gauges``."""
         self._database = database
         self._gauges = gauges
         self._clock = clock

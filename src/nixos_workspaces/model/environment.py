@@ -1,4 +1,4 @@
-"""What a workspace's system is made of: environment, generation, template, package."""
+"""The values of a workspace's system: environment, generation, template, package."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What a workspace's system is made of: the data of ``workspace.json``.
+    """The declaration of a workspace's system: the data of ``workspace.json``.
 
     ``packages`` and ``ports`` are sorted and without duplicates (see ``environment``), so that equal environments are
     equal values and become one store path.

@@ -1,4 +1,4 @@
-"""Files of a workspace: what a name stands for, listings, and what became of a write."""
+"""Files of a workspace: entries, listings, and outcomes of writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nixos_workspaces.errors import WorkspacesError
 
 
 class Kind(StrEnum):
-    """What a name stands for."""
+    """The kind of an entry."""
 
     FILE = "file"
     DIRECTORY = "directory"
@@ -20,7 +20,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One name in a directory, or what a path stands for."""
+    """One entry of a file system, by its name in a directory or by its path."""
 
     path: bytes
     """Absolute."""
@@ -36,7 +36,7 @@ class Entry:
     owner: str = ""
     """The owner's name, where a listing told it; empty otherwise."""
     link_target: bytes | None = None
-    """What a link holds; None for everything else, and where it was not asked for."""
+    """A link's target; None for other kinds, and where it was not asked for."""
 
     @property
     def name(self) -> bytes:
@@ -58,7 +58,7 @@ class FilePage:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search has found."""
+    """The result of a search."""
 
     entries: tuple[Entry, ...]
     complete: bool
@@ -77,7 +77,7 @@ class Written:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one file of a batch."""
+    """The outcome of one file of a batch."""
 
     name: bytes
     """As it was given."""

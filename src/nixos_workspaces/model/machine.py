@@ -1,4 +1,4 @@
-"""What an engine is told of a machine and tells of it: limits, state, figures, capacity."""
+"""Values exchanged with an engine about machines: limits, state, figures, capacity."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Address:
 
 
 class MachineState(StrEnum):
-    """What the engine sees of a workspace's machine."""
+    """The state of a workspace's machine as its engine observes it."""
 
     ABSENT = "absent"
     """Nothing of it exists: never created, or deleted."""
@@ -59,9 +59,9 @@ class Observed:
     oom_kills: int = 0
     """Processes that were killed since the last boot because the memory limit was reached."""
     exit_reason: str = ""
-    """Why the machine is stopped although nobody asked for it; empty otherwise."""
+    """Reason of a stop that was not asked for; empty otherwise."""
     quarantine: str = ""
-    """Why the engine leaves the machine alone, which it could not take up or clear away; empty otherwise."""
+    """Reason why the engine leaves the machine alone: it could not be taken up or cleared away; empty otherwise."""
     encryption: str = ""
     """The encryption of the volume that is in force: ``fscrypt``, ``luks2`` or ``gocryptfs``."""
 
@@ -77,17 +77,17 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What the engine has in all, and what new workspaces may still take."""
+    """An engine's resources, in all and free for new workspaces."""
 
     cpu_total: float
     cpu_free: float
-    """What is beyond the limits of all running workspaces together; zero where those share."""
+    """Cores beyond the limits of all running workspaces together; zero where those share."""
     memory_total_bytes: int
     memory_free_bytes: int
     """As ``cpu_free``."""
     storage_total_bytes: int
     storage_free_bytes: int
-    """After everything that is promised to workspaces, also to those whose volume is not made yet."""
+    """After everything that is promised to workspaces, those without a volume included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an engine can do and what it has left."""
+    """An engine's features, and its resources in all and left."""
 
     engine: str
     encryption: str

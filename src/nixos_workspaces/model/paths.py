@@ -1,4 +1,4 @@
-"""Paths in a workspace are bytes; this is how they are checked and how they travel.
+"""Paths in a workspace, which are bytes: checks and wire form.
 
 A name may hold every byte but ``/`` and NUL. On the wire a path is percent-encoded (RFC 3986): every byte that is not
 an unreserved character is written as ``%NN``, so that names which are not UTF-8 survive. ``shown`` is for people only.
@@ -12,7 +12,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from nixos_workspaces.errors import InvalidInput
 
 MAX_PATH_BYTES = 4095
-"""What Linux takes in one call, without the closing NUL."""
+"""The longest path that Linux takes in one call, without the closing NUL."""
 MAX_NAME_BYTES = 255
 
 _UNRESERVED = "/~"
@@ -20,9 +20,9 @@ _HEX = frozenset(b"0123456789abcdefABCDEF")
 
 
 def checked(path: bytes, field: str = "path") -> bytes:
-    """Return an absolute path without doubled or closing slashes; raise ``InvalidInput`` for what cannot be one.
+    """Return an absolute path without doubled or closing slashes; raise ``InvalidInput`` for any other.
 
-    ``..`` is left alone: what it means is decided by the kernel of the workspace, which ends at the workspace's root.
+    ``..`` is left alone: its meaning is decided by the kernel of the workspace, which ends at the workspace's root.
     """
     if not path.startswith(b"/"):
         raise InvalidInput("A path in a workspace begins with a slash.", code="invalid_path", field=field)

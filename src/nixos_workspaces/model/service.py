@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class SshKey:
-    """What an SSH client needs besides the address. Holds a secret: never log it."""
+    """The keys that an SSH client needs besides the address. Holds a secret: never log it."""
 
     private_key: str = field(repr=False)
     """Ed25519, in OpenSSH's private format."""
@@ -34,4 +34,4 @@ class HealthItem:
     ok: bool
     message: str
     remedy: str = ""
-    """What to do; empty when ``ok``."""
+    """The remedy, in a sentence; empty when ``ok``."""

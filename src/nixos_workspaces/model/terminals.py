@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What to start on a new terminal."""
+    """The program to start on a new terminal."""
 
     cols: int
     rows: int
@@ -26,7 +26,7 @@ class Terminal:
     id: str
     name: str
     title: str
-    """What the program last set with OSC 0 or OSC 2."""
+    """The title that the program last set with OSC 0 or OSC 2."""
     command: str
     """Empty for a login shell."""
     cwd: str

@@ -13,7 +13,7 @@ PERIOD = timedelta(seconds=10)
 
 
 class Span(StrEnum):
-    """How far back somebody looks."""
+    """The length of a history, up to now."""
 
     FIVE_MINUTES = "5m"
     HOUR = "1h"

@@ -1,4 +1,4 @@
-"""A workspace: what is wanted of it, what was last seen of it, and the lists of them."""
+"""A workspace: its desired state, its observed state, and lists of workspaces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nixos_workspaces.model.machine import Address, Metrics, Resources
 
 
 class Status(StrEnum):
-    """What a user sees of a workspace (specification, "List All Workspaces"; design section 6)."""
+    """The status of a workspace that users see (specification, "List All Workspaces"; design section 6)."""
 
     CREATING = "creating"
     STARTING = "starting"
@@ -24,7 +24,7 @@ class Status(StrEnum):
 
 
 class Desire(StrEnum):
-    """What was asked for last; the reconciler works towards it."""
+    """The state that was asked for last; the reconciler works towards it."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -55,7 +55,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a workspace is in ``error``, or what last went wrong with it."""
+    """The cause of a workspace's ``error``, or its last failure."""
 
     code: str
     message: str
@@ -65,7 +65,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceConfig:
-    """What a new workspace is asked to be."""
+    """The configuration of a new workspace."""
 
     name: str
     resources: Resources
@@ -74,7 +74,7 @@ class WorkspaceConfig:
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceChange:
-    """What is to change of a workspace; None leaves a thing as it is."""
+    """A partial update of a workspace; None keeps the current value."""
 
     cpu: float | None = None
     memory_bytes: int | None = None
@@ -94,16 +94,16 @@ class Failure:
     count: int
     """Failures in a row under one intent, 1 or more."""
     retry_at: datetime | None
-    """None: given up until somebody asks for something again."""
+    """None: given up until the next verb."""
     intent: int
     """The intent that was worked on; the failure says nothing about later ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """One workspace: what is wanted of it, and what was last seen of it.
+    """One workspace: its desired and its observed state.
 
-    Verbs write the wanted half, the reconciler the seen half, so neither can undo what the other wrote.
+    Verbs write the desired half, the reconciler the observed half, so neither can undo the writes of the other.
     """
 
     id: str
@@ -118,11 +118,11 @@ class Workspace:
     resources: Resources
     environment: Environment
     intent: int = 1
-    """Counts the verbs that wanted something; a failure of an earlier intent does not count for a later one."""
+    """Counts the verbs that wanted a change; a failure of an earlier intent does not count for a later one."""
     revision: int = 1
     """Counts the changes of the environment and the requests to build it again."""
     pinned: int | None = None
-    """The generation that ``rebuild`` chose; None: what the environment builds to."""
+    """The generation that ``rebuild`` chose; None: the one that the environment builds to."""
     restarts: int = 0
     """Counts the requests to restart."""
 
@@ -156,7 +156,7 @@ class Workspace:
 
     @property
     def fault(self) -> Fault | None:
-        """Why it is in ``error``, or what last went wrong under the present intent."""
+        """The cause of its ``error``, or the last failure under the present intent."""
         for failure in (self.step_failure, self.build_failure):
             if failure is not None and failure.intent == self.intent:
                 return failure.fault
@@ -164,7 +164,7 @@ class Workspace:
 
     @property
     def notice(self) -> str:
-        """What its owner should know although nothing failed; empty if there is nothing."""
+        """A warning for its owner although nothing failed; empty if there is none."""
         if not self.oom_kills:
             return ""
         killed = "1 process was" if self.oom_kills == 1 else f"{self.oom_kills} processes were"
@@ -181,7 +181,7 @@ class WorkspaceStatus:
 
     @property
     def status(self) -> Status:
-        """What a user sees of it."""
+        """The status that users see."""
         return self.workspace.status
 
     @property
@@ -191,7 +191,7 @@ class WorkspaceStatus:
 
     @property
     def fault(self) -> Fault | None:
-        """Why it is in ``error``, or what last went wrong."""
+        """The cause of its ``error``, or its last failure."""
         return self.workspace.fault
 
 
@@ -211,7 +211,7 @@ MAX_PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceQuery:
-    """Which workspaces a list shows."""
+    """The filters, order and page of a list of workspaces."""
 
     limit: int = 50
     """1 to ``MAX_PAGE``."""

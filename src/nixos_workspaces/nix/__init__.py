@@ -1,4 +1,4 @@
-"""From an environment to a store path: the door to Nix (design section 4)."""
+"""Building environments with Nix, from declaration to store path (design section 4)."""
 
 from nixos_workspaces.nix.daemon import daemon_command, is_daemon_running
 from nixos_workspaces.nix.environments import BuildLimits, Environments

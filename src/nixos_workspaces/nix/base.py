@@ -1,4 +1,4 @@
-"""The door to environments, as the parts above Nix use it; ``nix`` stands behind it."""
+"""The protocol of environments, for the parts above Nix; ``environments`` implements it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nixos_workspaces.model.workspace import Progress
 
 
 class Environments(Protocol):
-    """What builds environments and keeps their generations (design section 4).
+    """The builder of environments, which keeps their generations (design section 4).
 
     Every method raises ``Unavailable`` when Nix does not answer. Calls for different workspaces run side by side.
     """
@@ -34,7 +34,7 @@ class Environments(Protocol):
         """Build and make it the present generation; idempotent. Raises ``BuildFailed``; cancelling stops the build."""
 
     async def generations(self, workspace_id: str) -> Sequence[Generation]:
-        """Return what was built, in any order; empty for an unknown workspace."""
+        """Return the built generations, in any order; empty for an unknown workspace."""
 
     async def select(self, workspace_id: str, number: int) -> Generation:
         """Make an older generation the present one; ``NotFound`` if there is none of that number."""
@@ -43,4 +43,4 @@ class Environments(Protocol):
         """Give all generations back to the collector; idempotent."""
 
     async def collect_garbage(self) -> int:
-        """Remove what no generation needs, never beside a build; returns the bytes that were freed."""
+        """Remove store paths that no generation needs, never beside a build; return the bytes that were freed."""

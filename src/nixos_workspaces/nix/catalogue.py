@@ -1,4 +1,4 @@
-"""What there is to choose from: the packages and the templates of the set in force."""
+"""The catalogue: the packages and the templates of the set in force."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Catalogue:
         return self._packages
 
     async def close(self) -> None:
-        """Stop what still runs."""
+        """Cancel work in the background."""
         if self._indexing is not None and not self._indexing.done():
             self._indexing.cancel()
             await asyncio.wait({self._indexing})
@@ -161,7 +161,7 @@ class Catalogue:
         return answers
 
     async def _ask(self, question: Path, names: Sequence[str]) -> dict[str, Any]:
-        """Return what a Nix file says of each name."""
+        """Evaluate a Nix file for these names; return its answer to each."""
         answers: dict[str, Any] = {}
         for begin in range(0, len(names), _NAMES_AT_ONCE):
             arguments = {
@@ -186,7 +186,7 @@ def _template(name: str, told: Mapping[str, Any]) -> Template:
 
 
 def _rank(item: Package, words: list[str]) -> int:
-    """Return how well a package answers: 1 is best, 0 is not at all."""
+    """Return how well a package matches: 1 is best, 0 is not at all."""
     name, description = item.name.lower(), item.description.lower()
     if not all(word in name or word in description for word in words):
         return 0

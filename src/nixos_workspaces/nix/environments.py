@@ -32,7 +32,7 @@ _UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 <
 
 @dataclass(frozen=True, slots=True)
 class BuildLimits:
-    """What building may take."""
+    """The limits of building."""
 
     seconds: float = 3600.0
     """After which a build is stopped."""
@@ -48,7 +48,7 @@ class BuildLimits:
 
 
 class Environments:
-    """The door to Nix: one package set, any number of workspaces.
+    """``Environments`` built by Nix: one package set, any number of workspaces.
 
     Several processes may use one directory. Calls for one workspace are serialised, across processes; building and
     collecting garbage exclude each other. All methods may raise ``Unavailable`` when Nix or its daemon does not answer.
@@ -108,7 +108,7 @@ class Environments:
         An environment that leads to the store path of the newest generation makes no new one: that one becomes
         current. Always builds from the package set in force. ``on_log`` gets every line that Nix says. Raises
         ``BuildFailed`` with the cause in a sentence; the current generation stays what it was. Cancelling stops the
-        build; what is built by then is kept for the next one.
+        build; store paths built by then are kept for the next one.
         """
         refuse_malformed(environment)
         on_progress(Progress(Phase.EVALUATE, None, "Waiting for other builds"))
@@ -158,7 +158,7 @@ class Environments:
         return sum(int(float(amount) * _UNITS[unit]) for amount, unit in found)
 
     async def close(self) -> None:
-        """Stop what still runs in the background; builds are stopped by cancelling them."""
+        """Cancel work in the background; builds are stopped by cancelling them."""
         await self._catalogue.close()
 
     async def _run_build(

@@ -1,4 +1,4 @@
-"""Where Nix is and how it is called."""
+"""Finding Nix and calling it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _INHERITED = (
     *("NIX_SSL_CERT_FILE", "SSL_CERT_FILE", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY"),
     *("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "TMPDIR", "NIX_CONF_DIR", "NIX_CONFIG", "NIX_REMOTE"),
 )
-"""What Nix is given of this process's own environment: how it reaches the network and its own settings."""
+"""Variables of this process's environment that Nix inherits: access to the network and its own settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Nix:
         return [str(self.bin / program), *options, *map(str, words)]
 
     async def json(self, *words: str | Path, timeout: float, program: str = "nix") -> Any:
-        """Run a command that prints JSON and return what it printed.
+        """Run a command that prints JSON and return the value.
 
         Raises ``BuildFailed`` with Nix's cause as one sentence, ``Unavailable`` when Nix or its daemon cannot be run.
         """

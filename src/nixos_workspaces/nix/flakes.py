@@ -28,7 +28,7 @@ _INPUT = "nixpkgs"
 _DATA_FILE = "workspace.json"
 _LOCK_FILE = "flake.lock"
 _STATIC = ("*.nix", "templates/**/*", "agent/*.[ch]", "agent/*.nix")
-"""What is copied into every flake, by pattern below the directory of the static files."""
+"""The files copied into every flake, as patterns below the directory of the static files."""
 _LOCK_SECONDS = 300.0
 _INPUTS = Path(__file__).with_name("inputs.nix")
 _LOCAL = re.compile(r"(?:path:|[a-z+]*file:|[/.~])")
@@ -102,7 +102,7 @@ class Flakes:
         replace_file(flake / _DATA_FILE, to_json(data, self._nix.system))
 
     async def _make(self, base: Path, content: Mapping[str, bytes]) -> None:
-        """Write the static files and let Nix lock them; what is at ``base`` is complete or absent."""
+        """Write the static files and let Nix lock them; ``base`` is complete or absent."""
         with tempfile.TemporaryDirectory(dir=self._directory, prefix=".new-") as temporary:
             new = Path(temporary) / "flake"
             for name, data in content.items():
@@ -121,7 +121,7 @@ class Flakes:
             new.rename(base)
 
     async def _asked(self, flake: Path) -> dict[str, Any]:
-        """Return what ``inputs.nix`` tells of a flake, whose text reads nothing beyond itself meanwhile."""
+        """Return the answer of ``inputs.nix`` about a flake; its text reads nothing beyond itself meanwhile."""
         found: dict[str, Any] = await self._nix.json(
             *("--eval", "--strict", "--json", "--option", "restrict-eval", "true", "-I", _INPUTS, "-I", flake, _INPUTS),
             *("--argstr", "flake", flake),
@@ -159,7 +159,7 @@ def refuse_unlocked(inputs: Mapping[str, Any]) -> None:
 
 
 def environment_of(flake: Path) -> Environment | None:
-    """Return what the flake of a workspace holds; None before anything was written."""
+    """Return the environment in the flake of a workspace; None before anything was written."""
     try:
         return from_json((flake / _DATA_FILE).read_bytes())
     except FileNotFoundError:
@@ -195,10 +195,10 @@ def _static_files(directory: Path) -> dict[str, bytes]:
 
 
 def _as_asked(lock: dict[str, Any], origin: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the lock as an answer to what flake.nix itself asks for.
+    """Return the lock with the reference of flake.nix itself as its ``original``.
 
-    Nix notes the overriding reference as the question; with the flake's own question in its place the lock holds
-    without any override, on other machines as well.
+    Nix records the overriding reference there; with the flake's own in its place the lock holds without any
+    override, on other machines as well.
     """
     node = lock["nodes"]["root"]["inputs"][_INPUT]
     lock["nodes"][node]["original"] = dict(origin)

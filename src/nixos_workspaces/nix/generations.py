@@ -25,7 +25,7 @@ _LINK = re.compile(r"profile-(\d+)-link", re.ASCII)
 
 
 class Profile:
-    """The generations of one workspace; the caller holds the workspace's lock for what changes them."""
+    """The generations of one workspace; the caller holds the workspace's lock for methods that change them."""
 
     def __init__(self, directory: Path) -> None:
         """``directory`` is the workspace's own; it need not exist."""
@@ -34,7 +34,7 @@ class Profile:
         self.flake = directory / "flake"
 
     def generations(self) -> tuple[Generation, ...]:
-        """Return what is there, oldest first."""
+        """Return the generations, oldest first."""
         if not self._directory.is_dir():
             return ()
         numbers = sorted(int(found[1]) for path in self._directory.iterdir() if (found := _LINK.fullmatch(path.name)))
@@ -52,7 +52,7 @@ class Profile:
         return current
 
     def note(self, data: Environment) -> Generation:
-        """Note what the current generation was built from and return it."""
+        """Note the environment that the current generation was built from; return the generation."""
         number = self.current().number
         replace_file(self._note_file(number), _to_note(data))
         return self.current()

@@ -24,7 +24,7 @@ _SHOWN_LENGTH = 40
 def refuse_malformed(environment: Environment) -> None:
     """Raise ``InvalidInput`` (code ``invalid_package``, ``unknown_template`` or ``invalid_port``) for bad data.
 
-    Looks at the data only: what passes is harmless to Nix, whether it exists or not.
+    Looks at the data only: data that passes is harmless to Nix, whether it exists or not.
     """
     template = environment.template
     if not is_template_name(template):
@@ -57,9 +57,9 @@ def refuse_malformed_id(workspace_id: str) -> None:
 
 
 def nearest(name: str, existing: Iterable[str]) -> tuple[str, ...]:
-    """Return the existing names that somebody who wrote ``name`` most likely meant, best first; at most three.
+    """Return the existing names nearest to ``name``, best first; at most three.
 
-    Case does not count; a name that begins with what was written counts as near.
+    Case does not count; a name that begins with ``name`` counts as near.
     """
     lowered: dict[str, str] = {}
     for candidate in existing:

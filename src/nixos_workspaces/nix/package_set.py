@@ -1,4 +1,4 @@
-"""Which package set environments are built from: decided once, at start."""
+"""The choice of the package set that environments are built from, made once, at start."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class PackageSet:
     reference: str
     """The flake reference that was asked for."""
     title: str
-    """What people are told: "nixpkgs nixos-26.05"."""
+    """For people: "nixpkgs nixos-26.05"."""
     locked: str
     """The reference with its revision and hash: equal references are equal packages."""
 

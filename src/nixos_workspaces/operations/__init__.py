@@ -1,1 +1,1 @@
-"""The service's own life: its health and what it does in the background."""
+"""The operation of the service: health and background tasks."""

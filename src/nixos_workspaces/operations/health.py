@@ -1,4 +1,4 @@
-"""How each part of the service is doing, with stable codes and remedies."""
+"""The health of each part of the service, with stable codes and remedies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service does by itself in the background, and at its end."""
+"""Background tasks of the service: garbage collection, and stopping machines at its end."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Maintenance:
         self._clock = clock
 
     async def collect_garbage(self, *, principal: Principal, request_id: str = "") -> int:
-        """Remove what no workspace needs from the store; returns the bytes that were freed. For administrators."""
+        """Remove store paths that no workspace needs; return the bytes that were freed. For administrators."""
         authorise(principal, Action.COLLECT_GARBAGE)
         entry = AuditEntry(self._clock(), principal.id, Action.COLLECT_GARBAGE, "", "accepted", request_id)
         async with self._database.transaction() as tx:

@@ -1,4 +1,4 @@
-"""What every engine that runs workspaces offers (design section 5).
+"""The protocols of engines that run workspaces (design section 5).
 
 The docstrings are the contract; ``tests/contracts`` holds every implementation to it.
 """
@@ -13,7 +13,7 @@ from nixos_workspaces.model.machine import Capabilities, MachineSpec, Observed, 
 
 
 class Machines(Protocol):
-    """The machines of an engine: make them, change them, look at them.
+    """The machines of an engine: make, change and observe them.
 
     Every method is idempotent: calling it again with the same arguments, also after a crash at any line of the first
     call, ends in the same state. Every method raises ``RuntimeFailed`` (the step, the reason, what to do),
@@ -23,7 +23,7 @@ class Machines(Protocol):
     """
 
     async def capabilities(self) -> Capabilities:
-        """Return what this engine can do and has left."""
+        """Return this engine's features and resources."""
 
     async def create(self, spec: MachineSpec) -> None:
         """Make the encrypted volume; ends in ``STOPPED``. Does nothing when the volume exists.
@@ -49,10 +49,10 @@ class Machines(Protocol):
         """Stop by force and remove everything; ends in ``ABSENT``. Allowed in every state."""
 
     async def observe(self, workspace_id: str) -> Observed:
-        """Return what is there now; ``ABSENT`` is an answer, not an error."""
+        """Return the machine as it is now; ``ABSENT`` is an answer, not an error."""
 
     async def list(self) -> Sequence[Observed]:
-        """Return every machine that has a volume or a process, also ones nobody knows of any more."""
+        """Return every machine that has a volume or a process, also ones without a record."""
 
     async def resize(self, workspace_id: str, resources: Resources) -> None:
         """Change CPU and memory limits at once when running, and grow the volume when stopped.
@@ -69,7 +69,7 @@ class Machines(Protocol):
 
 
 class MachineAccess(Protocol):
-    """Ways into a running machine, and what it prints and uses. Raises as ``Machines`` does."""
+    """Connections into a running machine, its figures and its console. Raises as ``Machines`` does."""
 
     async def usage(self, workspace_id: str) -> Usage:
         """Return the present figures; raises ``Conflict`` when the machine is not running or paused."""
@@ -85,18 +85,18 @@ class MachineAccess(Protocol):
     async def connect_holder(self, workspace_id: str) -> socket.socket | None:
         """Return a connected, non-blocking stream socket to the terminal holder (``agent/PROTOCOL.md``) as its user.
 
-        None where the engine has no way to it that is shorter than SSH, or nobody listens (yet). Raises ``Conflict``
+        None where the engine has no way to it that is shorter than SSH, or no holder listens (yet). Raises ``Conflict``
         when the machine is not running.
         """
 
     async def boot_log(self, workspace_id: str, offset: int = 0) -> bytes:
-        """Return what the machine's console printed from byte ``offset`` on.
+        """Return the console's output from byte ``offset`` on.
 
         At most 1 MiB; empty when there is no more.
         """
 
     async def close(self) -> None:
-        """Let go of the engine; machines keep running."""
+        """Release the engine; machines keep running."""
 
 
 class Runtime(Machines, MachineAccess, Protocol):

@@ -153,7 +153,7 @@ class _LocalAccess(_Node):
         return _read(lambda: base64.b64decode(answer))
 
     async def close(self) -> None:
-        """See ``MachineAccess``; there is nothing to let go of."""
+        """See ``MachineAccess``; there is nothing to release."""
 
 
 class LocalRuntime(_LocalMachines, _LocalAccess):
@@ -161,7 +161,7 @@ class LocalRuntime(_LocalMachines, _LocalAccess):
 
 
 def _read(read: Callable[[], T]) -> T:
-    """Return what ``read`` makes of the node's answer; ``Unavailable`` where the answer is not what was asked for."""
+    """Parse the node's answer with ``read``; ``Unavailable`` where it does not have the expected form."""
     try:
         return read()
     except (InvalidInput, AttributeError, LookupError, TypeError, ValueError) as strange:

@@ -1,4 +1,4 @@
-"""The wire types: what the API reads and writes, in the specification's spelling and units.
+"""The types that the API reads and writes, in the specification's spelling and units.
 
 ``memory`` and ``storage`` are GB (2^30 bytes), ``cpu`` cores; inside the program they are ``Resources``. Sizes are kept
 in whole MiB and shown with three decimals, so that what was asked for is what is shown. Requests refuse unknown

@@ -74,7 +74,7 @@ class FileList(BaseModel):
 
 
 class FoundList(BaseModel):
-    """What a search has found."""
+    """The result of a search."""
 
     path: str
     files: list[FileAnswer]
@@ -109,7 +109,7 @@ class FileProblem(BaseModel):
 
 
 class UploadResult(BaseModel):
-    """What became of one file of an upload."""
+    """The outcome of one file of an upload."""
 
     name: str
     path: str | None
@@ -131,13 +131,13 @@ class UploadResult(BaseModel):
 
 
 class UploadAnswer(BaseModel):
-    """What became of the files of an upload, in their order."""
+    """The outcomes of an upload's files, in their order."""
 
     results: list[UploadResult]
 
 
 class CountAnswer(BaseModel):
-    """How many names were made or deleted."""
+    """The number of names that were made or deleted."""
 
     count: int
 
@@ -174,11 +174,11 @@ class MakeLink(_Request):
         return self
 
     def place(self) -> bytes:
-        """Return where the link will be."""
+        """Return the path of the link."""
         return _path(self.path, self.path_encoded)
 
     def held(self) -> bytes:
-        """Return what the link will hold."""
+        """Return the link's target."""
         return _path(self.target, self.target_encoded)
 
 

@@ -18,7 +18,7 @@ from nixos_workspaces.schemas.wire import (
 
 
 class ErrorDetail(Answer):
-    """What went wrong."""
+    """An error with its stable code."""
 
     code: str = Field(description="Stable, for programs.")
     message: str = Field(description="The fact and what to do, for people.")
@@ -33,7 +33,7 @@ class ErrorAnswer(Answer):
 
 
 class CapacityAnswer(Answer):
-    """What the machine has, and what new workspaces may still take."""
+    """The machine's resources, in all and free for new workspaces."""
 
     cpu_total: float
     cpu_free: float = Field(description="Cores that no running workspace may use; more may be asked for, and shared.")
@@ -70,7 +70,7 @@ class HealthItemAnswer(Answer):
 
 
 class HealthAnswer(Answer):
-    """Every finding about the service, with what to do about the bad ones."""
+    """Every finding about the service, with remedies for the bad ones."""
 
     status: str = Field(description="ok, or degraded when any item is not ok.")
     version: str
@@ -86,14 +86,14 @@ class AliveAnswer(Answer):
 
 
 class SessionAnswer(Answer):
-    """Who the caller is."""
+    """The principal of the caller."""
 
     name: str
     role: str
 
 
 class CollectedAnswer(Answer):
-    """What collecting garbage gave back."""
+    """The space that collecting garbage freed."""
 
     freed_bytes: int
 
@@ -105,7 +105,7 @@ class SignedIn(Answer):
 
 
 class LoginRequest(Request):
-    """What a session is got for: a one-time code from the login link, or an API token; one of them."""
+    """The credential to exchange for a session: a one-time code from the login link, or an API token; one of them."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 

@@ -55,7 +55,7 @@ class TerminalRequest(Request):
     name: TerminalName = ""
 
     def to_model(self) -> Start:
-        """Return what the bridge takes."""
+        """Return the bridge's value."""
         return Start(self.cols, self.rows, self.command, self.cwd, self.name)
 
 
@@ -129,7 +129,7 @@ class TerminalConnection(Answer):
 
 
 class TerminalConnectionAnswer(Answer):
-    """How to reach a workspace's terminals, and which there are."""
+    """How to reach a workspace's terminals, with their list."""
 
     terminal: TerminalConnection
     terminals: list[TerminalInfo]

@@ -124,12 +124,12 @@ def absent() -> Any:
 
 
 class Request(BaseModel):
-    """Base of what the API reads."""
+    """Base of the types that the API reads."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Answer(BaseModel):
-    """Base of what the API writes; clients must ignore fields that they do not know."""
+    """Base of the types that the API writes; clients must ignore fields that they do not know."""
 
     model_config = ConfigDict(frozen=True)

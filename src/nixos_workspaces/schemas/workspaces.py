@@ -59,7 +59,7 @@ class ProgressAnswer(Answer):
 
 
 class FaultAnswer(Answer):
-    """Why a workspace is in ``error``, or what last went wrong with it."""
+    """The cause of a workspace's ``error``, or its last failure."""
 
     code: str
     message: str
@@ -125,7 +125,7 @@ class WorkspaceList(Answer):
 
 
 class ConfigAnswer(Answer):
-    """What was asked for."""
+    """The requested resources and environment."""
 
     cpu: float
     memory: float
@@ -164,7 +164,7 @@ class SampleAnswer(Answer):
 
 
 class MetricsHistory(Answer):
-    """What a workspace used; where more than two steps lie between two samples nothing was measured."""
+    """The figures of a workspace over time; where more than two steps lie between two samples nothing was measured."""
 
     span: Span
     step: float = Field(description="Seconds between two samples.")
@@ -281,7 +281,7 @@ class LogAnswer(Answer):
 
 
 class SshKeyAnswer(Answer):
-    """What it takes to log in, for the owner only."""
+    """The keys to log in with, for the owner only."""
 
     private_key: str = Field(description="In OpenSSH's format.")
     username: str
@@ -300,13 +300,13 @@ class CreateRequest(Request):
     ports: Ports = Field(default_factory=list)
 
     def to_model(self) -> WorkspaceConfig:
-        """Return what the orchestrator takes."""
+        """Return the value for the orchestrator."""
         resources = Resources(self.cpu, to_bytes(self.memory), to_bytes(self.storage))
         return WorkspaceConfig(self.name, resources, environment(self.template, self.packages, self.ports))
 
 
 class UpdateRequest(Request):
-    """Any of a workspace's resources and environment; what is not given stays."""
+    """A partial update of resources and environment; an absent field keeps its value."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
@@ -326,7 +326,7 @@ class UpdateRequest(Request):
         return self
 
     def to_model(self) -> WorkspaceChange:
-        """Return what the orchestrator takes."""
+        """Return the value for the orchestrator."""
         given = self.model_fields_set
         return WorkspaceChange(
             cpu=self.cpu if "cpu" in given else None,
@@ -339,6 +339,6 @@ class UpdateRequest(Request):
 
 
 class RebuildRequest(Request):
-    """Which generation to go to; without one the present environment is built anew."""
+    """The generation to go to; without one the present environment is built anew."""
 
     generation: Annotated[int, Field(ge=1, le=2**31 - 1)] = Field(default_factory=absent)

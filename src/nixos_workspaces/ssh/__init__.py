@@ -1,1 +1,1 @@
-"""SSH connections to workspaces: one pool for terminals and files, and a shorter way for their data."""
+"""SSH connections to workspaces: one pool for terminals and files, and a shorter path for their data."""

@@ -18,14 +18,14 @@ SESSIONS_PER_CONNECTION = 8
 """More would let one flood hold up too many others on one TCP stream."""
 ANSWER_SECONDS = 10.0
 PROBE_SECONDS = 4.0
-"""Within this a connection answers that a request on it was in vain for, or counts as broken."""
+"""Time for a connection to answer after a request on it got no answer; then it counts as broken."""
 IDLE_SECONDS = 300.0
 """How long a connection without a session is kept warm."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What it takes to log in to one workspace. Holds a secret: never log it."""
+    """The keys to log in to one workspace. Holds a secret: never log it."""
 
     client_key: str = field(repr=False)
     """Private key in OpenSSH's format."""
@@ -47,7 +47,7 @@ class Pooled:
     uses: int = 0
     idle: asyncio.TimerHandle | None = None
     doubt: asyncio.Task[None] | None = None
-    """Under way while it is asked whether the other side still answers: until then nobody else is given it."""
+    """The probe whether the other side still answers; until it ends no other caller is given the connection."""
 
 
 @dataclass(slots=True)
@@ -144,7 +144,7 @@ class Connections:
     async def take(self, workspace_id: str) -> Pooled:
         """Return a live connection with room for a session; give it back with ``give_back``.
 
-        Raises what ``connect`` and ``open_ssh`` raise.
+        Raises the errors of ``connect`` and ``open_ssh``.
         """
         pool = self._pools.setdefault(workspace_id, _Pool())
         async with pool.opening:
@@ -169,7 +169,7 @@ class Connections:
     def doubting(self, pooled: Pooled) -> Iterator[None]:
         """If the block is given up or takes too long, find out whether the connection answers at all; if not, end it.
 
-        Its keepalives would notice after two minutes, in which everybody would be given it.
+        Its keepalives would notice after two minutes, in which every caller would be given it.
         """
         try:
             yield

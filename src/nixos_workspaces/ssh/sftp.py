@@ -17,7 +17,7 @@ async def open_sftp(connections: Connections, workspace_id: str) -> AsyncIterato
     """Yield an SFTP client as the workspace's user.
 
     Leave it with ``TimeoutError`` where it did not answer: the connection is then looked at too. Raises ``Unavailable``
-    where the file service does not answer, and what ``Connections.take`` raises.
+    where the file service does not answer, and the errors of ``Connections.take``.
     """
     pooled = await connections.take(workspace_id)
     try:

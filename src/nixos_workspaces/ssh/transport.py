@@ -1,4 +1,4 @@
-"""A shorter way through asyncssh for the data of channels; everything else takes asyncssh's own.
+"""A shorter path through asyncssh for the data of channels; everything else takes asyncssh's own.
 
 asyncssh sends an ignored packet before every packet (of use with CBC ciphers only), builds a cipher object per packet
 and copies the receive buffer twice per packet: together a quarter of a keystroke's round trip. Here, under AES-GCM and
@@ -34,14 +34,14 @@ _LENGTH_BYTES = 4
 _BLOCK_BYTES = 16
 _LEAST_PADDING = 4
 _PACKET_PARTS = 2
-"""What ``_sealed`` returns: one packet, and so the data of one keystroke, is joined rather than written in parts."""
+"""Parts that ``_sealed`` returns: one packet, and so one keystroke's data, is joined rather than written in parts."""
 _NOISE_BYTES = 1024
 _COUNTER_MASK = (1 << 64) - 1
 _SEQUENCE_MASK = (1 << 32) - 1
 
 
 class FastClientConnection(SSHClientConnection):
-    """An SSH client connection whose channel data takes the short way."""
+    """An SSH client connection with the shorter path for channel data."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -74,7 +74,7 @@ class FastClientConnection(SSHClientConnection):
         self._read_on()
 
     def _drop_handled(self) -> None:
-        """Let the receive buffer begin with what is not handled yet, as asyncssh expects it."""
+        """Drop handled bytes from the front of the receive buffer, as asyncssh expects it."""
         if self._rest_at:
             self._inpbuf = self._inpbuf[self._rest_at :]
             self._rest_at = 0
@@ -91,7 +91,7 @@ class FastClientConnection(SSHClientConnection):
 
     @override
     def _recv_data(self) -> None:
-        """Handle what lies in the receive buffer, for at most one turn."""
+        """Handle the receive buffer, for at most one turn."""
         while self._transport and self._inpbuf:
             encryption = self._recv_encryption
             at_packet = self._recv_handler == self._recv_pkthdr
@@ -163,7 +163,7 @@ class FastClientConnection(SSHClientConnection):
         return other
 
     def _deliver(self, packet: bytes) -> bool:
-        """Hand one packet's data, or more room, to its channel; false when asyncssh is to look at it instead."""
+        """Deliver one packet's data or window to its channel; false when asyncssh is to handle it instead."""
         if packet[1:2] == b"\x5d":
             return self._adjust(packet)
         if packet[1:2] != b"\x5e":

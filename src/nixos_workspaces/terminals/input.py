@@ -37,18 +37,18 @@ class Input:
         return self._start + len(self._bytes) - self._sent
 
     def push(self, data: bytes) -> None:
-        """Take what was typed."""
+        """Queue typed bytes."""
         self._bytes += data
 
     def send(self, write: Callable[[bytes], None]) -> None:
-        """Send as far as the holder's window reaches; what is sent is kept until it is confirmed."""
+        """Send as far as the holder's window reaches; sent bytes are kept until they are confirmed."""
         while (size := min(protocol.INPUT_MAX, self._limit - self._sent, self.unsent)) > 0:
             at = self._sent - self._start
             self._sent += size
             write(protocol.input_bytes(self._sent - size, bytes(self._bytes[at : at + size])))
 
     def confirm(self, received: int, limit: int) -> None:
-        """Forget what the holder has received."""
+        """Drop input that the holder has received."""
         del self._bytes[: received - self._start]
         self._start = received
         self._limit = limit
@@ -69,7 +69,7 @@ class Input:
         return self._room is not None
 
     def release(self, *, ended: bool = False) -> bool:
-        """Let the client go on once half the queue is free; tells whether nobody waits."""
+        """Let the client go on once half the queue is free; tell whether it need not wait."""
         if self._room is not None and (ended or self.unsent <= QUEUE_BYTES // 2):
             self._room.set()
             self._room = None

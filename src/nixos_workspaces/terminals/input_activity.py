@@ -1,15 +1,15 @@
-"""Who types: what floods make room for."""
+"""Input activity of all terminals, which floods of output make room for."""
 
 from __future__ import annotations
 
 import asyncio
 
 TYPING_SECONDS = 0.3
-"""How long somebody counts as typing after a key: longer than between two keys of a word."""
+"""Time after a key for which a client counts as typing: longer than between two keys of a word."""
 
 
 class InputActivity:
-    """Who typed last at any terminal of the service. Call it from the event loop's thread only.
+    """The latest input at all terminals of the service. Call it from the event loop's thread only.
 
     All terminals share one event loop, and on a small machine its processors: it is not only the terminals on the same
     SSH connection that wait while the output of a flood is handled.
@@ -20,12 +20,12 @@ class InputActivity:
         self._typed_at = self._others_typed_at = float("-inf")
 
     def note(self, who: object) -> None:
-        """Remember that ``who`` types now."""
+        """Note input from ``who`` now."""
         if who is not self._last:
             self._last, self._others_typed_at = who, self._typed_at
         self._typed_at = asyncio.get_running_loop().time()
 
     def others_than(self, who: object) -> bool:
-        """Tell whether anybody else typed within the last ``TYPING_SECONDS``."""
+        """Tell whether any other client typed within the last ``TYPING_SECONDS``."""
         at = self._others_typed_at if who is self._last else self._typed_at
         return asyncio.get_running_loop().time() - at < TYPING_SECONDS

@@ -26,21 +26,21 @@ WINDOW_BYTES = 1 << 19
 
 @dataclass(frozen=True, slots=True)
 class LinkOwner:
-    """Who receives what comes over a link; called from the event loop."""
+    """The callbacks of a link; called from the event loop."""
 
     on_data: Callable[[bytes], None]
     """Takes output of the terminal."""
     on_frame: Callable[[protocol.Frame], None]
     """Takes any other frame."""
     on_lost: Callable[[WorkspacesError], None]
-    """Hears that the link is gone although ``close`` was not called."""
+    """Called when the link is lost, not after ``close``."""
 
 
 class Link:
     """A stream to the holder, made by ``open_link``."""
 
     def __init__(self, owner: LinkOwner, on_end: Callable[[], None] | None = None) -> None:
-        """``on_end`` is called once, when the link has ended for whatever reason."""
+        """``on_end`` is called once, when the link has ended for any reason."""
         self._owner: LinkOwner | None = owner
         self._on_end = on_end
         self._reader = protocol.FrameReader(owner.on_data, owner.on_frame)
@@ -56,11 +56,11 @@ class Link:
             self._stream.write(data)
 
     def close(self) -> None:
-        """Let go of the stream; the owner hears no more of it."""
+        """Close the stream; the owner's callbacks are not called any more."""
         self.end(None)
 
     def feed(self, data: bytes) -> None:
-        """Cut what arrived into frames."""
+        """Cut received bytes into frames."""
         if self._owner is None:
             return
         try:
@@ -69,7 +69,7 @@ class Link:
             self.end(wrong)
 
     def end(self, error: WorkspacesError | None) -> None:
-        """Let go of the stream, and tell the owner of the error if there is one."""
+        """Close the stream, and tell the owner of the error if there is one."""
         owner, self._owner = self._owner, None
         stream, self._stream = self._stream, None
         on_end, self._on_end = self._on_end, None
@@ -85,13 +85,13 @@ _LOST = Unavailable("The connection to the workspace was lost; attach again.", c
 
 
 class _Stream(Protocol):
-    """Where a link writes."""
+    """The stream that a link writes to."""
 
     def write(self, data: bytes) -> object:
         """Send bytes in order; never waits."""
 
     def close(self) -> object:
-        """End the stream once what was written has left."""
+        """End the stream once all written bytes have left."""
 
 
 class _Channel(asyncssh.SSHUNIXSession[bytes]):
@@ -168,7 +168,7 @@ class Route:
 async def open_link(route: Route, workspace_id: str, owner: LinkOwner, *, first: bytes) -> Link:
     """Open a stream to the workspace's holder and send the greeting and the frames ``first`` in one go.
 
-    Raises what ``Connections.take`` raises, and ``Unavailable`` (``holder_unavailable``) when no holder listens.
+    Raises the errors of ``Connections.take``, and ``Unavailable`` (``holder_unavailable``) when no holder listens.
     """
     # Also where SSH is not the way: nothing is sent to a workspace that has not the pinned host key.
     pooled = await route.connections.take(workspace_id)
@@ -205,7 +205,7 @@ async def open_link(route: Route, workspace_id: str, owner: LinkOwner, *, first:
 
 
 async def _socket(route: Route, workspace_id: str) -> socket.socket | None:
-    """Return a socket to the holder; None where that cannot be had now, which is for SSH to find out about."""
+    """Return a socket to the holder; None where it cannot be had now; SSH then finds out why."""
     if route.connect_holder is None:
         return None
     try:
@@ -238,7 +238,7 @@ def error_of(refused: protocol.Refused) -> WorkspacesError:
 async def ask(route: Route, workspace_id: str, request: bytes) -> list[Terminal]:
     """Send one request over a link of its own and return the terminals that the answer lists, if it lists any.
 
-    Raises what ``open_link`` and ``error_of`` say.
+    Raises the errors of ``open_link`` and ``error_of``.
     """
     answer: asyncio.Future[list[Terminal]] = asyncio.get_running_loop().create_future()
     terminals: list[Terminal] = []

@@ -13,11 +13,11 @@ from nixos_workspaces.terminals import protocol
 from nixos_workspaces.terminals.text import whole_characters
 
 CREDIT_BYTES = 1 << 17
-"""Output that the holder may send ahead of what was handed to the client: a replay takes the more round trips, and a
+"""Output that the holder may send ahead of the output sent to the client: a replay takes the more round trips, and a
 flood the more acknowledgements, the less it is; a slow reader waits the longer for what follows a Ctrl-C, the more it
 is. The holder grants it: its rings are at least twice as large."""
 COURTEOUS_CREDIT_BYTES = 1 << 12
-"""The same while somebody types at another terminal, whose echo waits behind that much of this one's flood."""
+"""The same while input arrives at another terminal, whose echo waits behind that much of this one's flood."""
 CLIENT_BYTES = 3 << 15
 """Output that a client which acknowledges may have unacknowledged."""
 FRAME_BYTES = 1 << 15
@@ -56,7 +56,7 @@ class TerminalClient(Protocol):
 
 
 class Output:
-    """Hands output and what belongs in its place among it to the client, as far as the client has room.
+    """The output of a terminal and the messages among it, sent in order as far as the client has room.
 
     Holds at most ``CREDIT_BYTES``: the holder is told to go on (``on_progress``) when bytes are handed to the client,
     not when the client acknowledges them. The first bytes of a turn of the event loop go at once, the rest together.
@@ -66,7 +66,7 @@ class Output:
         self, client: TerminalClient, on_progress: Callable[[int], None], *, text: bool, acknowledges: bool
     ) -> None:
         self.offset = 0
-        """Where the output that was handed over ends."""
+        """The offset at which the sent output ends."""
         self.credit_bytes = CREDIT_BYTES
         """How far the holder may be ahead; ``on_progress`` is called whenever half of it is used up."""
         self.input_is_held = False
@@ -83,7 +83,7 @@ class Output:
         self._in_flight = 0
 
     def restart(self, offset: int) -> None:
-        """Forget what is pending: the holder begins again at ``offset``."""
+        """Drop pending output: the holder begins again at ``offset``."""
         self._pending.clear()
         self.offset = self._reported = offset
 
@@ -96,12 +96,12 @@ class Output:
             asyncio.get_running_loop().call_soon(self._flush_later)
 
     def push_control(self, control: Control) -> None:
-        """Take what belongs after the output so far."""
+        """Queue a message behind the output so far."""
         self._pending.append(control)
         self.flush()
 
     def notice(self, data: bytes) -> None:
-        """Show what the terminal did not print; its place among the output is now."""
+        """Send text that the terminal did not print, at this place among the output."""
         for at in range(0, len(data), FRAME_BYTES):
             piece = data[at : at + FRAME_BYTES]
             self._count_frame(len(piece))
@@ -117,7 +117,7 @@ class Output:
         self.flush()
 
     def pause(self) -> None:
-        """Hand over nothing more until ``resume``."""
+        """Send nothing more until ``resume``."""
         self._paused = True
 
     def resume(self) -> None:
@@ -126,7 +126,7 @@ class Output:
         self.flush()
 
     def flush(self) -> None:
-        """Hand over what the client has room for, in order."""
+        """Send as much as the client has room for, in order."""
         while self._pending and not self._is_blocked():
             first = self._pending[0]
             if not isinstance(first, bytes):

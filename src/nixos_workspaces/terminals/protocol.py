@@ -69,7 +69,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Output from ``start`` to ``end`` is no longer kept; what follows begins at ``end``."""
+    """Output from ``start`` to ``end`` is no longer kept; output goes on at ``end``."""
 
     start: int
     end: int
@@ -208,7 +208,7 @@ class _Payload:
         return self._data[self._at - size : self._at].decode(errors="replace")
 
     def end(self) -> None:
-        """Refuse what is left over."""
+        """Refuse trailing bytes."""
         if self._at != len(self._data):
             raise struct.error("bytes are left over")
 

@@ -39,7 +39,7 @@ class ClientOptions:
     flow_control: bool
     """It is going to acknowledge; otherwise its first acknowledgement tells."""
     token: int
-    """The client's own number, or 0: its input is counted from session to session, and it hears ``Received``."""
+    """The client's own number, or 0: its input is counted from session to session, and it gets ``Received``."""
 
 
 class SSHSession:
@@ -62,7 +62,7 @@ class SSHSession:
         self.id = session_id
         self.workspace_id = workspace_id
         self.terminal_id = ""
-        """The terminal's own id: what to attach to again; empty until attached."""
+        """The terminal's own id, for attaching again; empty until attached."""
         self.ended = False
         self._size = (80, 24)
         self._readonly = False
@@ -82,16 +82,16 @@ class SSHSession:
 
     @property
     def offset(self) -> int:
-        """Where the output that was handed to the client ends."""
+        """The offset at which the output sent to the client ends."""
         return self._output.offset
 
     async def open(self, start: Start) -> None:
-        """Start a program on a new terminal and attach to it. Raises what ``open_link`` and ``error_of`` say."""
+        """Start a program on a new terminal and attach to it. Raises the errors of ``open_link`` and ``error_of``."""
         self._size = (start.cols, start.rows)
         await self._connect(protocol.open_terminal(start, token=self._input.token, credit=CREDIT_BYTES))
 
     async def attach(self, wanted: protocol.Attach) -> None:
-        """Attach to a terminal. Raises ``NotFound``, ``Conflict`` (``bad_offset``), and what ``open`` raises."""
+        """Attach to a terminal. Raises ``NotFound``, ``Conflict`` (``bad_offset``), and the errors of ``open``."""
         self._size = (wanted.cols, wanted.rows)
         self._readonly = wanted.readonly
         await self._connect(protocol.attach_terminal(wanted, token=self._input.token, credit=CREDIT_BYTES))
@@ -139,7 +139,7 @@ class SSHSession:
         self._output.acknowledge(frames)
 
     def pause_output(self) -> None:
-        """Hand nothing more to the client until ``resume_output``: its transport's buffer is full."""
+        """Send nothing more to the client until ``resume_output``: its transport's buffer is full."""
         self._output.pause()
 
     def resume_output(self) -> None:
@@ -172,7 +172,7 @@ class SSHSession:
         self._send_input()
 
     async def _reconnect(self) -> None:
-        """Attach again where the client's output ends. What the workspace refuses for good ends the session at once."""
+        """Attach again where the client's output ends. A final refusal by the workspace ends the session at once."""
         failure: WorkspacesError = Unavailable("The workspace does not answer; attach again later.", code="no_answer")
         for delay in RECONNECT_DELAYS:
             await asyncio.sleep(delay)

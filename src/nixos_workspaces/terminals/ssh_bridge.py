@@ -188,6 +188,6 @@ _ID_DIGITS = 16
 
 
 def _check_id(terminal_id: str) -> None:
-    """Ids come from URLs: anything that is not one of ours names no terminal."""
+    """Raise ``NotFound`` for an id that is not of our form: ids come from URLs."""
     if len(terminal_id) != _ID_DIGITS or any(digit not in "0123456789abcdef" for digit in terminal_id):
         raise NotFound("There is no such terminal.", code="terminal_not_found")

@@ -10,7 +10,7 @@ _LONGEST = 4
 def whole_characters(data: bytes, end: int) -> int:
     """Return where to cut at ``end`` or up to 3 bytes before, so that no UTF-8 character is split.
 
-    What is held back is the beginning of a character. Bytes that are not UTF-8 never are: a decoder shows them as
+    Only the beginning of a character is held back. Bytes that are not UTF-8 never are: a decoder shows them as
     replacement characters wherever they are cut.
     """
     for back in range(1, min(_LONGEST, end + 1)):

@@ -1,1 +1,1 @@
-"""The lifecycle of workspaces: what is wanted, the next step, and who does it."""
+"""The lifecycle of workspaces: desired state, next step, reconciliation."""

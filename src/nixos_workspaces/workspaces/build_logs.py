@@ -14,14 +14,14 @@ from typing import Protocol
 KEPT = 5
 """Builds whose logs are kept per workspace."""
 MAX_BYTES = 16 << 20
-"""Of one build's log; what comes after is counted, not kept."""
+"""Of one build's log; further lines are counted, not kept."""
 MAX_READ = 1 << 20
 _NAME = re.compile(r"build-(\d+)\.log")
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far somebody has read a workspace's build logs."""
+    """A reader's position in a workspace's build logs."""
 
     build: int = 0
     """0: begin with the newest build there is."""
@@ -29,7 +29,7 @@ class Position:
 
 
 class _Sink(Protocol):
-    """Where bytes go without waiting in a buffer."""
+    """An unbuffered binary file."""
 
     def write(self, data: bytes, /) -> int | None:
         """Take the bytes."""
@@ -54,7 +54,7 @@ class BuildLog:
         self._written += len(data)
 
     def close(self) -> None:
-        """Say what was left out."""
+        """Append the number of lines that were left out, if any were."""
         if self._dropped:
             self._file.write(f"[{self._dropped} more lines are not kept]\n".encode())
 

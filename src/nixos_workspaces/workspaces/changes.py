@@ -1,4 +1,4 @@
-"""The events that tell what changed of a workspace."""
+"""The events of a workspace's changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from nixos_workspaces.model.workspace import Progress, Workspace
 
 
 def status_event(workspace: Workspace) -> Event:
-    """Return the event that tells a workspace's status; ``owner_id`` is for whoever passes it on, not for clients."""
+    """Return the event of a workspace's status; ``owner_id`` is for choosing its recipients, not for clients."""
     fault = workspace.fault
     return Event(
         "workspace.status",
@@ -23,7 +23,7 @@ def status_event(workspace: Workspace) -> Event:
 
 
 def progress_event(workspace: Workspace, progress: Progress) -> Event:
-    """Return the event that tells how far the present work has got."""
+    """Return the event of the progress of the present work."""
     return Event(
         "workspace.progress",
         workspace.id,

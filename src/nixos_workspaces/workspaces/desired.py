@@ -1,4 +1,4 @@
-"""The desired state: what may be asked for, and what a workspace is wanted to be after it. Pure."""
+"""The desired state: checks of a request, and the workspace as it is wanted after it. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MIN_BYTES = BYTES_PER_GB // 4
 
 
 def request_hash(config: WorkspaceConfig) -> str:
-    """Return what tells one create request from another."""
+    """Return the hash that tells one create request from another."""
     return hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()
 
 
@@ -91,7 +91,7 @@ def growth(workspace: Workspace, wanted: Resources) -> int:
 
 
 def difference(before: Workspace, after: Workspace) -> dict[str, object]:
-    """Return what a verb changed of what is wanted, for the audit."""
+    """Return a verb's change of the desired state, for the audit."""
     if (before.resources, before.environment) == (after.resources, after.environment):
         return {}
     old, new = asdict(before), asdict(after)

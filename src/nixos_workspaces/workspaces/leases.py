@@ -80,7 +80,7 @@ class Leases:
 
 
 def _boot_id() -> str:
-    """Return what tells this boot of this machine from all others."""
+    """Return the id that tells this boot of this machine from all others."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 

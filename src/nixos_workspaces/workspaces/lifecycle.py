@@ -5,7 +5,7 @@ it is wanted and its machine as it is seen, does that one thing, folds the outco
 and asks again. Every step is idempotent, so that a crash between any two lines heals by asking again.
 
 A failure belongs to the *intent* it happened under. A new verb is a new intent, so that it leaves ``error`` without
-having to undo anything, and a reconciler that finishes late cannot blame the new wish for the old failure.
+having to undo anything, and a reconciler that finishes late cannot blame the new intent for the old failure.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _CPU_TOLERANCE = 0.01
 _MEMORY_TOLERANCE = 1 << 20
 DIED = "died"
 OBSERVE = "observe"
-"""Names of failures that are no step's: a machine that stopped by itself, an engine that does not say what there is."""
+"""Names of failures that are no step's: a machine that stopped by itself, an engine that cannot be observed."""
 
 
 class StepKind(StrEnum):
@@ -73,7 +73,7 @@ class StepKind(StrEnum):
     RESUME = "resume"
     RESIZE = "resize"
     DESTROY_KEYS = "destroy-keys"
-    """First of a deletion: from here on the data cannot be read whatever happens to the disk."""
+    """First of a deletion: from here on the data on the disk cannot be read any more."""
     DELETE_MACHINE = "delete-machine"
     FORGET = "forget"
     """Give the generations back to the collector."""
@@ -82,7 +82,7 @@ class StepKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What there is of a workspace now."""
+    """A workspace's machine and keys as they are now."""
 
     machine: Observed
     has_keys: bool
@@ -146,7 +146,7 @@ def needs_build(workspace: Workspace) -> bool:
 
 
 def _wanted(workspace: Workspace, seen: Observation) -> StepKind | None:
-    """Return what separates the workspace from what is desired, the first thing first; None if nothing does."""
+    """Return the first step towards the desired state; None if it is reached or no step leads there."""
     state = seen.machine.state
     match workspace.desire:
         case Desire.DELETED:
@@ -190,7 +190,7 @@ def _towards_running(workspace: Workspace, seen: Observation) -> StepKind | None
 
 
 def _adjust(workspace: Workspace, seen: Observation) -> StepKind | None:
-    """Return what is to change of a machine that is up."""
+    """Return the next step of a machine that is up; None if it is as wanted."""
     machine = seen.machine
     grow = _too_small(workspace, machine)
     if workspace.restarts_done != workspace.restarts or (grow and not seen.live_growth):
@@ -210,7 +210,7 @@ def _too_small(workspace: Workspace, machine: Observed) -> bool:
 
 
 def _limits_differ(workspace: Workspace, machine: Observed) -> bool:
-    """Tell whether CPU or memory in force are others than wanted, beyond what an engine rounds."""
+    """Tell whether CPU or memory in force are others than wanted, beyond an engine's rounding."""
     if machine.resources is None:
         return False
     return (
@@ -220,7 +220,7 @@ def _limits_differ(workspace: Workspace, machine: Observed) -> bool:
 
 
 def _status_during(workspace: Workspace, kind: StepKind, state: MachineState) -> Status:
-    """Return what the workspace shows while ``kind`` is done."""
+    """Return the workspace's status while ``kind`` is done."""
     match kind:
         case StepKind.BUILD | StepKind.SELECT | StepKind.RESIZE | StepKind.RESUME | StepKind.PAUSE:
             return _shown(state) or starting(workspace)
@@ -245,7 +245,7 @@ def starting(workspace: Workspace) -> Status:
 
 
 def _settled_status(workspace: Workspace, state: MachineState) -> Status:
-    """Return the status when nothing can be done: what the machine shows, or ``error`` if that is not as desired."""
+    """Return the status when nothing can be done: the machine's, or ``error`` if that is not as desired."""
     if workspace.desire is Desire.DELETED:
         return Status.DELETING
     if workspace.desire is Desire.STOPPED:
@@ -255,7 +255,7 @@ def _settled_status(workspace: Workspace, state: MachineState) -> Status:
 
 
 def status_after_verb(workspace: Workspace) -> Status:
-    """Return what a workspace shows as soon as a verb has been recorded, before anything was done."""
+    """Return the status as soon as a verb has been recorded, before anything was done."""
     match workspace.desire:
         case Desire.DELETED:
             return Status.DELETING
@@ -270,10 +270,10 @@ def status_after_verb(workspace: Workspace) -> Status:
 
 
 def seen_now(workspace: Workspace, seen: Observation, now: datetime) -> Workspace:
-    """Fold what was seen into the workspace, before ``next_step``: addresses, first readiness, a death, a lost volume.
+    """Fold the observation into the workspace, before ``next_step``: addresses, first readiness, death, lost volume.
 
     A machine that stopped although it was running and nobody asked for it counts as a failure; so does a volume that
-    is gone, which is never made anew by itself, because it held somebody's work.
+    is gone, which is never made anew by itself, because it held the user's work.
     """
     machine = seen.machine
     up = machine.state in _UP
@@ -326,7 +326,7 @@ def _forgive(workspace: Workspace, now: datetime) -> Workspace:
 
 
 def _lost(workspace: Workspace, now: datetime) -> Workspace:
-    """Give up a workspace whose volume has gone without being asked to."""
+    """Give up a workspace that lost its volume without a deletion."""
     message = (
         "The workspace's volume is not on the machine any more. Put the data directory back and start the workspace, "
         "or delete it."
@@ -351,7 +351,7 @@ PHASE_OF = {
 
 
 def succeeded(workspace: Workspace, kind: StepKind, built: Generation | None = None) -> Workspace:
-    """Fold the success of a step in; ``built`` is what ``BUILD`` and ``SELECT`` gave."""
+    """Fold the success of a step in; ``built`` is the generation of ``BUILD`` and ``SELECT``."""
     if built is not None:
         return replace(
             workspace,
@@ -367,7 +367,7 @@ def succeeded(workspace: Workspace, kind: StepKind, built: Generation | None = N
 def failed(workspace: Workspace, kind: str, error: WorkspacesError, now: datetime) -> Workspace:
     """Fold the failure of a step in, and when it is worth another try.
 
-    What Nix refused is not tried again by itself, nor held against the machine: a running workspace runs on.
+    A build that Nix refused is not tried again by itself, nor held against the machine: a running workspace runs on.
     """
     fault = Fault(error.code, error.message, now)
     if kind in (StepKind.BUILD, StepKind.SELECT) and not isinstance(error, Unavailable | RuntimeFailed):
@@ -390,7 +390,7 @@ def _failed(
 
 
 def superseded(kind: StepKind, then: Workspace, now: Workspace) -> bool:
-    """Tell whether work on ``kind``, begun for ``then``, has lost its point for what is wanted ``now``."""
+    """Tell whether work on ``kind``, begun for ``then``, has lost its point for the state wanted ``now``."""
     if kind in (StepKind.BUILD, StepKind.SELECT):
         return then.revision != now.revision or now.desire in (Desire.STOPPED, Desire.DELETED)
     if kind is StepKind.START:
@@ -399,7 +399,7 @@ def superseded(kind: StepKind, then: Workspace, now: Workspace) -> bool:
 
 
 class Verb(StrEnum):
-    """What can be asked of a workspace."""
+    """The verbs of a workspace."""
 
     START = "start"
     STOP = "stop"
@@ -424,7 +424,7 @@ ALLOWED: dict[Verb, frozenset[Status]] = {
     Verb.REBUILD: _ALIVE,
     Verb.DELETE: _ALL,
 }
-"""In which status a verb may be asked."""
+"""The statuses in which each verb is allowed."""
 _INSTEAD = {
     Verb.PAUSE: "Only a running workspace can be paused: start it, or wait until it runs.",
     Verb.RESUME: "Only a paused workspace can be resumed: start it instead.",
@@ -435,7 +435,7 @@ def asked(workspace: Workspace, verb: Verb) -> Workspace:
     """Return the workspace as it is wanted after ``verb``; the same value if that is so already.
 
     Raises ``Conflict`` saying what to do where the present status does not allow the verb. ``RESIZE`` and ``REBUILD``
-    only open a new intent here; what they change is theirs to set.
+    only open a new intent here; the caller sets their changes.
     """
     if workspace.desire is Desire.DELETED and verb is not Verb.DELETE:
         raise Conflict(f"Workspace {workspace.name} is being deleted.", code="being_deleted")
@@ -464,7 +464,7 @@ def asked(workspace: Workspace, verb: Verb) -> Workspace:
 
 
 def _retried(wanted: Workspace) -> Workspace:
-    """Show at once what is under way."""
+    """Return the workspace with the status of the work that now begins."""
     return replace(wanted, status=status_after_verb(wanted), progress=None)
 
 

@@ -1,4 +1,4 @@
-"""Find a workspace by what a request calls it: an id, or a name of the principal's own."""
+"""Find a workspace by the reference in a request: an id, or a name of the principal's own."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ async def find(tx: Transaction, reference: str, principal: Principal, *, lock: b
 
 
 def plain(reference: str) -> str:
-    """Return what somebody sent as the name of a workspace, fit to be stored and shown."""
+    """Return a client's reference as ASCII of at most 63 letters, fit to be stored and shown."""
     return reference[:63].encode("ascii", "replace").decode()

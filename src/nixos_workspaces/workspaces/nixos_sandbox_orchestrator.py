@@ -1,4 +1,4 @@
-"""What is wanted of workspaces: every verb of the product."""
+"""Recording desired states: every verb of the product."""
 
 from __future__ import annotations
 
@@ -47,14 +47,15 @@ def new_id() -> str:
 
 
 class NixOSSandboxOrchestrator:
-    """Records what is wanted of workspaces; the reconciler makes it so (design section 3, rule 1).
+    """Records the desired state of workspaces; the reconciler makes it so (design section 3, rule 1).
 
     Every verb checks, writes the desire with its audit entry in one transaction and returns at once: the status of the
-    workspace afterwards says what is under way (``starting``), events and ``get_workspace_status`` tell how it ends.
+    workspace afterwards tells the work under way (``starting``), events and ``get_workspace_status`` tell how it ends.
     ``workspace_id`` may also be the name of one of the principal's own workspaces. Every verb raises ``NotFound`` for a
-    workspace that does not exist or is a stranger's, ``Conflict`` (code ``wrong_state`` or ``being_deleted``) where the
-    present state does not allow it, ``Unavailable`` when the database cannot take it (then nothing has happened).
-    Verbs that return ``bool`` return True: the wish is recorded, or was fulfilled already.
+    workspace that does not exist or is not the principal's to see, ``Conflict`` (code ``wrong_state`` or
+    ``being_deleted``) where the present state does not allow it, ``Unavailable`` when the database cannot take it (then
+    nothing has happened).
+    Verbs that return ``bool`` return True: the desire is recorded, or was fulfilled already.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class NixOSSandboxOrchestrator:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         make_id: Callable[[], str] = new_id,
     ) -> None:
-        """Record desires in ``database``; ``changed`` hears of each, to wake the reconciler and tell subscribers.
+        """Record desires in ``database``; ``changed`` is called with each, to wake the reconciler and tell subscribers.
 
         ``figures`` reads a workspace's present figures; None while it does not run and where they cannot be told.
         """
@@ -113,7 +114,7 @@ class NixOSSandboxOrchestrator:
             return await self._admit(config, digest, principal, idempotency_key, request_id)
 
     async def start_workspace(self, workspace_id: str, *, principal: Principal, request_id: str = "") -> bool:
-        """Want it running, whatever it does now: boots a stopped one, resumes a paused one, retries after ``error``."""
+        """Want it running, from any state: boots a stopped one, resumes a paused one, retries after ``error``."""
         await self._ask(workspace_id, Verb.START, principal, request_id)
         return True
 
@@ -204,7 +205,7 @@ class NixOSSandboxOrchestrator:
         request_id: str,
         alter: Callable[[Workspace], Workspace],
     ) -> Workspace:
-        """Store what is wanted with its audit entry, both or neither, and tell about it."""
+        """Store the desired state with its audit entry, both or neither, and tell ``changed``."""
         async with self._database.transaction() as tx:
             found = await find(tx, reference, principal, lock=True)
             authorise(principal, Action(verb), found)
@@ -269,7 +270,7 @@ class NixOSSandboxOrchestrator:
         return workspace
 
     async def _check_limits(self, wanted: Resources, more_bytes: int) -> None:
-        """Refuse what the machine never has (``InvalidInput``) or has no more of (``InsufficientResources``)."""
+        """Refuse sizes beyond the whole machine (``InvalidInput``) or its storage left (``InsufficientResources``)."""
         # Promised before free: a volume that is made between the two is counted twice, never not at all.
         async with self._database.reading() as tx:
             promised = await tx.workspaces.promised_bytes()

@@ -25,9 +25,9 @@ _FOLLOW_SECONDS = 0.3
 
 
 class Workspaces:
-    """What can be read of workspaces. A ``reference`` is an id, or the name of one of the principal's own workspaces.
+    """Read access to workspaces. A ``reference`` is an id, or the name of one of the principal's own workspaces.
 
-    Every method raises ``NotFound`` for a workspace that does not exist or is a stranger's.
+    Every method raises ``NotFound`` for a workspace that does not exist or is not the principal's to see.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Workspaces:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Read through these doors."""
+        """Read through these parts."""
         self._database = database
         self._environments = environments
         self._runtime = runtime
@@ -70,7 +70,7 @@ class Workspaces:
         return tuple(sorted(found, key=lambda generation: -generation.number))
 
     async def logs(self, reference: str, *, principal: Principal, follow: bool = False) -> AsyncIterator[LogLine]:
-        """Yield the log of the last build, then of the last boot; with ``follow`` go on with what comes.
+        """Yield the log of the last build, then of the last boot; with ``follow`` go on with new lines.
 
         A followed log ends when the workspace is deleted, or when the consumer closes the iterator.
         """
@@ -95,7 +95,7 @@ class Workspaces:
                 return
 
     async def ssh_key(self, reference: str, *, principal: Principal, request_id: str = "") -> SshKey:
-        """Return what logs in as user ``nixos``; audited, for its owner only.
+        """Return the keys to log in with as user ``nixos``; audited, for its owner only.
 
         Raises ``Conflict`` with code ``not_ready`` before the workspace's volume is made.
         """
@@ -109,7 +109,7 @@ class Workspaces:
         return SshKey(keys.client_private, keys.host_public)
 
     async def touch(self, reference: str, *, principal: Principal) -> None:
-        """Note that somebody uses it now (``last_accessed``), at most once a minute."""
+        """Set ``last_accessed`` to now, at most once a minute."""
         workspace = await self.get(reference, principal=principal, action=Action.CONNECT)
         now = self._clock()
         if now - workspace.last_accessed >= TOUCH_EVERY:
@@ -117,7 +117,7 @@ class Workspaces:
                 await tx.workspaces.touch(workspace.id, now)
 
     async def capacity(self) -> Capacity:
-        """Return what the engine has in all and has left."""
+        """Return the engine's resources, in all and free for new workspaces."""
         async with self._database.reading() as tx:
             promised = await tx.workspaces.promised_bytes()
             cpu, memory_bytes = await tx.workspaces.limits_in_force()

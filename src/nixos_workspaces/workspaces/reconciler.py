@@ -1,8 +1,8 @@
-"""Makes workspaces what they are wanted to be, from what it observes (design section 3, rule 1).
+"""Brings workspaces to their desired state, from observations (design section 3, rule 1).
 
 One task per workspace that has something to do, one holder per task (a lease in the database), one step at a time. A
 verb wakes it; every few seconds it looks at everything, so that nothing depends on having been woken: neither after a
-crash, nor when a machine dies, nor when another control plane has taken a wish.
+crash, nor when a machine dies, nor when another control plane has recorded a verb.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Reconciler:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         timing: Timing = Timing(),
     ) -> None:
-        """Work through these doors; nothing happens before ``start``."""
+        """Work through these parts; nothing happens before ``start``."""
         self._database = database
         self._runtime = runtime
         self._steps = steps
@@ -74,7 +74,7 @@ class Reconciler:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self.unknown_machines: frozenset[str] = frozenset()
-        """Machines that no record knows of; reported, never touched: they hold somebody's work."""
+        """Machines that no record knows of; reported, never touched: they hold users' work."""
 
     async def start(self) -> None:
         """Take over from control planes that died here, then begin to look and work."""
@@ -82,7 +82,7 @@ class Reconciler:
         self._sweeper = asyncio.create_task(self._sweep_for_ever(), name="reconciler")
 
     async def close(self) -> None:
-        """Stop working at once; machines stay as they are and whatever was under way is taken up again later."""
+        """Stop working at once; machines stay as they are and work under way is taken up again later."""
         tasks = [*self._tasks.values(), *([self._sweeper] if self._sweeper else [])]
         self._sweeper = None
         for timer in self._timers.values():
@@ -94,7 +94,7 @@ class Reconciler:
             await self._leases.release_all()
 
     def wake(self, workspace_id: str) -> None:
-        """Look at this workspace now: somebody wants something of it."""
+        """Look at this workspace now: its desired state has changed."""
         if workspace_id in self._tasks:
             self._wakes[workspace_id].set()
             return
@@ -138,7 +138,7 @@ class Reconciler:
             await asyncio.sleep(self._timing.observe)
 
     async def sweep(self) -> None:
-        """Compare all machines with all records, both ways, and wake what has something to do."""
+        """Compare all machines with all records, both ways, and wake every workspace with something to do."""
         machines = {machine.workspace_id: machine for machine in await self._runtime.list()}
         async with self._database.reading() as tx:
             # Read after the machines: a record is there before its machine, so none of them can look unknown.
@@ -200,7 +200,7 @@ class Reconciler:
                         return
 
     async def _decide(self, workspace: Workspace) -> tuple[lifecycle.Decision, Workspace, Workspace]:
-        """Observe; return the decision, the workspace as it is stored, and the same with what was seen."""
+        """Observe; return the decision, the workspace as it is stored, and the same with the observation folded in."""
         try:
             observation = await self._steps.observe(workspace.id)
         except Exception as problem:  # noqa: BLE001  whatever it is, it is shown and tried again
@@ -215,7 +215,7 @@ class Reconciler:
         return lifecycle.next_step(seen, observation, now), workspace, seen
 
     async def _do(self, workspace: Workspace, kind: StepKind, *, useless: bool) -> bool:
-        """Do one step and store what came of it; True if the workspace is gone with it."""
+        """Do one step and store its outcome; True if the workspace is gone with it."""
         if kind is StepKind.DELETE_RECORD:
             await self._bury(workspace)
             return True
@@ -282,7 +282,7 @@ class Reconciler:
             return await tx.workspaces.get(workspace_id)
 
     async def _save(self, before: Workspace, after: Workspace) -> None:
-        """Store what was seen and done, if it is news and the lease is still ours, then tell about it."""
+        """Store the observed half, if it changed and the lease is still ours, then publish its events."""
         if after == before:
             return
         async with self._database.transaction() as tx:
@@ -295,7 +295,7 @@ class Reconciler:
             self._events.publish(progress_event(after, after.progress))
 
     async def _bury(self, workspace: Workspace) -> None:
-        """Let the record follow everything else."""
+        """Turn the record into its tombstone, last of a deletion, and publish the event."""
         async with self._database.transaction() as tx:
             now = await self._leases.require(tx, workspace.id)
             await tx.tombstones.add(workspace.id, now)
@@ -322,7 +322,7 @@ def _has_work(workspace: Workspace, machine: Observed, now: datetime) -> bool:
 
 
 def _reported(problem: Exception, workspace_id: str, step: str) -> WorkspacesError:
-    """Return a failure as one of ours; what is not ours is a mistake, and its trace belongs into the log."""
+    """Return a failure as one of ours; any other is a mistake, logged with its trace."""
     if not isinstance(problem, WorkspacesError):
         log.error("Step %s of workspace %s failed unexpectedly.", step, workspace_id, exc_info=problem)
     return lifecycle.as_error(problem)

@@ -1,4 +1,4 @@
-"""What each step of the lifecycle does to the world."""
+"""The effects of each step of the lifecycle."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Steps:
     def __init__(
         self, runtime: Runtime, environments: Environments, keys: KeyStore, logs: BuildLogs, builds: int = 2
     ) -> None:
-        """Act through these doors, with at most ``builds`` builds at a time."""
+        """Act through these parts, with at most ``builds`` builds at a time."""
         self._runtime = runtime
         self._environments = environments
         self._keys = keys
@@ -31,7 +31,7 @@ class Steps:
         self._live_growth: bool | None = None
 
     async def observe(self, workspace_id: str) -> Observation:
-        """Return what there is of a workspace now."""
+        """Return the machine and keys of a workspace as they are now."""
         if self._live_growth is None:
             self._live_growth = (await self._runtime.capabilities()).live_storage_growth
         machine = await self._runtime.observe(workspace_id)
@@ -41,7 +41,7 @@ class Steps:
     async def perform(  # noqa: C901, PLR0912  one line or two for each kind of step
         self, workspace: Workspace, kind: StepKind, on_progress: Callable[[Progress], None]
     ) -> Generation | None:
-        """Do one step; returns the generation that was built or chosen, if any. Raises what the doors raise."""
+        """Do one step; return the generation that was built or chosen, if any. Raises the errors of its parts."""
         match kind:
             case StepKind.BUILD:
                 return await self._build(workspace, on_progress)
@@ -96,7 +96,7 @@ class Steps:
 
 
 def _spec(workspace: Workspace, keys: WorkspaceKeys) -> MachineSpec:
-    """Return what the engine needs to make and boot the workspace."""
+    """Return the engine's specification to make and boot the workspace."""
     return MachineSpec(
         workspace_id=workspace.id,
         hostname=workspace.hostname,

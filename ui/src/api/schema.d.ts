@@ -10,7 +10,7 @@ export interface paths {
         };
         /**
          * Capacity
-         * @description Tell what the machine has in all and what new workspaces may still take.
+         * @description Return the machine's resources, in all and free for new workspaces.
          */
         get: operations["capacity"];
         put?: never;
@@ -32,7 +32,7 @@ export interface paths {
         put?: never;
         /**
          * Collect Garbage
-         * @description Delete what no workspace needs any more from the store; for administrators.
+         * @description Delete store paths that no workspace needs any more; for administrators.
          */
         post: operations["collect_garbage"];
         delete?: never;
@@ -50,7 +50,7 @@ export interface paths {
         };
         /**
          * Health
-         * @description Tell how each part of the service is doing, with what to do about what is not well.
+         * @description Return the health of each part of the service, with remedies.
          */
         get: operations["health"];
         put?: never;
@@ -130,7 +130,7 @@ export interface paths {
         };
         /**
          * Session
-         * @description Tell who the caller is.
+         * @description Return the principal of the caller.
          */
         get: operations["session"];
         put?: never;
@@ -322,8 +322,8 @@ export interface paths {
          * Upload Files
          * @description Write the files of a form below a directory: ``path`` in the query, or as the form's first field.
          *
-         *     A file's name may hold directories, which are made. Each file is written whole or not at all; the answer tells what
-         *     became of each.
+         *     A file's name may hold directories, which are made. Each file is written whole or not at all; the answer tells the
+         *     outcome of each.
          */
         post: operations["upload_files"];
         delete?: never;
@@ -393,7 +393,7 @@ export interface paths {
         };
         /**
          * Get Logs
-         * @description Return the log of the last build and boot; with ``follow=1`` go on with what comes.
+         * @description Return the log of the last build and boot; with ``follow=1`` go on with new lines.
          */
         get: operations["get_logs"];
         put?: never;
@@ -413,7 +413,7 @@ export interface paths {
         };
         /**
          * Get Metrics History
-         * @description Return what a workspace used until now; nothing of it outlives the service.
+         * @description Return the figures of a workspace until now; they do not outlive the service.
          */
         get: operations["get_metrics_history"];
         put?: never;
@@ -435,7 +435,7 @@ export interface paths {
         put?: never;
         /**
          * Pause Workspace
-         * @description Want it frozen with its memory.
+         * @description Freeze a workspace with its memory.
          */
         post: operations["pause_workspace"];
         delete?: never;
@@ -475,7 +475,7 @@ export interface paths {
         put?: never;
         /**
          * Restart Workspace
-         * @description Want it shut down and booted again.
+         * @description Shut a workspace down and boot it again.
          */
         post: operations["restart_workspace"];
         delete?: never;
@@ -495,7 +495,7 @@ export interface paths {
         put?: never;
         /**
          * Resume Workspace
-         * @description Want it to go on after a pause.
+         * @description Resume a paused workspace.
          */
         post: operations["resume_workspace"];
         delete?: never;
@@ -535,7 +535,7 @@ export interface paths {
         put?: never;
         /**
          * Start Workspace
-         * @description Want it running: boot it, resume it, or try again after an error.
+         * @description Start a workspace: boot it, resume it, or try again after an error.
          */
         post: operations["start_workspace"];
         delete?: never;
@@ -555,7 +555,7 @@ export interface paths {
         put?: never;
         /**
          * Stop Workspace
-         * @description Want it shut down; its volume stays.
+         * @description Shut a workspace down; its volume stays.
          */
         post: operations["stop_workspace"];
         delete?: never;
@@ -573,7 +573,7 @@ export interface paths {
         };
         /**
          * Get Terminal Access
-         * @description Tell how to reach the workspace's terminals, and which there are.
+         * @description Return how to reach the workspace's terminals, with their list.
          */
         get: operations["get_terminal_access"];
         put?: never;
@@ -599,7 +599,7 @@ export interface paths {
         put?: never;
         /**
          * Open Terminal
-         * @description Open a terminal; nobody is attached to it yet.
+         * @description Open a terminal; no client is attached to it yet.
          */
         post: operations["open_terminal"];
         delete?: never;
@@ -620,7 +620,7 @@ export interface paths {
         post?: never;
         /**
          * Close Terminal
-         * @description End a terminal: hang up its shell and what runs in it, kill them after 2 seconds.
+         * @description End a terminal: hang up its shell and the programs in it, kill them after 2 seconds.
          */
         delete: operations["close_terminal"];
         options?: never;
@@ -693,7 +693,7 @@ export interface paths {
         };
         /**
          * Alive
-         * @description Tell that the service answers; asks for no credential.
+         * @description Tell that the service answers; needs no credential.
          */
         get: operations["alive"];
         put?: never;
@@ -721,7 +721,7 @@ export interface components {
         };
         /**
          * CapacityAnswer
-         * @description What the machine has, and what new workspaces may still take.
+         * @description The machine's resources, in all and free for new workspaces.
          */
         CapacityAnswer: {
             /**
@@ -745,7 +745,7 @@ export interface components {
         };
         /**
          * CollectedAnswer
-         * @description What collecting garbage gave back.
+         * @description The space that collecting garbage freed.
          */
         CollectedAnswer: {
             /** Freed Bytes */
@@ -753,7 +753,7 @@ export interface components {
         };
         /**
          * ConfigAnswer
-         * @description What was asked for.
+         * @description The requested resources and environment.
          */
         ConfigAnswer: {
             /** Cpu */
@@ -771,7 +771,7 @@ export interface components {
         };
         /**
          * CountAnswer
-         * @description How many names were made or deleted.
+         * @description The number of names that were made or deleted.
          */
         CountAnswer: {
             /** Count */
@@ -823,7 +823,7 @@ export interface components {
         };
         /**
          * Desire
-         * @description What was asked for last; the reconciler works towards it.
+         * @description The state that was asked for last; the reconciler works towards it.
          * @enum {string}
          */
         Desire: "running" | "paused" | "stopped" | "deleted";
@@ -836,7 +836,7 @@ export interface components {
         };
         /**
          * ErrorDetail
-         * @description What went wrong.
+         * @description An error with its stable code.
          */
         ErrorDetail: {
             /**
@@ -862,7 +862,7 @@ export interface components {
         };
         /**
          * FaultAnswer
-         * @description Why a workspace is in ``error``, or what last went wrong with it.
+         * @description The cause of a workspace's ``error``, or its last failure.
          */
         FaultAnswer: {
             /**
@@ -933,7 +933,7 @@ export interface components {
         };
         /**
          * FoundList
-         * @description What a search has found.
+         * @description The result of a search.
          */
         FoundList: {
             /** Complete */
@@ -979,7 +979,7 @@ export interface components {
         };
         /**
          * HealthAnswer
-         * @description Every finding about the service, with what to do about the bad ones.
+         * @description Every finding about the service, with remedies for the bad ones.
          */
         HealthAnswer: {
             /** @description null while the engine does not answer. */
@@ -1033,7 +1033,7 @@ export interface components {
         };
         /**
          * LoginRequest
-         * @description What a session is got for: a one-time code from the login link, or an API token; one of them.
+         * @description The credential to exchange for a session: a one-time code from the login link, or an API token; one of them.
          */
         LoginRequest: {
             /** Code */
@@ -1055,7 +1055,7 @@ export interface components {
         };
         /**
          * MetricsHistory
-         * @description What a workspace used; where more than two steps lie between two samples nothing was measured.
+         * @description The figures of a workspace over time; where more than two steps lie between two samples nothing was measured.
          */
         MetricsHistory: {
             /**
@@ -1129,7 +1129,7 @@ export interface components {
         };
         /**
          * RebuildRequest
-         * @description Which generation to go to; without one the present environment is built anew.
+         * @description The generation to go to; without one the present environment is built anew.
          */
         RebuildRequest: {
             /** Generation */
@@ -1154,7 +1154,7 @@ export interface components {
         };
         /**
          * SessionAnswer
-         * @description Who the caller is.
+         * @description The principal of the caller.
          */
         SessionAnswer: {
             /** Name */
@@ -1181,7 +1181,7 @@ export interface components {
         Sort: "name" | "-name" | "created_at" | "-created_at" | "last_accessed" | "-last_accessed";
         /**
          * Span
-         * @description How far back somebody looks.
+         * @description The length of a history, up to now.
          * @enum {string}
          */
         Span: "5m" | "1h" | "24h" | "7d";
@@ -1199,7 +1199,7 @@ export interface components {
         };
         /**
          * SshKeyAnswer
-         * @description What it takes to log in, for the owner only.
+         * @description The keys to log in with, for the owner only.
          */
         SshKeyAnswer: {
             /**
@@ -1217,7 +1217,7 @@ export interface components {
         };
         /**
          * Status
-         * @description What a user sees of a workspace (specification, "List All Workspaces"; design section 6).
+         * @description The status of a workspace that users see (specification, "List All Workspaces"; design section 6).
          * @enum {string}
          */
         Status: "creating" | "starting" | "running" | "paused" | "stopping" | "stopped" | "deleting" | "error";
@@ -1273,7 +1273,7 @@ export interface components {
         };
         /**
          * TerminalConnectionAnswer
-         * @description How to reach a workspace's terminals, and which there are.
+         * @description How to reach a workspace's terminals, with their list.
          */
         TerminalConnectionAnswer: {
             terminal: components["schemas"]["TerminalConnection"];
@@ -1393,7 +1393,7 @@ export interface components {
         };
         /**
          * UpdateRequest
-         * @description Any of a workspace's resources and environment; what is not given stays.
+         * @description A partial update of resources and environment; an absent field keeps its value.
          */
         UpdateRequest: {
             /**
@@ -1426,7 +1426,7 @@ export interface components {
         };
         /**
          * UploadAnswer
-         * @description What became of the files of an upload, in their order.
+         * @description The outcomes of an upload's files, in their order.
          */
         UploadAnswer: {
             /** Results */
@@ -1434,7 +1434,7 @@ export interface components {
         };
         /**
          * UploadResult
-         * @description What became of one file of an upload.
+         * @description The outcome of one file of an upload.
          */
         UploadResult: {
             /** Created */

@@ -1,4 +1,4 @@
-"""A directory as one stream: tar, compressed or not, or zip; memory stays the same whatever its size.
+"""A directory as one stream: tar, compressed or not, or zip; memory does not grow with its size.
 
 What cannot be put in (pipes, sockets, devices, what user ``nixos`` may not read, what vanished meanwhile) is named in a
 last member, ``NOT-INCLUDED.txt``: an archive that lacks something says so.
@@ -74,7 +74,7 @@ class _Writer(Protocol):
 
 
 class _Tar(_Writer):
-    """Makes the bytes of a tar archive (GNU's format, whose names are bytes)."""
+    """A writer of tar archives (GNU's format, with names of bytes)."""
 
     def __init__(self) -> None:
         self._size = 0
@@ -198,7 +198,7 @@ async def stream(session: Session, root: Entry, form: Format) -> AsyncIterator[b
 async def _read_ahead(
     session: Session, part: list[Entry], left_out: list[bytes]
 ) -> AsyncIterator[tuple[Entry, bytes | None]]:
-    """Yield entries with the content of small files; None for what has none, or is to be read by the caller."""
+    """Yield entries with the content of small files; None for entries without any, or that the caller is to read."""
     waiting: deque[tuple[Entry, asyncio.Task[tuple[Entry, bytes | None] | None]]] = deque()
     ahead = 0
     rest = deque(part)
@@ -222,7 +222,7 @@ async def _read_ahead(
 
 
 async def _prepared(session: Session, one: Entry) -> tuple[Entry, bytes | None] | None:
-    """Return what an entry needs to be put in; None if it cannot be."""
+    """Return an entry with its link target or content read, ready to be put in; None if it cannot be."""
     try:
         match one.kind:
             case Kind.DIRECTORY:
@@ -264,7 +264,7 @@ async def _member(
 
 
 async def _packed(writer: _Writer, content: bytes) -> bytes:
-    """Let the writer have content; in a thread where packing takes so long that others would wait."""
+    """Pass content to the writer; in a thread where packing takes so long that others would wait."""
     if len(content) < _THREAD_BYTES or type(writer) is _Tar:
         return writer.data(content)
     return await asyncio.to_thread(writer.data, content)

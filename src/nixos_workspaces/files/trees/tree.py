@@ -1,4 +1,4 @@
-"""``Tree``: changing what is where in a workspace's file system, and finding names in it."""
+"""``Tree``: making, moving, copying and deleting entries of a workspace's file system, and finding names in it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_FOUND = 1000
 class Tree:
     """Directories, names and modes.
 
-    The contract of ``Files`` holds here too. Links are never followed by what deletes, moves or walks.
+    The contract of ``Files`` holds here too. Deleting, moving and walking never follow links.
     """
 
     def __init__(self, sessions: Sessions, staging: Staging) -> None:
@@ -80,7 +80,7 @@ class Tree:
             return await stat(session, to, follow=False)
 
     async def change_mode(self, workspace_id: str, path: bytes, mode: int) -> Entry:
-        """Set the permission bits of what is at ``path``, or behind it where it is a link."""
+        """Set the permission bits of the entry at ``path``, or of its target where it is a link."""
         path = checked(path)
         if not 0 <= mode <= PERMISSION_BITS:
             raise InvalidInput("A mode is 0 to 0777 (octal): set-user-id and the like cannot be set.", field="mode")
@@ -114,7 +114,7 @@ class Tree:
     async def copy(self, workspace_id: str, path: bytes, to: bytes) -> int:
         """Copy a file, link or directory inside the workspace; return how many names were made.
 
-        Nothing may be at ``to``; what is copied appears there whole or not at all. Pipes, sockets and devices in it
+        Nothing may be at ``to``; the copy appears there whole or not at all. Pipes, sockets and devices in it
         are ``Conflict``.
         """
         path, to = checked(path), checked_target(to, "to")
@@ -189,7 +189,7 @@ async def _make_directory(session: Session, path: bytes) -> None:
 
 
 async def _why_not_moved(session: Session, path: bytes, to: bytes, refused: Conflict) -> Conflict:
-    """Return what SFTP's "Failure" of a rename stands for."""
+    """Return the error that SFTP's "Failure" of a rename stands for."""
     if session.spoiled:
         return refused
     present = await find(session, to, follow=False)
@@ -218,7 +218,7 @@ async def _refuse_below(session: Session, source: bytes, above: bytes) -> None:
 
 
 async def _copy(session: Session, root: Entry, to: bytes) -> int:
-    """Copy something with what is below it; return how many names were made."""
+    """Copy an entry with everything below it; return how many names were made."""
     try:
         if root.kind is not Kind.DIRECTORY:
             await _copy_one(session, root, to)
@@ -241,7 +241,7 @@ async def _copy_tree(session: Session, root: Entry, to: bytes) -> int:
         rest = [one for one in part if one.kind is not Kind.DIRECTORY]
         await side_by_side(partial(_copy_one, session, one, to + one.path[skip:]) for one in rest)
         made += len(part)
-        # Its time is what tells the sweeper that somebody is at work here.
+        # Its time tells the sweeper that a copy is under way here.
         await session.do(session.sftp.utime(to), to)
     for path, mode in reversed(modes):
         await session.do(session.sftp.chmod(path, mode & PERMISSION_BITS), path)

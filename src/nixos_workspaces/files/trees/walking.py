@@ -31,7 +31,7 @@ class Bounds:
 async def walk(
     session: Session, root: bytes, bounds: Bounds, *, unreadable: list[bytes] | None = None
 ) -> AsyncIterator[list[Entry]]:
-    """Yield what is below a directory, a few directories at a time, each name after that of its directory.
+    """Yield the entries below a directory, a few directories at a time, each name after that of its directory.
 
     Directories that may not be read, or are gone by now, are added to ``unreadable``; without it they are errors.
     Raises ``LimitExceeded`` with code ``too_many_entries`` where a bound is reached.

@@ -42,7 +42,7 @@ class _Member:
 
 
 class ZipStream:
-    """Makes the bytes of an archive, member by member: ``begin``, ``data`` ..., ``end``, and ``finish`` once."""
+    """A writer of zip archives, member by member: ``begin``, ``data`` ..., ``end``, and ``finish`` once."""
 
     def __init__(self) -> None:
         self._written = 0

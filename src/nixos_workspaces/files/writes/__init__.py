@@ -1,1 +1,1 @@
-"""Writing files in one step: staging, uploads, batches, what a crash left."""
+"""Writing files in one step: staging, uploads, batches, sweeping."""

@@ -1,6 +1,6 @@
 """``Batch``: many files at once, each whole or not at all, with a result for each.
 
-Small files are what costs: each takes six requests, one after the other. So many are written side by side, over several
+Small files are expensive: each takes six requests, one after the other. So many are written side by side, over several
 sessions, whose syncs the file system then does together; directories are asked for once.
 """
 
@@ -49,7 +49,7 @@ class _Small:
 
 @dataclass(slots=True)
 class _Directory:
-    """A directory that exists, and what was in it."""
+    """An existing directory, with the entries found in it."""
 
     present: dict[bytes, Entry] = field(default_factory=dict)
 
@@ -92,7 +92,7 @@ class Batch:
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
-        """End what runs; files that are not written by now never will be."""
+        """Cancel running writes; files that are not written by now never will be."""
         running = [*self._workers, *self._directories.values()]
         for task in running:
             task.cancel()
@@ -122,7 +122,7 @@ class Batch:
         await self._queue_up(_Small(len(self._outcomes), outcome, path, bytes(gathered), mode))
 
     async def finish(self) -> list[Outcome]:
-        """Return what became of each file, in the order they came in."""
+        """Return the outcome of each file, in the order in which they were added."""
         joined = asyncio.create_task(self._queue.join())
         try:
             await asyncio.wait({joined, *self._workers}, return_when=asyncio.FIRST_COMPLETED)
@@ -142,7 +142,7 @@ class Batch:
         return path
 
     async def _add_large(self, outcome: Outcome, path: bytes, body: AsyncIterator[bytes], mode: int | None) -> None:
-        """Write a large file at once, and read its body to the end whatever happens to it."""
+        """Write a large file at once, and read its body to the end even if writing fails."""
         try:
             await self._in_directory(self._used[0], posixpath.dirname(path))
             written = await self._write_whole(self._workspace_id, path, body, mode=mode)
@@ -163,7 +163,7 @@ class Batch:
         self._raise_failure()
 
     def _raise_failure(self) -> None:
-        """Raise what ended a worker: they end only when the workspace fails as a whole."""
+        """Raise the error that ended a worker: they end only when the workspace fails as a whole."""
         for worker in self._workers:
             if worker.done():
                 worker.result()
@@ -190,7 +190,7 @@ class Batch:
                 self._queue.task_done()
 
     async def _in_directory(self, session: Session, path: bytes) -> _Directory:
-        """Return what is known of a directory, having made it; asked once for all files of it."""
+        """Make a directory and return its record; requested once for all files of it."""
         known = self._directories.get(path)
         if known is None:
             known = self._directories[path] = asyncio.create_task(_made(session, path))
@@ -219,7 +219,7 @@ class Batch:
 
 
 async def _made(session: Session, path: bytes) -> _Directory:
-    """Make a directory if it is missing; return what it holds, unless that is too much to be worth it."""
+    """Make a directory if it is missing; return it with its entries."""
     await make_directories(session, path)
     try:
         return _Directory({one.name: one for one in await names(session, path)})

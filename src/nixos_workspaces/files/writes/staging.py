@@ -29,9 +29,9 @@ STAGING = b".cache/nixws/uploads"
 NOTE = b".at"
 """Ending of the notes that name a temporary file elsewhere."""
 KEPT = (b".part", b".json")
-"""Endings of what belongs to an upload that may be resumed: it has a life of its own (``uploads``)."""
+"""Endings of the files of resumable uploads, which expire on their own (``uploads``)."""
 STALE_SECONDS = 45
-"""A temporary file that nobody wrote to for so long is what a crash left."""
+"""Age without a write at which a temporary file counts as left by a crash."""
 
 
 _CLEAR_TRIES = 30
@@ -48,14 +48,14 @@ class Staging:
         self._locks: weakref.WeakValueDictionary[tuple[str, bytes], asyncio.Lock] = weakref.WeakValueDictionary()
 
     def commit_lock(self, workspace_id: str, path: bytes) -> asyncio.Lock:
-        """Return what keeps two writers of a file from both finding their condition met."""
+        """Return the lock that keeps two writers of a file from both finding their condition met."""
         return self._locks.setdefault((workspace_id, path), asyncio.Lock())
 
     @asynccontextmanager
     async def place(self, workspace_id: str, session: Session, directory: bytes) -> AsyncIterator[bytes]:
         """Yield a path from which a file or directory can be renamed into ``directory``.
 
-        Nothing is there yet. What is there at the end is removed, also when the caller is cancelled; where the
+        Nothing is there yet. Anything there at the end is removed, also when the caller is cancelled; where the
         workspace does not answer, ``sweep`` does it later.
         """
         name = secrets.token_hex(8).encode("ascii")
@@ -78,7 +78,7 @@ class Staging:
                 clearing.add_done_callback(self._clearing.discard)
 
     async def _clear(self, workspace_id: str, paths: Sequence[bytes]) -> None:
-        """Remove what is left, by another session; try again for a while when the workspace does not answer."""
+        """Remove the leftovers, by another session; try again for a while when the workspace does not answer."""
         for _ in range(_CLEAR_TRIES):
             try:
                 async with self._sessions.lease(workspace_id) as session:
@@ -91,7 +91,7 @@ class Staging:
                 return
 
     async def close(self) -> None:
-        """Wait a moment for what is being removed; the rest is left to the sweeping of the next start."""
+        """Wait a moment for removals under way; the rest is left to the sweeping of the next start."""
         if self._clearing:
             await asyncio.wait(self._clearing, timeout=_CLEAR_SECONDS)
         for clearing in list(self._clearing):
@@ -99,7 +99,7 @@ class Staging:
         await asyncio.gather(*self._clearing, return_exceptions=True)
 
     async def sweep(self, workspace_id: str) -> int:
-        """Remove temporary files that are not in use and that nobody wrote to for ``STALE_SECONDS``; return how many.
+        """Remove temporary files that are not in use and had no write for ``STALE_SECONDS``; return how many.
 
         The workspace's own clock decides: it is read off a file made for it.
         """
@@ -149,7 +149,7 @@ async def make_staging(session: Session) -> bytes:
 
 
 async def _choose(session: Session, directory: bytes, name: bytes) -> tuple[bytes, bytes | None]:
-    """Return a temporary path for what goes into ``directory``, and that of its note if it needs one."""
+    """Return a temporary path for an entry of ``directory``, and that of its note if it needs one."""
     staging = await make_staging(session)
     here, there = await asyncio.gather(
         session.do(session.sftp.statvfs(staging), staging),

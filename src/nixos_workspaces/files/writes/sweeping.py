@@ -1,4 +1,4 @@
-"""Sweeping by itself: what a crash of the service or of a workspace left is removed a while after both are back."""
+"""Automatic sweeping: the leftovers of a crash of service or workspace are removed a while after both are back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nixos_workspaces.files.writes.staging import STALE_SECONDS
 log = logging.getLogger(__name__)
 
 AFTER_SECONDS = STALE_SECONDS + 3.0
-"""By then, what was left is old enough to be told from what is being written."""
+"""Delay after which leftovers are old enough to be told from files that are being written."""
 
 
 async def sweep_for_ever(
@@ -58,7 +58,7 @@ class _Plan:
             task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Give up what is planned."""
+        """Cancel the planned sweeps."""
         ending = list(self._tasks)
         for task in ending:
             task.cancel()

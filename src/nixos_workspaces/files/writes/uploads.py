@@ -27,7 +27,7 @@ from nixos_workspaces.model.files import Kind, Written
 from nixos_workspaces.model.paths import checked_target, decoded, encoded
 
 EXPIRY_SECONDS = 24 * 3600
-"""An upload that nobody went on with for so long is given up."""
+"""Time without a write after which an upload is given up."""
 MAX_UPLOAD_BYTES = 1 << 44
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -48,7 +48,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """What is kept of an upload beside its bytes."""
+    """The note of an upload, kept beside its bytes."""
 
     path: bytes
     temporary: bytes
@@ -100,8 +100,8 @@ class Uploads:
     async def append(self, workspace_id: str, upload_id: str, offset: int, body: AsyncIterator[bytes]) -> Upload:
         """Go on with an upload at its offset; put the file in place when it is complete.
 
-        What came before ``body`` raised is kept. An older call for the same upload, whose client has gone and does
-        not know it yet, ends with ``Conflict`` and code ``upload_taken_over``. Raises ``Conflict`` with code
+        Bytes that came before ``body`` raised are kept. An older call for the same upload, whose client has gone and
+        does not know it yet, ends with ``Conflict`` and code ``upload_taken_over``. Raises ``Conflict`` with code
         ``wrong_offset`` for another offset than the upload's.
         """
         await self._take_over(upload_id)
@@ -122,7 +122,7 @@ class Uploads:
                 del self._appending[upload_id]
 
     async def abort(self, workspace_id: str, upload_id: str) -> None:
-        """Give an upload up and remove what it left; a completed file stays."""
+        """Give an upload up and remove its bytes and note; a completed file stays."""
         await self._take_over(upload_id)
         async with self._sessions.lease(workspace_id) as session:
             note = await self._read_note(session, upload_id)
@@ -130,7 +130,7 @@ class Uploads:
             await remove_if_there(session, await _note_path(session, upload_id))
 
     async def sweep(self, workspace_id: str) -> int:
-        """Remove uploads that were given up, and what a crash left of others; return how many."""
+        """Remove uploads that were given up, and leftovers of a crash; return how many."""
         async with self._sessions.lease(workspace_id) as session:
             directory = posixpath.join(await session.home(), staging.STAGING)
             found = await find(session, directory)
@@ -251,7 +251,7 @@ async def _offset(session: Session, note: _Note) -> int:
 
 
 async def _receive(session: Session, staged: Staged, note: _Note, body: AsyncIterator[bytes]) -> None:
-    """Write what comes; have it on disk also when the body breaks off."""
+    """Write the body; have its bytes on disk also when it breaks off."""
     left = note.size - staged.acknowledged
     try:
         try:

@@ -26,8 +26,8 @@ from nixos_workspaces.model.paths import shown
 
 NEW_FILE_MODE = 0o644
 SYNC_BYTES = 256 << 20
-"""After so many bytes of all transfers, what one of them wrote is forced to disk, so that its last sync is short: the
-more run, the sooner, as they would all wait for the disk at their ends while nobody uses the processors."""
+"""After so many bytes of all transfers, those of one are forced to disk, so that its last sync is short: the more run,
+the sooner, as they would all wait for the disk at their ends while the processors idle."""
 LEAST_SYNC_BYTES = 32 << 20
 SPARE_BYTES = 1 << 20
 """Fewer free bytes than this count as "no space left": SFTP does not tell why a write failed."""
@@ -35,7 +35,7 @@ SPARE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What the target must be for a write to happen; without any: whatever it is."""
+    """A write's precondition on its target; without ``matches`` and ``absent`` none."""
 
     matches: tuple[str, ...] | None = None
     """Entity tags, of which one must be the present version's; ``*`` stands for any existing file."""
@@ -156,12 +156,12 @@ class Staged:
         await self._session.do_patiently(asyncio.gather(*requests, self._file.fsync()), self.path)
 
     def close_soon(self) -> None:
-        """Let the handle go without waiting for the answer."""
+        """Close the handle without waiting for the answer."""
         if not self._session.spoiled:
             self._session.forget(self._file.close())
 
     async def sync(self) -> None:
-        """Return when what the workspace has is on disk, under the name it has now."""
+        """Return when the acknowledged bytes are on disk, under the file's present name."""
         await self._session.do_patiently(self._file.fsync(), self.path)
         self._synced = self.acknowledged
 
@@ -170,7 +170,7 @@ class Staged:
         await self._session.do(self._file.chmod(mode & PERMISSION_BITS), self.path)
 
     async def cut(self) -> None:
-        """Remove what came after a hole: a write failed, and later ones may not have."""
+        """Cut the file off at its first hole: a write failed, and later ones may not have."""
         for _, answer in self._waiting:
             with contextlib.suppress(WorkspacesError):
                 await self._session.do_patiently(answer, self.path)
@@ -178,18 +178,18 @@ class Staged:
         await self._session.do(self._file.truncate(self.acknowledged), self.path)
 
     async def entry(self, path: bytes) -> Entry:
-        """Return what the file is, under its new name."""
+        """Return the file's entry, under its new name."""
         return entry(path, await self._session.do(self._file.stat(), path))
 
     @property
     def digest(self) -> str | None:
-        """What an ETag holds of the content, for small files written in one go; None for others."""
+        """The content's digest for the ETag, for small files written in one go; None for others."""
         if self._digest is None or self._position > SMALL_BYTES:
             return None
         return self._digest.hexdigest()[:32]
 
     async def close(self) -> None:
-        """Let the handle go."""
+        """Close the handle."""
         if not self._session.spoiled:
             with contextlib.suppress(WorkspacesError):
                 await self._session.do(self._file.close())
@@ -197,7 +197,7 @@ class Staged:
             answer.cancel()
 
     def _send(self, size: int) -> None:
-        """Write the first ``size`` bytes of what is gathered."""
+        """Write the first ``size`` of the gathered bytes."""
         over = self._gathered_bytes - size
         parts, self._gathered, self._gathered_bytes = self._gathered, [], over
         if over:
@@ -234,7 +234,7 @@ async def reopen(session: Session, path: bytes, offset: int) -> Staged:
 
 
 async def check(session: Session, path: bytes, condition: Condition) -> None:
-    """Raise ``Conflict`` with code ``precondition_failed`` if what is at ``path`` does not meet the condition."""
+    """Raise ``Conflict`` with code ``precondition_failed`` if the entry at ``path`` does not meet the condition."""
     if condition.matches is None and not condition.absent:
         return
     present = await find(session, path, follow=False)

@@ -1,1 +1,1 @@
-"""What Nix says: progress, logs and failures."""
+"""Nix's output: progress, logs and failures."""

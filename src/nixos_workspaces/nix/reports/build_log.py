@@ -1,7 +1,7 @@
 """Nix's ``--log-format internal-json``: events in, log lines and progress out. Pure.
 
-What cannot be understood is passed on as a line of the log: nothing that Nix says is lost, nothing that it says can
-make the reader fail. The numbers of activities and results are those of Nix's ``logging.hh``.
+An event that cannot be read is passed on as a line of the log: no output of Nix is lost, and none can make the reader
+fail. The numbers of activities and results are those of Nix's ``logging.hh``.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Result(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one line of Nix's output says."""
+    """The log lines and the progress in one line of Nix's output."""
 
     lines: tuple[str, ...] = ()
     """For people, without escape sequences and newlines."""
@@ -81,11 +81,11 @@ class BuildLog:
 
     @property
     def tails(self) -> Mapping[str, tuple[str, ...]]:
-        """The last lines of each builder's output by the name of what it builds; of the last builders only."""
+        """The last lines of each builder's output by the name of its derivation; of the last builders only."""
         return {name: tuple(lines) for name, lines in self._tails.items()}
 
     def feed(self, line: bytes) -> Reading:
-        """Take one line (without its newline) and return what it says."""
+        """Read one line (without its newline) and return its log lines and progress."""
         event = _event(line)
         if event is None:
             text = plain(line.decode(errors="replace"))
@@ -151,7 +151,7 @@ class BuildLog:
         return Reading()
 
     def _tail(self, name: str) -> deque[str]:
-        """Return the last lines of what builds ``name``."""
+        """Return the last lines of the builder of ``name``."""
         tail = self._tails.setdefault(name, deque(maxlen=TAIL_LINES))
         self._tails.move_to_end(name)
         while len(self._tails) > _TAILS:
@@ -181,7 +181,7 @@ def plain(text: str) -> str:
 
 
 def store_name(path: str) -> str:
-    """Return what people call a store path: ``git-2.39`` for ``/nix/store/HASH-git-2.39.drv``."""
+    """Return the name in a store path: ``git-2.39`` for ``/nix/store/HASH-git-2.39.drv``."""
     found = _STORE_PATH.fullmatch(plain(path))
     return found[1] if found else plain(path)
 

@@ -1,4 +1,4 @@
-"""What Nix says when it fails, as one sentence for people. Pure.
+"""Failures of Nix as one sentence for people. Pure.
 
 A table of patterns, the most telling first: Nix reports one cause several times (the failed builder, then everything
 that depends on it), with a trace of its own code in between.
@@ -24,7 +24,7 @@ _QUOTED_SOURCE = re.compile(r"\s*\d*\|")
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """What a translator may look at besides its match."""
+    """The data that a translator may use besides its match."""
 
     environment: Environment
     tails: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -38,7 +38,7 @@ def explain(
     tails: Mapping[str, Sequence[str]] | None = None,
     timeout: float | None = None,
 ) -> WorkspacesError:
-    """Return the error for what Nix said.
+    """Return the error for Nix's output.
 
     ``text`` is its standard error or the errors of its events; ``tails`` the last lines of builders by name;
     ``timeout`` the seconds after which the command was stopped, None if it ended by itself. The answer is a
@@ -206,7 +206,7 @@ _TABLE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Case], Workspaces
 
 
 def _last_error(text: str) -> str:
-    """Return the innermost cause: the last ``error:`` that says something, with what belongs to it."""
+    """Return the innermost cause: the last ``error:`` with a text, and up to three lines after it."""
     said = re.findall(r"error: +(\S[^\n]*(?:\n(?!\s*(?:at|…|error:))[^\n]+){0,3})", text)
     lines = [line for line in text.split("\n") if line.strip()]
     cause = said[-1] if said else (lines[-1] if lines else "it gave no reason; see the log")

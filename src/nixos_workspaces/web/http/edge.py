@@ -1,4 +1,4 @@
-"""The outermost layer of every request: its id, its log line, its common headers, and an answer whatever happens."""
+"""The outermost layer of every request: its id, its log line, its common headers, and an answer in every case."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class _Answer:
         self._ended = False
 
     async def send(self, message: Message) -> None:
-        """Be the ``send`` of the application."""
+        """Stand in for the application's ``send``."""
         if message["type"] in {"http.response.start", "websocket.http.response.start"}:
             self._begin(message)
         elif message["type"] == "websocket.accept":

@@ -36,7 +36,7 @@ STATUS: Mapping[type[errors.WorkspacesError], int] = {
 """The status of each class; a subclass takes that of its nearest listed parent."""
 
 CODES: Mapping[str, int] = {"no_space": 507, "precondition_failed": 412}
-"""The codes whose status is another than that of their class: HTTP has a word of its own for them."""
+"""The codes with another status than that of their class: HTTP has one of its own for them."""
 
 REFUSALS: Mapping[str, int] = {
     "malformed_request": 400,

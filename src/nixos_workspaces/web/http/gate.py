@@ -1,9 +1,9 @@
-"""Who is asking: every request to ``/api`` and ``/ws`` is authenticated here, before its body is read.
+"""Authentication of every request to ``/api`` and ``/ws``, before its body is read.
 
 A credential is an API token (``Authorization: Bearer TOKEN``), a browser session (a cookie) or, for one WebSocket, a
-ticket (a subprotocol). A browser sends its
-cookie along whatever page made it ask, so requests that carry one must prove where they come from: unsafe methods and
-every WebSocket need an ``Origin`` that is this service's own. What a principal may do is not decided here.
+ticket (a subprotocol). A browser sends its cookie along from every page, so requests that carry one must prove where
+they come from: unsafe methods and every WebSocket need an ``Origin`` that is this service's own. Authorisation is not
+decided here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nixos_workspaces.web.http.tickets import Tickets, ticket_of
 SESSION_COOKIE = "nixws_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_PATHS = frozenset({"/api/nixos/login"})
-"""Paths below the guarded prefixes that ask for no credential: they are where one is got."""
+"""Paths below the guarded prefixes that need no credential: it is obtained there."""
 MAX_TOKEN_LENGTH = 512
 
 
@@ -111,7 +111,7 @@ def session_cookie(headers: Headers) -> str:
 
 
 def _check_origin(scope: Scope, headers: Headers) -> None:
-    """Want exactly one ``Origin``, equal to scheme, host and port that the request itself went to."""
+    """Require exactly one ``Origin``, equal to scheme, host and port that the request itself went to."""
     scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
     own = f"{scheme}://{headers.get('host', '')}".lower()
     origins = headers.getlist("origin")

@@ -1,6 +1,6 @@
-"""multipart/form-data (RFC 7578) as a stream: bytes in, events out, memory bounded whatever comes.
+"""multipart/form-data (RFC 7578) as a stream: bytes in, events out, in bounded memory.
 
-The parser knows nothing of connections. It is strict: what does not follow the grammar is ``Malformed``, as is an end
+The parser knows nothing of connections. It is strict: a departure from the grammar is ``Malformed``, as is an end
 without the closing boundary. File names are bytes, as they came.
 """
 
@@ -21,7 +21,7 @@ _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]"
 
 
 class Malformed(ValueError):
-    """The body is not what its content type says; the text says why."""
+    """The body does not follow its content type; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class MultipartParser:
         self._state = _State.PREAMBLE
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
-        """Yield what a chunk completes; has to be drained before the next chunk. Raises ``Malformed``."""
+        """Yield the events that a chunk completes; has to be drained before the next chunk. Raises ``Malformed``."""
         self._buffer += chunk
         step = True
         while step:
@@ -170,7 +170,7 @@ class MultipartParser:
 
 
 def _part_of(raw: bytes) -> PartBegin:
-    """Return what the headers of a part say."""
+    """Parse the headers of a part."""
     headers = _headers_of(raw)
     if headers.get(b"content-transfer-encoding", b"binary").lower() not in {b"binary", b"8bit", b"7bit"}:
         raise Malformed("a part is encoded; send the bytes as they are")
@@ -207,7 +207,7 @@ def _filename(parameters: dict[bytes, bytes]) -> bytes | None:
 
 
 def _unescaped(value: bytes) -> bytes:
-    """Undo what browsers do to names: quotes and line ends become ``%22``, ``%0D``, ``%0A``; nothing else does."""
+    """Undo browsers' changes of names: quotes and line ends become ``%22``, ``%0D``, ``%0A``; nothing else does."""
     for escaped, plain in ((b"%22", b'"'), (b"%0D", b"\r"), (b"%0A", b"\n")):
         value = value.replace(escaped, plain)
     return value

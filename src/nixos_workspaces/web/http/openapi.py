@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beside the routes' own types: errors, credentials."""
+"""Additions to the OpenAPI document beside the routes' own types: errors, credentials."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def problems(*more: int, authenticated: bool = True, body: bool = True) -> dict[
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Add what FastAPI does not know: credentials."""
+    """Add the credentials, which FastAPI does not know."""
     document.setdefault("components", {})["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "description": "An API token or a session token."},
     }

@@ -1,4 +1,4 @@
-"""What stands between a socket and the application: bounds on time, size and number that uvicorn does not set.
+"""The HTTP protocol under the application: bounds on time, size and number that uvicorn does not set.
 
 uvicorn waits for ever for the rest of a half-sent request and holds headers of any size. ``GuardedHttpProtocol``
 closes a connection whose headers are not complete in ``HEADER_SECONDS`` or whose request still goes on
@@ -29,9 +29,9 @@ MAX_HEADERS = 100
 MAX_URL_BYTES = 8 * 1024
 MAX_CONNECTIONS = 1000
 MAX_PIPELINED = 32
-"""Requests that a client may send ahead of their answers; each costs memory before anybody has authenticated it."""
+"""Requests that a client may send ahead of their answers; each costs memory before it is authenticated."""
 UNREAD_SECONDS = 60
-"""Time that a client may take no byte of what it was sent before the kernel drops its connection."""
+"""Time for which a client may take none of the bytes sent to it before the kernel drops its connection."""
 SILENT_SECONDS = 30
 """Time of silence after which the kernel asks whether the client is still there."""
 
@@ -138,7 +138,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         return Refusal("headers_too_large", f"The headers exceed {MAX_HEADER_BYTES} bytes or {MAX_HEADERS} lines.")
 
     def _is_done(self) -> bool:
-        """Tell whether this connection was refused, closed, or handed over to the WebSocket protocol."""
+        """Tell whether this connection was refused, closed, or upgraded to the WebSocket protocol."""
         return self._refused or self.transport.is_closing() or self.transport.get_protocol() is not self
 
     def _idle(self) -> bool:

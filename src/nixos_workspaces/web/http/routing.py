@@ -84,7 +84,7 @@ def _check_query(request: Request, declared: set[str]) -> None:
 
 
 def _check_content_type(request: Request) -> None:
-    """Want JSON, in UTF-8, not compressed."""
+    """Require JSON, in UTF-8, not compressed."""
     kind, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if kind.strip().lower() != "application/json" or charset not in {"", "utf-8", "utf8"}:

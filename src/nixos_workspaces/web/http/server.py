@@ -1,4 +1,4 @@
-"""Running the application: uvicorn with our bounds, and an end that leaves nobody hanging."""
+"""Running the application: uvicorn with our bounds, and an end that closes every stream."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ T = TypeVar("T")
 async def until_stopped(
     source: AsyncIterator[T], stopping: asyncio.Event, on_listening: Callable[[], Awaitable[None]] | None = None
 ) -> AsyncIterator[T]:
-    """Yield what ``source`` yields until it ends or ``stopping`` is set; the source is closed in any case.
+    """Yield the items of ``source`` until it ends or ``stopping`` is set; the source is closed in any case.
 
     ``on_listening`` is awaited once the source has been asked for its first item: nothing is missed from then on.
     """

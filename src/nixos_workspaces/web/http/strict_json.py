@@ -1,4 +1,4 @@
-"""JSON read strictly: whatever two readers could understand differently is refused, with the field to blame.
+"""Strict JSON: a document that two readers could understand differently is refused, with the field to blame.
 
 Refused besides syntax errors: ``NaN`` and infinities (also by overflow, ``1e999``), duplicate keys, unpaired
 surrogates, invalid UTF-8, a byte order mark, numbers with absurdly many digits, and nesting beyond ``MAX_DEPTH``.

@@ -21,7 +21,7 @@ SUBPROTOCOL = "nixws.ticket."
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a ticket stands for."""
+    """A ticket with its principal, credential, path and expiry."""
 
     principal: Principal
     credential: str = field(repr=False)
@@ -48,7 +48,7 @@ class Tickets:
         return secret
 
     def redeem(self, secret: str, path: str) -> Ticket:
-        """Return what a ticket stands for and forget it, whatever comes of it. Raises ``Unauthenticated``."""
+        """Use a ticket up and return it; it is used up by a failure, too. Raises ``Unauthenticated``."""
         ticket = self._tickets.pop(secret, None)
         if ticket is None or ticket.expires <= self._clock() or ticket.path != path:
             raise Unauthenticated("The ticket is not valid for this address, was used, or is too old; get a new one.")

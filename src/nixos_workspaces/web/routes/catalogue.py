@@ -1,4 +1,4 @@
-"""What workspaces can be made of, and how the service is doing."""
+"""The routes of templates, packages, health, capacity and garbage."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def search_packages(
 
 @router.get("/api/nixos/health", responses=problems(body=False))
 async def health(services: Asked, _: By) -> HealthAnswer:
-    """Tell how each part of the service is doing, with what to do about what is not well."""
+    """Return the health of each part of the service, with remedies."""
     items = await services.health.items()
     try:
         capacity = CapacityAnswer.of(await services.workspaces.capacity())
@@ -60,13 +60,13 @@ async def health(services: Asked, _: By) -> HealthAnswer:
 
 @router.get("/api/nixos/capacity", responses=problems(body=False))
 async def capacity(services: Asked, _: By) -> CapacityAnswer:
-    """Tell what the machine has in all and what new workspaces may still take."""
+    """Return the machine's resources, in all and free for new workspaces."""
     return CapacityAnswer.of(await services.workspaces.capacity())
 
 
 @router.post("/api/nixos/collect-garbage", responses=problems(409))
 async def collect_garbage(services: Asked, principal: By, request_id: RequestId) -> CollectedAnswer:
-    """Delete what no workspace needs any more from the store; for administrators."""
+    """Delete store paths that no workspace needs any more; for administrators."""
     return CollectedAnswer(
         freed_bytes=await services.maintenance.collect_garbage(principal=principal, request_id=request_id)
     )
@@ -74,5 +74,5 @@ async def collect_garbage(services: Asked, principal: By, request_id: RequestId)
 
 @router.get("/healthz", responses=problems(authenticated=False, body=False))
 async def alive() -> AliveAnswer:
-    """Tell that the service answers; asks for no credential."""
+    """Tell that the service answers; needs no credential."""
     return AliveAnswer()

@@ -1,4 +1,4 @@
-"""What routes ask for: the open services, who is asking, and strictly read parameters."""
+"""Dependencies of routes: the open services, the caller, and strictly read parameters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _request_id(connection: HTTPConnection) -> str:
 
 
 def readable_reference(text: str) -> str:
-    """Answer 404, not 422, for what cannot be an id or a name: there is no such workspace."""
+    """Answer 404, not 422, for text that cannot be an id or a name: there is no such workspace."""
     if not is_reference(text):
         raise NotFound("There is no such workspace.", code="workspace_not_found", field="workspace_id")
     return text

@@ -3,7 +3,7 @@
 Each message is one JSON object with ``type``. The first is ``{"type": "hello"}``; then ``workspace.status``,
 ``workspace.progress`` and ``workspace.deleted`` follow, with ``workspace_id``, the event's own fields and (unless
 deleted) the ``workspace`` as lists have it. A client that falls behind gets ``{"type": "lagged"}`` once and should read
-the list again. ``{"type": "ping"}`` is answered by ``{"type": "pong"}``; whatever else the client sends is ignored.
+the list again. ``{"type": "ping"}`` is answered by ``{"type": "pong"}``; anything else from the client is ignored.
 A handshake without a valid credential is refused with 401, from a foreign page with 403. Close codes:
 
     1012  the service stops or restarts: connect again
@@ -85,7 +85,7 @@ async def _send(socket: WebSocket, services: Services, principal: Principal) -> 
 
 
 async def _listen(socket: WebSocket) -> None:
-    """Answer pings and drop whatever else the client sends, until it goes."""
+    """Answer pings and drop anything else that the client sends, until it goes."""
     while (message := await socket.receive())["type"] != "websocket.disconnect":
         if _is_ping(message.get("text") or ""):
             await _send_json(socket, {"type": "pong"})

@@ -1,4 +1,4 @@
-"""What a browser sees: the built UI where it exists, and a page without scripts until then; signing in and out."""
+"""Pages for browsers: the built UI where it exists, and a page without scripts until then; signing in and out."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def login(request: Request, response: Response, services: Asked, given: Lo
 
 @router.get("/api/nixos/session", responses=problems(body=False), tags=["session"])
 async def session(principal: By) -> SessionAnswer:
-    """Tell who the caller is."""
+    """Return the principal of the caller."""
     return SessionAnswer(name=principal.name, role=principal.role.value)
 
 
@@ -116,7 +116,7 @@ async def asset(path: str) -> Response:
 
 
 async def ui_route() -> Response:
-    """Serve the UI at the addresses of its views; what stands behind the ``?`` is the page's own affair."""
+    """Serve the UI at the addresses of its views; the query is read by the page alone."""
     if not _built():
         raise NotFound("The web UI is not built here.", code="no_such_route")
     return _ui()
@@ -127,7 +127,7 @@ for _path in ("/sign-in", "/workspaces", "/workspaces/{path:path}"):
 
 
 def page_not_found(request: Request) -> Response | None:
-    """Serve the UI, which says so and leads on, to a browser that looks for a page where there is none."""
+    """Serve the UI, which says so and leads on, to a browser that asks for a missing page."""
     wants_page = request.method in {"GET", "HEAD"} and "text/html" in request.headers.get("accept", "")
     if not wants_page or request.url.path.startswith(("/api/", "/ws/", "/assets/")) or not _built():
         return None

@@ -110,7 +110,7 @@ async def _after(services: Asked, principal: By, workspace_id: str) -> Workspace
 async def start_workspace(
     services: Asked, principal: By, request_id: RequestId, workspace_id: Reference
 ) -> WorkspaceAnswer:
-    """Want it running: boot it, resume it, or try again after an error."""
+    """Start a workspace: boot it, resume it, or try again after an error."""
     await services.orchestrator.start_workspace(workspace_id, principal=principal, request_id=request_id)
     return await _after(services, principal, workspace_id)
 
@@ -119,7 +119,7 @@ async def start_workspace(
 async def stop_workspace(
     services: Asked, principal: By, request_id: RequestId, workspace_id: Reference
 ) -> WorkspaceAnswer:
-    """Want it shut down; its volume stays."""
+    """Shut a workspace down; its volume stays."""
     await services.orchestrator.stop_workspace(workspace_id, principal=principal, request_id=request_id)
     return await _after(services, principal, workspace_id)
 
@@ -128,7 +128,7 @@ async def stop_workspace(
 async def restart_workspace(
     services: Asked, principal: By, request_id: RequestId, workspace_id: Reference
 ) -> WorkspaceAnswer:
-    """Want it shut down and booted again."""
+    """Shut a workspace down and boot it again."""
     await services.orchestrator.restart_workspace(workspace_id, principal=principal, request_id=request_id)
     return await _after(services, principal, workspace_id)
 
@@ -137,7 +137,7 @@ async def restart_workspace(
 async def pause_workspace(
     services: Asked, principal: By, request_id: RequestId, workspace_id: Reference
 ) -> WorkspaceAnswer:
-    """Want it frozen with its memory."""
+    """Freeze a workspace with its memory."""
     await services.orchestrator.pause_workspace(workspace_id, principal=principal, request_id=request_id)
     return await _after(services, principal, workspace_id)
 
@@ -146,7 +146,7 @@ async def pause_workspace(
 async def resume_workspace(
     services: Asked, principal: By, request_id: RequestId, workspace_id: Reference
 ) -> WorkspaceAnswer:
-    """Want it to go on after a pause."""
+    """Resume a paused workspace."""
     await services.orchestrator.resume_workspace(workspace_id, principal=principal, request_id=request_id)
     return await _after(services, principal, workspace_id)
 
@@ -179,7 +179,7 @@ async def list_generations(services: Asked, principal: By, workspace_id: Referen
 async def get_metrics_history(
     services: Asked, principal: By, workspace_id: Reference, span: Span = Span.HOUR
 ) -> MetricsHistory:
-    """Return what a workspace used until now; nothing of it outlives the service."""
+    """Return the figures of a workspace until now; they do not outlive the service."""
     workspace = await services.workspaces.get(workspace_id, principal=principal)
     return MetricsHistory.of(span, services.clock(), services.history.read(workspace.id, span))
 
@@ -205,7 +205,7 @@ async def get_ssh_key(services: Asked, principal: By, request_id: RequestId, wor
 async def get_logs(
     request: Request, services: Asked, principal: By, workspace_id: Reference, *, follow: bool = False
 ) -> LogAnswer | StreamingResponse:
-    """Return the log of the last build and boot; with ``follow=1`` go on with what comes."""
+    """Return the log of the last build and boot; with ``follow=1`` go on with new lines."""
     await services.workspaces.get(workspace_id, principal=principal)
     lines = services.workspaces.logs(workspace_id, principal=principal, follow=follow)
     if follow:

@@ -66,7 +66,7 @@ def _credentials_and_records() -> None:
 
 
 def _workspaces() -> None:
-    """Make the workspaces and what points to them."""
+    """Make the workspaces and the tables that point to them."""
     op.create_table(
         "workspaces",
         sa.Column("id", sa.String(length=32), nullable=False),

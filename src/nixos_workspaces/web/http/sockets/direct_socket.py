@@ -1,8 +1,8 @@
-"""WebSockets whose application is called for each message instead of being woken up to fetch it.
+"""WebSockets that call their application for each message instead of waking it up to fetch it.
 
 uvicorn hands messages to an ASGI application through a queue and takes its answers through coroutines: two wake-ups of
-tasks for every key that somebody types. ``DirectProtocol`` leaves the handshake, control frames, fragmented messages
-and closing to uvicorn and ``websockets``. What it does itself is to cut the stream into frames (RFC 6455, section 5.2);
+tasks for every typed key. ``DirectProtocol`` leaves the handshake, control frames, fragmented messages
+and closing to uvicorn and ``websockets``. It cuts the stream into frames by itself (RFC 6455, section 5.2);
 once an application has taken the connection over, whole text and binary frames go to it at once, and its answers go
 straight to the transport.
 """
@@ -23,16 +23,16 @@ EXTENSION = "nixws.direct"
 MESSAGE_SECONDS = 60.0
 """Time from the first to the last byte of a message."""
 LINGER_SECONDS = 1.0
-"""How long what a client still sends is read after it was told that it broke the protocol."""
+"""Time for which a client's data is still read after it was told that it broke the protocol."""
 ANSWER_SECONDS = 3.0
 """Time that a client has to answer our closing frame."""
 TOO_SLOW = 4408
-"""Close code for who takes longer."""
+"""Close code for a client that takes longer."""
 ODD_FRAMES_PER_SECOND = 500.0
 ODD_FRAMES_AT_ONCE = 5000.0
 """Control frames and fragments that a client may send: the application, which counts messages, does not see them."""
 TOO_MANY = 4429
-"""Close code for who sends more."""
+"""Close code for a client that sends more."""
 
 _FINAL = 0x80
 _TEXT = _FINAL | Opcode.TEXT
@@ -51,13 +51,13 @@ class MessageUser(Protocol):
         """Take one message."""
 
     def pause_writing(self) -> None:
-        """Hear that the client does not keep up; what is sent until ``resume_writing`` fills memory."""
+        """Take notice that the client does not keep up; messages sent until ``resume_writing`` fill memory."""
 
     def resume_writing(self) -> None:
-        """Hear that most of what was sent is on its way."""
+        """Take notice that most of the sent messages are on their way."""
 
     def connection_lost(self) -> None:
-        """Hear that the client has gone or is closing; nothing else follows."""
+        """Take notice that the client has gone or is closing; nothing else follows."""
 
 
 class DirectProtocol(WebSocketsSansIOProtocol):
@@ -68,17 +68,17 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self.close_timeout = ANSWER_SECONDS
         self._user: MessageUser | None = None
         self._rest = bytearray()
-        """Received and not looked at yet: the beginning of a frame, or what came while reading is held."""
+        """Received and not handled yet: the beginning of a frame, or data that came while reading is held."""
         self._is_held = False
         self._is_discarding = False
-        """The client was told that it broke the protocol: nothing of what it still sends is looked at."""
+        """The client was told that it broke the protocol: its further data is dropped."""
         self._deadline: asyncio.TimerHandle | None = None
         self._allowance, self._counted_at = ODD_FRAMES_AT_ONCE, self.loop.time()
 
     # ---- for the application, between accepting and closing
 
     def take_over(self, user: MessageUser) -> None:
-        """Send messages to ``user`` from now on; what waits in the ASGI queue is delivered first."""
+        """Send messages to ``user`` from now on; those in the ASGI queue are delivered first."""
         self._user = user
         if not self.writable.is_set():
             user.pause_writing()
@@ -112,7 +112,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self.transport.write(b"".join((header, *parts)))
 
     def drop(self) -> None:
-        """End the connection without a word, and forget what the client has not read."""
+        """End the connection without a close frame, and drop unsent data."""
         self.transport.abort()
 
     def hold_reading(self) -> None:
@@ -174,7 +174,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     # ---- frames
 
     def _take_rest(self) -> None:
-        """Handle what is kept, without copying it while it is but the beginning of a frame."""
+        """Handle the kept bytes, without copying it while it is but the beginning of a frame."""
         if not self._is_held and self._rest and _frame_end(self._rest, 0, self._most_bytes()) <= len(self._rest):
             data = bytes(self._rest)
             self._rest.clear()
@@ -221,7 +221,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     @override
     def handle_ping(self) -> None:
-        """Answer, unless the client leaves unread what it was sent: its pings must not fill our memory."""
+        """Answer, unless the client leaves its answers unread: its pings must not fill our memory."""
         if self.writable.is_set():
             super().handle_ping()
         else:
@@ -263,7 +263,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     @override
     def handle_parser_exception(self) -> None:
-        """Say what is wrong and close a little later: a close with data unread is a reset, which overtakes it."""
+        """Send the close code and close a little later: a close with data unread is a reset, which overtakes it."""
         said = self.conn.close_sent
         assert said is not None
         self.queue.put_nowait({"type": "websocket.disconnect", "code": said.code, "reason": said.reason})

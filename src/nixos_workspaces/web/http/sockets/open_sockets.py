@@ -1,4 +1,4 @@
-"""The open sockets of everybody: how many each principal has, and whether their credentials still hold."""
+"""The open sockets of all principals: their number for each, and whether their credentials are still valid."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Group:
 
 
 class OpenSockets:
-    """Counts sockets and ends those whose credential has become invalid. Call it from the event loop's thread only."""
+    """Counts sockets and ends those with an invalid credential. Call it from the event loop's thread only."""
 
     def __init__(self, verify: Callable[[str], Awaitable[Principal]]) -> None:
         self._verify = verify

@@ -27,7 +27,7 @@ _TAG = re.compile(r'(W/)?"([^"]*)"')
 
 
 class FileStream(Response):
-    """An answer of any length whose source is closed when it ends, however it ends.
+    """An answer of any length, which closes its source when it ends, however it ends.
 
     An error of the source ends the connection before the announced length: the reader sees that something is missing.
     """
@@ -70,7 +70,7 @@ async def _disconnected(receive: Receive) -> None:
 
 
 def disposition(name: bytes) -> str:
-    """Return a Content-Disposition (RFC 6266) that saves under ``name``, as one line whatever the name holds."""
+    """Return a Content-Disposition (RFC 6266) that saves under ``name``, as one line for every name."""
     readable = shown(name)
     fallback = "".join(
         letter if letter.isascii() and letter.isprintable() and letter not in '"\\%;/' else "_" for letter in readable

@@ -71,7 +71,7 @@ _HTTP_MULTI_STATUS = 207
 
 
 def _documented(*names: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return what the OpenAPI document says of a route that reads its request itself."""
+    """Return the OpenAPI operation of a route that reads its request itself."""
     parameters = [
         {"name": name, "in": "query", "required": False, "schema": {"type": "string"}, "description": _QUERY[name]}
         for name in names
@@ -148,8 +148,8 @@ def _limit(given: bytes) -> int:
 async def upload_files(request: Request, services: Asked, access: Access) -> Response:
     """Write the files of a form below a directory: ``path`` in the query, or as the form's first field.
 
-    A file's name may hold directories, which are made. Each file is written whole or not at all; the answer tells what
-    became of each.
+    A file's name may hold directories, which are made. Each file is written whole or not at all; the answer tells the
+    outcome of each.
     """
     query = query_of(request, "path", "start")
     limit = services.settings.max_upload_bytes
@@ -177,7 +177,7 @@ async def upload_files(request: Request, services: Asked, access: Access) -> Res
 
 
 async def _write_all(form: _Form, begin: PartBegin | None, batch: Batch) -> list[Outcome]:
-    """Hand the files of a form to a batch as they come."""
+    """Add the files of a form to a batch as they come."""
     while begin is not None:
         if begin.filename is None:
             await form.field()

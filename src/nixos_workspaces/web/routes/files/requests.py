@@ -1,4 +1,4 @@
-"""What requests about files have in common: the path behind ``/files/``, the query, the body, the workspace."""
+"""Common parts of requests about files: the path behind ``/files/``, the query, the body, the workspace."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nixos_workspaces.workspaces.access import WorkspaceAccess
 
 
 class _AnyBytes(Convertor[str]):
-    """What stands behind ``/files/``: unlike Starlette's ``path`` it may hold line ends."""
+    """The path behind ``/files/``: unlike Starlette's ``path`` it may hold line ends."""
 
     regex = "(?s:.*)"
 
@@ -103,7 +103,7 @@ def mode_of(query: dict[str, bytes]) -> int | None:
 
 
 def condition_of(request: Request) -> Condition:
-    """Return what If-Match and If-None-Match ask for of a write."""
+    """Return the condition of a write in If-Match and If-None-Match."""
     headers = request.headers
     matches: tuple[str, ...] | None = None
     if "if-match" in headers:

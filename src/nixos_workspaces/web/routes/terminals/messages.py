@@ -32,7 +32,7 @@ MOST_FRAMES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """Something typed."""
+    """Typed input."""
 
     data: bytes
 
@@ -54,7 +54,7 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """The client wants to hear something."""
+    """A request for a pong."""
 
 
 Message = Input | Resize | Ack | Ping
@@ -68,7 +68,7 @@ _FIELDS: Mapping[str, frozenset[str]] = {
 
 
 def read(received: str | bytes, *, binary: bool) -> Message:
-    """Return what a client's text or binary message says; ``binary`` tells whether its subprotocol has binary frames.
+    """Parse a client's text or binary message; ``binary`` tells whether its subprotocol has binary frames.
 
     Raises ``InvalidInput`` with code ``malformed_message`` for everything that no client may send.
     """
@@ -136,7 +136,7 @@ def _malformed(why: str, field: str | None = None) -> InvalidInput:
 
 
 def binary_header(end_offset: int) -> bytes:
-    """Return what stands before output that ends at ``end_offset`` in a binary frame."""
+    """Return the header of a binary frame of output that ends at ``end_offset``."""
     return end_offset.to_bytes(8, "big")
 
 
@@ -146,7 +146,7 @@ def output(data: bytes, end_offset: int) -> bytes:
 
 
 def control(message: Control) -> bytes:
-    """Return anything else that a client is told as it goes over the wire."""
+    """Return the wire form of any other message to a client."""
     content: dict[str, object]
     match message:
         case Attached():
@@ -176,7 +176,7 @@ def control(message: Control) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the WebSocket's query asks for."""
+    """The query of the WebSocket."""
 
     session: str
     """Empty for a new terminal."""
@@ -185,7 +185,7 @@ class Wanted:
     rows: int
     readonly: bool
     client: int
-    """What the client calls itself, to repeat input after a lost connection; 0 for one that does not."""
+    """The client's own number, for repeating input after a lost connection; 0 for a client that does not."""
 
     def to_start(self) -> Start:
         """Return the terminal to be opened."""
@@ -203,7 +203,7 @@ _PARAMETERS = ("session", "offset", "cols", "rows", "readonly", "client")
 
 
 def read_query(pairs: list[tuple[str, str]]) -> Wanted:
-    """Return what a query asks for. Raises ``InvalidInput`` for unknown, repeated and unreadable parameters."""
+    """Parse a query. Raises ``InvalidInput`` for unknown, repeated and unreadable parameters."""
     query = dict(pairs)
     if len(query) < len(pairs):
         raise InvalidInput("A query parameter is given more than once.")

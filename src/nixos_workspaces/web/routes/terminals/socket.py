@@ -1,7 +1,7 @@
-"""One client of one terminal: a WebSocket between ``SSHSession`` and somebody who may be slow, gone or hostile.
+"""One client of one terminal: a WebSocket between ``SSHSession`` and a client that may be slow, gone or hostile.
 
-Bounds: what waits for a client is the transport's buffer and one frame here, and the session's own window; what a
-client types beyond the session's window is not read from its socket.
+Bounds: output waiting for a client is the transport's buffer and one frame here, and the session's own window; input
+beyond the session's window is not read from its socket.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from nixos_workspaces.web.http.sockets.direct_socket import EXTENSION, DirectPro
 from nixos_workspaces.web.routes.terminals import messages
 
 SEND_SECONDS = 30.0
-"""Time that a client may leave what it was sent unread."""
+"""Time for which a client may leave sent messages unread."""
 CLOSE_SECONDS = 5.0
-"""Time to send what is left, and the close code."""
+"""Time to send the rest, and the close code."""
 HELD_SECONDS = 10.0
-"""While a client's input waits for its program the client hears a pong this often: it cannot ask for one."""
+"""While a client's input waits for its program the client gets a pong this often: it cannot ask for one."""
 MESSAGES_PER_SECOND = 2000.0
 MESSAGES_AT_ONCE = 10_000.0
 
@@ -38,7 +38,7 @@ _MOST_REASON_BYTES = 120
 
 
 def close_code(error: WorkspacesError) -> int:
-    """Return the close code that says an error: 4000 and its HTTP status, 4400 for whatever the client got wrong."""
+    """Return the close code that says an error: 4000 and its HTTP status, 4400 for every mistake of the client."""
     return MALFORMED if isinstance(error, InvalidInput) else 4000 + status_of(error)
 
 
@@ -108,19 +108,19 @@ class TerminalSocket:
         await self._close()
 
     def finish(self, code: int, reason: str) -> None:
-        """Close with ``code`` behind everything that was sent; the first call counts."""
+        """Close with ``code`` behind all sent messages; the first call counts."""
         if self._closing is None:
             shown = reason.encode()[:_MOST_REASON_BYTES].decode(errors="ignore")
             self._closing = (code, shown)
             self._over.set()
 
     def fail(self, error: WorkspacesError) -> None:
-        """Say what is wrong and close."""
+        """Send the error and close."""
         if self._closing is None:
             self.send_control(Failed(error))
 
     async def _close(self) -> None:
-        """Send the close code once there is room for it; who reads nothing does not get it."""
+        """Send the close code once there is room for it; a client that reads nothing does not get it."""
         self._stop_the_clock()
         self._line.release_reading()  # the client's own closing frame has to be read
         if self._closing is None or self._is_gone:
@@ -136,7 +136,7 @@ class TerminalSocket:
     # ---- from the connection
 
     def message_received(self, message: str | bytes) -> None:
-        """Do what the client says; close when it says what no client may say."""
+        """Carry out a message; close on one that no client may send."""
         if self._session is None or self._closing is not None:
             return
         try:
@@ -156,7 +156,7 @@ class TerminalSocket:
             self._unread = loop.call_later(SEND_SECONDS, self.finish, TOO_MUCH, "the client does not read")
 
     def resume_writing(self) -> None:
-        """Send what is owed, then let the session go on."""
+        """Send the owed answers, then let the session go on."""
         self._is_congested = False
         self._stop_the_clock()
         while self._owed:
@@ -180,7 +180,7 @@ class TerminalSocket:
     # ---- what clients say
 
     def _count(self, message: messages.Message) -> None:
-        """Refuse floods of small messages. Acknowledgements are bounded by what there is to acknowledge."""
+        """Refuse floods of small messages. Acknowledgements are bounded by the frames to acknowledge."""
         if isinstance(message, messages.Ack):
             if message.frames > self._unacknowledged:
                 raise InvalidInput("More frames are acknowledged than were sent.", code="malformed_message")
@@ -207,7 +207,7 @@ class TerminalSocket:
                 assert_never(message)
 
     def _type(self, session: SSHSession, data: bytes) -> None:
-        """Type; while the program takes no more, nothing is read from the client."""
+        """Pass input on; while the program takes no more, nothing is read from the client."""
         try:
             has_room = session.write(data)
         except Forbidden as readonly:
@@ -234,7 +234,7 @@ class TerminalSocket:
             self._line.release_reading()
 
     def _reply(self, message: bytes) -> None:
-        """Answer; who does not read answers is not asked for more."""
+        """Answer; stop reading from a client that does not read its answers."""
         if not self._is_congested:
             self._line.send_message(message, text=True)
         elif message not in self._owed:

@@ -5,7 +5,7 @@ on after byte N of its output; ``readonly=1`` only watches. A client that gives 
 the same whenever it connects again) neither loses nor doubles input: it keeps what it typed until that is said to be
 received, and repeats what follows ``input_received`` after a lost connection. A terminal lives until its program ends,
 it is closed or the workspace stops, attached or not. Its size is that of the client which attached, resized or typed
-last, and when that one leaves, of the one active before it; who only watches neither types nor has a say in the size.
+last, and when that one leaves, of the one active before it; a client that only watches neither types nor sets the size.
 All clients of a terminal get the same bytes. The fastest of those that may type sets its pace: a slow one falls behind
 by up to what is kept (4 MiB), and then is told of a gap.
 
@@ -94,7 +94,7 @@ TerminalId = Annotated[str, Path(max_length=64, description="The terminal's id."
 async def get_terminal_access(
     request: Request, services: Asked, principal: By, workspace_id: Reference
 ) -> TerminalConnectionAnswer:
-    """Tell how to reach the workspace's terminals, and which there are."""
+    """Return how to reach the workspace's terminals, with their list."""
     workspace = await _workspace(services, principal, workspace_id)
     address = workspace.address
     if address is None:
@@ -124,7 +124,7 @@ async def list_terminals(services: Asked, principal: By, workspace_id: Reference
 async def open_terminal(
     services: Asked, principal: By, workspace_id: Reference, wanted: TerminalRequest, response: Response
 ) -> TerminalAnswer:
-    """Open a terminal; nobody is attached to it yet."""
+    """Open a terminal; no client is attached to it yet."""
     workspace = await _workspace(services, principal, workspace_id)
     session = await services.bridge.create_terminal_session(workspace.id, _Nobody(), wanted.to_model())
     session.close()
@@ -145,7 +145,7 @@ async def rename_terminal(
 
 @router.delete("/terminals/{terminal_id}", status_code=204, responses=problems(404, 409, 502))
 async def close_terminal(services: Asked, principal: By, workspace_id: Reference, terminal_id: TerminalId) -> Response:
-    """End a terminal: hang up its shell and what runs in it, kill them after 2 seconds."""
+    """End a terminal: hang up its shell and the programs in it, kill them after 2 seconds."""
     workspace = await _workspace(services, principal, workspace_id)
     await services.bridge.close_terminal(workspace.id, terminal_id)
     return Response(status_code=204)
