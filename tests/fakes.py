@@ -374,8 +374,8 @@ async def fake_services(
 ) -> AsyncIterator[Services]:
     """Yield real services over a fake world."""
     world = world or World()
-    doors = outside(runtime or FakeRuntime(world), environments or FakeEnvironments(world))
-    async with open_services(settings or Settings(data=data), backends=doors, timing=timing) as services:
+    backends = outside(runtime or FakeRuntime(world), environments or FakeEnvironments(world))
+    async with open_services(settings or Settings(data=data), backends=backends, timing=timing) as services:
         yield services
 
 

@@ -1,4 +1,4 @@
-"""What a run of the tests that was killed left on this machine, found by the path of its directory and removed.
+"""Leftovers of a killed run of the tests on this machine, found by the path of its directory and removed.
 
 Processes carry the path in their environment or run a program below it. Nodes name their control groups, links, routes,
 tables and mounts after their data directory, which lies below it. Nothing else is ever touched.

@@ -470,7 +470,7 @@ def test_the_fuzzer_finds_nothing(tmp_path: Path) -> None:
 
 
 def test_the_fuzzer_that_is_guided_by_coverage_finds_nothing(tmp_path: Path) -> None:
-    """The inputs it found interesting so far, and a short search from there; ``make cover`` builds it for a long one."""
+    """Its corpus so far, and a short search from there; ``make cover`` builds it for a long one."""
     program = build("cover", tmp_path)
     corpus = AGENT / "fuzz" / "corpus"
     (tmp_path / "new").mkdir()

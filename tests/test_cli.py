@@ -166,7 +166,7 @@ def test_the_login_link_signs_in(web: Web, data: Path) -> None:
 
 
 def test_the_data_directory_tells_address_and_token(web: Web, tmp_path: Path) -> None:
-    """A user with access to the data directory needs no options; the file is for its owner only, and for one address."""
+    """A reader of the data directory needs no options; the file is for its owner only, and for one address."""
     write_cli_file(tmp_path, web.url, web.token)
     assert stat.S_IMODE((tmp_path / "cli.json").stat().st_mode) == 0o600
     assert run("--data", str(tmp_path), "list").returncode == 0

@@ -1,4 +1,4 @@
-"""What a process loads: a client no server, the command line no more than its verb needs."""
+"""Modules that a process loads: a client no server, the command line no more than its verb needs."""
 
 import json
 import os
@@ -19,7 +19,7 @@ OURS = {"cli", "client", "errors", "model", "schemas", "settings"}
 """Packages of ours that a verb of the client may load."""
 HELP_SECONDS = 0.4
 NODE = {"nixos_workspaces", "pyroute2", "typing_extensions"}
-"""What the node may load besides the standard library: the only process that runs as root holds its own world."""
+"""The node loads little besides the standard library: the only process that runs as root holds its own world."""
 
 TELLS = """
 import json, sys

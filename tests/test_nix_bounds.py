@@ -1,4 +1,4 @@
-"""What a flake and an evaluation may not do, with the machine's real Nix."""
+"""Bounds of a flake and of an evaluation, with the machine's real Nix."""
 
 # ruff: noqa: ASYNC110, ASYNC240 - nothing else runs beside these tests; they poll with deadlines
 

@@ -146,7 +146,7 @@ def test_attribute_runs_out_of_the_store_alone(name: str, built: dict[str, Path]
 
 
 def test_every_attribute_has_its_main_program(nix: Nix, built: dict[str, Path]) -> None:
-    """What the set says is an attribute's program is there, under that name."""
+    """The program that the set names for an attribute is there, under that name."""
     shown = "pkgs: builtins.mapAttrs (_: p: p.meta.mainProgram) { inherit (pkgs) " + " ".join(ATTRIBUTES) + "; }"
     named = json.loads(nix.output("eval", "--json", f"{nix.reference}#legacyPackages.x86_64-linux", "--apply", shown))
     assert set(named) == set(built)

@@ -677,13 +677,13 @@ async def test_events_reach_only_those_who_may_see(services: Services) -> None:
 async def test_strange_machine_is_reported_and_left_alone(services: Services, world: World) -> None:
     """A machine without a record may hold the work of a database that is being restored."""
     made = await running(services)
-    world.machines["ws-stranger"] = replace(world.machines[made.id], workspace_id="ws-stranger")
+    world.machines["ws-unknown"] = replace(world.machines[made.id], workspace_id="ws-unknown")
 
     async def reported() -> bool:
-        return any(not item.ok and "ws-stranger" in item.message for item in await services.health.items())
+        return any(not item.ok and "ws-unknown" in item.message for item in await services.health.items())
 
     await eventually(reported)
-    assert "ws-stranger" in world.machines
+    assert "ws-unknown" in world.machines
 
 
 async def test_machine_of_a_deleted_workspace_is_removed(services: Services, world: World) -> None:

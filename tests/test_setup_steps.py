@@ -1,4 +1,4 @@
-"""What ``dev.py`` prepares a machine with: steps, their order and what is told of them."""
+"""The steps with which ``dev.py`` prepares a machine: their order and their report."""
 
 import io
 import os

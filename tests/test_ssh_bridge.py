@@ -254,8 +254,8 @@ async def test_another_host_key_is_refused_before_anything_is_sent(place: Inside
         await bridge.list_terminals(WORKSPACE)
     assert refused.value.code == "host_key_mismatch"
     assert b"userauth" not in (place.sshd.known_hosts.parent / "log").read_bytes()
-    stranger = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
-    place.credentials = Credentials(stranger, right.host_key, right.username)
+    unknown_key = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
+    place.credentials = Credentials(unknown_key, right.host_key, right.username)
     with pytest.raises(RuntimeFailed) as refused:
         await bridge.list_terminals(WORKSPACE)
     assert refused.value.code == "ssh_refused"

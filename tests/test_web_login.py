@@ -121,8 +121,8 @@ def test_a_revoked_token_is_refused_at_once(web: Web) -> None:
 
 
 def test_the_start_page_says_who_is_there(web: Web, browser: httpx2.Client) -> None:
-    with httpx2.Client(base_url=web.url, trust_env=False) as stranger:
-        page = stranger.get("/")
+    with httpx2.Client(base_url=web.url, trust_env=False) as anonymous:
+        page = anonymous.get("/")
         assert page.headers["content-type"].startswith("text/html")
         assert "<script" not in page.text or "/assets/" in page.text
         assert "signed out" in page.text or "/assets/" in page.text

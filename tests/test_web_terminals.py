@@ -83,7 +83,7 @@ def test_the_specified_session(web: Web, workspace: str) -> None:
 
 
 def test_the_specification_word_for_word(web: Web, workspace: str) -> None:
-    """Connect as `wscat -H "Authorization: Bearer …" -c ws://…` does: no subprotocol, no query, the messages as printed."""
+    """As `wscat -H "Authorization: Bearer …" -c ws://…` does: no subprotocol, no query, the messages as printed."""
     with raw_viewer(web, workspace, {}) as client:
         assert client.socket.subprotocol is None
         client.socket.send('{"type": "resize", "cols": 80, "rows": 24}')
@@ -96,9 +96,9 @@ def test_access_is_told_as_specified(web: Web, workspace: str) -> None:
     terminal = made(web, workspace)
     answer = asked(web, "GET", f"{workspace}/terminal").json()
     host = web.url.removeprefix("http://")
-    door = answer["terminal"]
-    assert door["websocket_url"] == f"ws://{host}/ws/nixos/workspaces/{workspace}/terminal"
-    assert (door["ssh_host"], door["ssh_port"], door["username"]) == ("127.0.0.1", 2222, "nixos")
+    connection = answer["terminal"]
+    assert connection["websocket_url"] == f"ws://{host}/ws/nixos/workspaces/{workspace}/terminal"
+    assert (connection["ssh_host"], connection["ssh_port"], connection["username"]) == ("127.0.0.1", 2222, "nixos")
     assert terminal in [one["id"] for one in answer["terminals"]]
 
 
@@ -449,11 +449,11 @@ def _status(address: str, ticket: str, **headers: str) -> int:
 
 
 def test_a_ticket_opens_its_terminal_once(web: Web, workspace: str) -> None:
-    door = asked(web, "GET", f"{workspace}/terminal").json()["terminal"]
-    with _by_ticket(door["websocket_url"], door["ticket"], Origin=web.url) as socket:
+    connection = asked(web, "GET", f"{workspace}/terminal").json()["terminal"]
+    with _by_ticket(connection["websocket_url"], connection["ticket"], Origin=web.url) as socket:
         assert socket.subprotocol == "nixws.terminal.json"
         assert json.loads(socket.recv(20))["type"] == "session"
-    assert _status(door["websocket_url"], door["ticket"]) == 401
+    assert _status(connection["websocket_url"], connection["ticket"]) == 401
 
 
 def test_a_ticket_opens_nothing_else(web: Web, workspace: str) -> None:
@@ -462,13 +462,13 @@ def test_a_ticket_opens_nothing_else(web: Web, workspace: str) -> None:
         ticket = asked(web, "GET", f"{workspace}/terminal").json()["terminal"]["ticket"]
         address = f"{web.url.replace('http', 'ws')}/ws/nixos/{path}"
         assert _status(address, ticket) == 401
-        door = f"{web.url.replace('http', 'ws')}/ws/nixos/workspaces/{workspace}/terminal"
-        assert _status(door, ticket) == 401, "a ticket that was tried is used"
+        connection = f"{web.url.replace('http', 'ws')}/ws/nixos/workspaces/{workspace}/terminal"
+        assert _status(connection, ticket) == 401, "a ticket that was tried is used"
 
 
 def test_a_foreign_page_cannot_use_a_ticket(web: Web, workspace: str) -> None:
-    door = asked(web, "GET", f"{workspace}/terminal").json()["terminal"]
-    assert _status(door["websocket_url"], door["ticket"], Origin="https://evil.example") == 403
+    connection = asked(web, "GET", f"{workspace}/terminal").json()["terminal"]
+    assert _status(connection["websocket_url"], connection["ticket"], Origin="https://evil.example") == 403
 
 
 def test_without_a_credential_there_is_no_terminal(web: Web, workspace: str) -> None:

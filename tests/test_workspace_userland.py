@@ -1,4 +1,4 @@
-"""What a person finds inside a real workspace: in one of the smallest template, and in a developer's.
+"""The userland inside a real workspace: in one of the smallest template, and in a developer's.
 
 Where it matters a command is run both ways: as `ssh host command`, and in a login shell as terminals have it.
 """

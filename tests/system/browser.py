@@ -43,7 +43,7 @@ class Tab:
     page: Page
     url: str
     complaints: list[str] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         own = urlsplit(self.url).netloc
@@ -61,7 +61,7 @@ class Tab:
     def _see(self, url: str, own: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"data", "blob"} and parts.netloc != own:
-            self.strangers.append(url)
+            self.foreign.append(url)
 
     def sign_in(self, token: str) -> None:
         """Paste an API token into the login page."""
@@ -134,6 +134,6 @@ def tab(
     try:
         yield watched
         assert not watched.complaints, watched.complaints
-        assert not watched.strangers, watched.strangers
+        assert not watched.foreign, watched.foreign
     finally:
         context.close()

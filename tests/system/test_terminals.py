@@ -79,10 +79,10 @@ def assert_counts(output: bytes | bytearray, *, at_least: int) -> None:
 
 
 def test_the_specified_session_is_a_login_shell_of_the_user(service: Service, workspace: JSON) -> None:
-    door = service.api("GET", f"/workspaces/{workspace['id']}/terminal")["terminal"]
-    assert door["username"] == "nixos"
-    assert (door["ssh_host"], door["ssh_port"]) == (workspace["ssh_info"]["host"], 22)
-    assert door["websocket_url"].startswith(f"ws://127.0.0.1:{service.port}/ws/nixos/workspaces/ws-")
+    terminal = service.api("GET", f"/workspaces/{workspace['id']}/terminal")["terminal"]
+    assert terminal["username"] == "nixos"
+    assert (terminal["ssh_host"], terminal["ssh_port"]) == (workspace["ssh_info"]["host"], 22)
+    assert terminal["websocket_url"].startswith(f"ws://127.0.0.1:{service.port}/ws/nixos/workspaces/ws-")
     with opened(service, workspace) as client:
         client.type("id -un; pwd; tty; hostname; echo $TERM $SHELL $PATH; env | grep -c -e ^SSH_ -e ^INVOCATION\n")
         client.until_output(f"{workspace['name']}\r\nxterm-256color ")
