@@ -1,4 +1,4 @@
-"""Common parts of the tests of the package set out of Debian packages: Nix, the set's reference, flakes of workspaces."""
+"""Common parts of the tests of the Debian package set: Nix, the set's reference, flakes of workspaces."""
 
 from __future__ import annotations
 

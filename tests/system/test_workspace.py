@@ -171,7 +171,7 @@ def resize(service: Service, workspace: JSON, **change: float) -> None:
 
 
 def test_memory_kills_only_inside_and_is_reported(service: Service, workspace: JSON) -> None:
-    """A process that takes more than the memory limit is killed, the workspace lives and says why; more is given live."""
+    """A process beyond the memory limit is killed, the workspace lives and says why; more is given live."""
     resize(service, workspace, memory=0.25)
     take = "head -c 400M /dev/zero | tail -c 400M | wc -c"
     said = service.ssh(workspace, f"{take}; echo ${{PIPESTATUS[1]}}", check=False)
