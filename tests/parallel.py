@@ -11,11 +11,13 @@ import ctypes
 import fcntl
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -29,6 +31,13 @@ from xdist.scheduler import LoadScopeScheduling
 TESTS = Path(__file__).resolve().parent
 REAL_PARTS = frozenset({"free_network", "holder_fixture", "node_fixture", "real_nix", "sshd_fixture", "system"})
 """Modules here that need a node, Nix, a compiler, an SSH server or a browser, and root for most of it."""
+PREPARED_PROGRAMS = frozenset(
+    {
+        *("chromium", "crun", "ip", "losetup", "make", "mkfs.ext4", "mount", "nft", "nix", "nix-daemon"),
+        *("nix-store", "nsenter", "runc", "sshd", "umount", "unshare"),
+    }
+)
+"""Programs that only a prepared machine has, or that need root: no unit test may run one."""
 _PR_SET_PDEATHSIG = 1
 _EXIT_STATUS = pytest.StashKey[int]()
 LONGEST_FIRST: tuple[str, ...] = ("system/", "test_node", "contracts/test_runtime", "test_nix")
@@ -38,6 +47,8 @@ LONGEST_FIRST: tuple[str, ...] = ("system/", "test_node", "contracts/test_runtim
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Begin a run, or join the one whose worker this is."""
+    if config.option.markexpr == "unit":
+        sys.addaudithook(refuse_prepared_programs)
     if is_worker(config):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         RunDirectory(current()).hold()
@@ -71,6 +82,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove what tests that were interrupted have left."""
     if not is_worker(config):
         clean(current(), keep_files=config.stash.get(_EXIT_STATUS, 1) != 0)
+
+
+def refuse_prepared_programs(event: str, arguments: tuple[Any, ...]) -> None:
+    """Raise ``RuntimeError`` when a program of ``PREPARED_PROGRAMS`` is run by a test; an audit hook (PEP 578)."""
+    if event in {"subprocess.Popen", "os.posix_spawn", "os.exec"} and "PYTEST_CURRENT_TEST" in os.environ:
+        program = Path(os.fsdecode(arguments[0])).name
+        if program in PREPARED_PROGRAMS:
+            message = f"a unit test runs {program}, which a bare machine lacks: mark its module with `machine`"
+            raise RuntimeError(message)
 
 
 def is_worker(config: pytest.Config) -> bool:

@@ -12,6 +12,8 @@ from uuid import uuid4
 import pytest
 from debian_set import Nix, find_nix
 
+pytestmark = pytest.mark.machine
+
 INTERPRETER = 3
 """The type of the program header that names the dynamic linker."""
 
