@@ -92,6 +92,21 @@ def test_the_node_loads_its_own_world_only() -> None:
     assert ours - {"errors", "model", "node", "process"} == set()
 
 
+def test_a_migrated_database_opens_without_what_migrates(tmp_path: Path) -> None:
+    path = str(tmp_path / "test.db")
+    code = f"""
+import asyncio
+from pathlib import Path
+import nixos_workspaces.web.app, nixos_workspaces.web.http.server
+from nixos_workspaces.database import open_database
+async def work():
+    await (await open_database(Path({path!r}))).close()
+asyncio.run(work())
+"""
+    assert "alembic" in loaded(code)[0], "the first opening migrates"
+    assert loaded(code)[0] & {"alembic", "mako", "typer", "rich"} == set()
+
+
 def test_the_verb_node_hands_every_setting_to_the_nodes_own_process() -> None:
     settings = Settings(data=Path("/d"), network="10.9.0.0/24", id_base=7, boot_timeout=1.5)
     argv = node_argv(settings, [5, 6])

@@ -1,7 +1,7 @@
 """Persistence: tables, migrations and every query."""
 
 from nixos_workspaces.database.audit import AuditEntry
-from nixos_workspaces.database.engine import Database, Transaction, open_database
+from nixos_workspaces.database.engine import Database, Transaction, is_current, open_database
 from nixos_workspaces.database.tokens import TokenRecord
 
-__all__ = ["AuditEntry", "Database", "TokenRecord", "Transaction", "open_database"]
+__all__ = ["AuditEntry", "Database", "TokenRecord", "Transaction", "is_current", "open_database"]

@@ -7,6 +7,7 @@ is not left in the file (``secure_delete``). No other place knows which database
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -17,8 +18,6 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -41,6 +40,8 @@ _PRAGMAS = (
     "PRAGMA secure_delete=ON",
 )
 _READING = "nixws_reading"
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_REVISION = "SELECT version_num FROM alembic_version"
 _migrating: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 """Alembic keeps its state in module globals: one migration at a time in a process, also of different databases."""
 
@@ -123,6 +124,10 @@ async def open_database(path: Path) -> Database:
 
 async def migrate(engine: AsyncEngine, lock: Path) -> None:
     """Bring the schema up to date in one transaction; two starts at the same time take turns."""
+    with _translated():
+        async with engine.connect() as connection:
+            if await connection.run_sync(_is_current):
+                return
     async with _migrating.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
         descriptor = await asyncio.to_thread(_lock, lock)
         try:
@@ -133,10 +138,35 @@ async def migrate(engine: AsyncEngine, lock: Path) -> None:
             os.close(descriptor)
 
 
+def newest_revision() -> str:
+    """Return the revision that the code is written for: the number of the last migration's file."""
+    return max(path.name[1:5] for path in (_MIGRATIONS / "versions").glob("v[0-9][0-9][0-9][0-9]_*.py"))
+
+
+def is_current(path: Path) -> bool:
+    """Tell whether the database at ``path`` exists and has the present schema."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as raw:
+            return raw.execute(_REVISION).fetchall() == [(newest_revision(),)]
+    except sqlite3.Error:
+        return False
+
+
+def _is_current(connection: Connection) -> bool:
+    """Tell whether no migration is missing, without loading what migrates."""
+    if not connection.dialect.has_table(connection, "alembic_version"):
+        return False
+    return connection.exec_driver_sql(_REVISION).fetchall() == [(newest_revision(),)]
+
+
 def _upgrade(connection: Connection) -> None:
     """Run every migration that the database has not seen."""
+    # Alembic and what it loads take 8 MB, which a service would keep for as long as it runs.
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
 import socket
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,6 +26,8 @@ PackageSet = Annotated[
 StopWorkspaces = Annotated[
     bool | None, typer.Option("--stop-workspaces", help="Stop the workspaces with the service.", show_default=False)
 ]
+_MIGRATION_SECONDS = 24 * 3600.0
+"""Far more than any migration takes: one that is killed half way would only begin anew."""
 
 
 def register(app: typer.Typer) -> None:
@@ -102,11 +106,12 @@ def _settings(
 async def _serve(settings: Settings) -> None:
     """Open the services and answer until SIGINT or SIGTERM."""
     from nixos_workspaces.auth.policy import ADMIN
-    from nixos_workspaces.services import open_services
+    from nixos_workspaces.services import DATABASE, open_services
     from nixos_workspaces.web.app import create_app
     from nixos_workspaces.web.http.server import make_server
 
     settings.data.mkdir(mode=0o711, parents=True, exist_ok=True)
+    await _migrate_apart(settings.data / DATABASE)
     listener = _listen(settings)
     with listener:
         url = _url(settings.host, listener.getsockname()[1])
@@ -120,6 +125,17 @@ async def _serve(settings: Settings) -> None:
             server = make_server(create_app(services), on_started=lambda: _greet(url, services.first_login_code))
             _keep_pauses_short()
             await server.serve(sockets=[listener])
+
+
+async def _migrate_apart(database: Path) -> None:
+    """Let a process of its own run the migrations that are missing; what is wrong is told when the database opens."""
+    from nixos_workspaces.database import is_current
+    from nixos_workspaces.process import run_async
+
+    if not is_current(database):
+        argv = [sys.executable, "-P", "-m", "nixos_workspaces.database.migrations", str(database)]
+        with contextlib.suppress(OSError):
+            await run_async(argv, timeout=_MIGRATION_SECONDS, check=False)
 
 
 def _keep_pauses_short() -> None:
