@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 from alembic import op
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from nixos_workspaces.database import AuditEntry, open_database
-from nixos_workspaces.database.engine import pragma
+from nixos_workspaces.database import AuditEntry, is_current, open_database
+from nixos_workspaces.database import engine as engine_module
+from nixos_workspaces.database.engine import newest_revision, pragma
 from nixos_workspaces.database.schema import metadata
 from nixos_workspaces.errors import Unavailable
 
@@ -43,6 +46,47 @@ async def test_migrations_make_the_schema(tmp_path: Path) -> None:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
+
+
+async def test_the_newest_migration_is_told_by_its_file(tmp_path: Path) -> None:
+    """The short way that a start takes where nothing is to migrate, and Alembic's own, agree."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(engine_module.__file__).parent / "migrations"))
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_current_head() == newest_revision()
+    assert all(Path(one.path).name[1:5] == one.revision for one in scripts.walk_revisions())
+    assert not is_current(tmp_path / "test.db")
+    await (await open_database(tmp_path / "test.db")).close()
+    assert is_current(tmp_path / "test.db")
+
+
+async def test_a_reading_sees_one_state_and_the_next_one_what_came_after(tmp_path: Path) -> None:
+    """A transaction begins with its first statement and its end is not waited for: neither may be seen."""
+    database = await open_database(tmp_path / "test.db")
+
+    async def entries() -> int:
+        async with database.reading() as tx:
+            return len(await tx.audit.entries())
+
+    for number in range(20):
+        async with database.reading() as tx:
+            assert len(await tx.audit.entries()) == number
+            async with database.transaction() as writing:
+                await writing.audit.append(AuditEntry(NOW, "ann", "create", "ws-1", "accepted"))
+            assert len(await tx.audit.entries()) == number
+        assert await entries() == number + 1
+    async with database.reading():
+        pass
+
+    async def fails() -> None:
+        async with database.reading() as tx:
+            await tx.audit.entries()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fails()
+    assert await entries() == 20
+    await database.close()
 
 
 async def test_two_starts_at_once_migrate_once(tmp_path: Path) -> None:

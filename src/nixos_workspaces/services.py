@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from nixos_workspaces.auth.tokens import Tokens
-from nixos_workspaces.database import Database, open_database
+from nixos_workspaces.database import Database, Uses, open_database
 from nixos_workspaces.events import Events
 from nixos_workspaces.files import Files, sweep_for_ever
 from nixos_workspaces.installation import nix_directory
@@ -125,7 +125,8 @@ async def open_services(
         database = await open_database(settings.data / DATABASE)
         stack.push_async_callback(database.close)
         backend = await stack.enter_async_context(backends(settings))
-        events, logs, tokens = Events(), BuildLogs(settings.data / "logs"), Tokens(database)
+        uses = _open_uses(stack, database)
+        events, logs, tokens = Events(), BuildLogs(settings.data / "logs"), Tokens(database, uses=uses)
         gauges = Gauges(backend.runtime)
         maintenance = Maintenance(database, backend.environments, backend.runtime, events)
         steps = Steps(backend.runtime, backend.environments, keys, logs, settings.builds)
@@ -146,7 +147,7 @@ async def open_services(
             orchestrator=NixOSSandboxOrchestrator(
                 database, backend.environments, backend.runtime, figures=gauges.read, changed=changed
             ),
-            workspaces=Workspaces(database, backend.environments, backend.runtime, keys, logs, events),
+            workspaces=Workspaces(database, backend.environments, backend.runtime, keys, logs, events, uses=uses),
             reconciler=reconciler,
             history=History(database, gauges),
             health=Health(database, backend.runtime, backend.package_set, lambda: reconciler.unknown_machines),
@@ -167,6 +168,14 @@ async def open_services(
         ):
             stack.push_async_callback(cancel, asyncio.create_task(work))
         yield services
+
+
+def _open_uses(stack: AsyncExitStack, database: Database) -> Uses:
+    """Return what gathers uses; it stores them once a minute, and a last time when ``stack`` closes."""
+    uses = Uses(database)
+    stack.push_async_callback(uses.store)
+    stack.push_async_callback(cancel, asyncio.create_task(uses.store_for_ever()))
+    return uses
 
 
 def _open_access(stack: AsyncExitStack, runtime: Runtime, keys: KeyStore) -> tuple[SSHBridge, Files]:

@@ -9,19 +9,24 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from nixos_workspaces.auth.policy import ADMIN, Principal, Role
-from nixos_workspaces.database import AuditEntry, Database, TokenRecord
+from nixos_workspaces.database import AuditEntry, Database, TokenRecord, Uses
 from nixos_workspaces.errors import InvalidInput, NotFound, Unauthenticated
 
 PREFIX = "nixws_"
 """So that a leaked token is recognised by people and scanners."""
 SESSION_LIFETIME = timedelta(days=14)
 CODE_LIFETIME = timedelta(hours=1)
-USE_NOTED_EVERY = timedelta(minutes=1)
+KNOWN_FOR = timedelta(seconds=1)
+"""How long a token that was valid counts as valid without being looked up again.
+
+A token that this process revokes counts no more at once; one that another process revokes, after this time.
+"""
+_MOST_KNOWN = 4096
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,62}")
 
 
@@ -52,10 +57,19 @@ class Token:
 class Tokens:
     """The credentials of the service."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        """Keep the credentials in ``database``; ``clock`` tells the time."""
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        uses: Uses | None = None,
+    ) -> None:
+        """Keep the credentials in ``database``; ``clock`` tells the time, ``uses`` is told when they are used."""
         self._database = database
         self._clock = clock
+        self._uses = Uses(database) if uses is None else uses
+        self._known: dict[str, tuple[Token, datetime]] = {}
+        self._revocations = 0
 
     async def create(
         self, name: str, *, principal: Principal, kind: TokenKind = TokenKind.API, lifetime: timedelta | None = None
@@ -92,20 +106,41 @@ class Tokens:
 
     async def authenticate(self, secret: str) -> Principal:
         """Return the principal of a token; ``Unauthenticated`` if it is unknown, revoked or has expired."""
-        now = self._clock()
+        now, digest = self._clock(), _digest(secret)
+        token, read_at = self._known.get(digest, (None, now))
+        if token is None or not timedelta(0) <= now - read_at < KNOWN_FOR or _expired(token, now):
+            token = await self._look_up(digest, now)
+        self._uses.token(token.id, now)
+        return token.principal
+
+    async def _look_up(self, digest: str, now: datetime) -> Token:
+        """Return the valid token with that digest out of the database, and know it for a moment."""
+        revocations = self._revocations
+        self._known.pop(digest, None)
         async with self._database.reading() as tx:
-            found = await tx.tokens.find(_digest(secret), now)
+            found = await tx.tokens.find(digest, now)
         if found is None:
             raise Unauthenticated("The token is not valid: it is unknown, was revoked or has expired.")
-        if found.last_used_at is None or now - found.last_used_at >= USE_NOTED_EVERY:
-            async with self._database.transaction() as tx:
-                await tx.tokens.used(found.id, now)
-        return _token(found).principal
+        token = _token(found)
+        # What was read before a revocation may say nothing after it.
+        if revocations == self._revocations:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[digest] = (token, now)
+        return token
+
+    def _forget(self) -> None:
+        """Look every token up again, those too that are being looked up now."""
+        self._revocations += 1
+        self._known.clear()
 
     async def list(self, *, principal: Principal) -> tuple[Token, ...]:
         """Return the principal's valid tokens, newest first."""
         async with self._database.reading() as tx:
-            return tuple(_token(record) for record in await tx.tokens.of_principal(principal.id, self._clock()))
+            found = await tx.tokens.of_principal(principal.id, self._clock())
+        return tuple(
+            replace(_token(one), last_used_at=self._uses.of_token(one.id) or one.last_used_at) for one in found
+        )
 
     async def revoke(self, token_id: str, *, principal: Principal) -> None:
         """Revoke one of the principal's tokens; ``NotFound`` if there is none of that id."""
@@ -116,6 +151,7 @@ class Tokens:
             await tx.audit.append(
                 AuditEntry(now, principal.id, "revoke-token", "", "accepted", detail={"token": token_id})
             )
+        self._forget()
 
     async def sign_out(self, secret: str) -> None:
         """Revoke the token with this secret; does nothing where it is not valid."""
@@ -127,6 +163,7 @@ class Tokens:
                 await tx.audit.append(
                     AuditEntry(now, found.principal_id, "sign-out", "", "accepted", detail={"token": found.id})
                 )
+        self._forget()
 
     async def login_code(self) -> str:
         """Make a code that logs in one browser as administrator, once, within an hour."""
@@ -155,6 +192,10 @@ class Tokens:
         """Tell whether no token was ever made: whether a login code should be printed."""
         async with self._database.reading() as tx:
             return not await tx.tokens.any_ever()
+
+
+def _expired(token: Token, now: datetime) -> bool:
+    return token.expires_at is not None and token.expires_at <= now
 
 
 def _digest(secret: str) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import orjson
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -25,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from nixos_workspaces.database.audit import AuditRepository
 from nixos_workspaces.database.idempotency import IdempotencyRepository
 from nixos_workspaces.database.leases import LeaseRepository
+from nixos_workspaces.database.sqlite import SqliteConnection
 from nixos_workspaces.database.tokens import TokenRepository
 from nixos_workspaces.database.workspaces import TombstoneRepository, WorkspaceRepository
 from nixos_workspaces.errors import Unavailable
@@ -111,7 +113,13 @@ class Database:
 async def open_database(path: Path) -> Database:
     """Open the SQLite database at ``path``, made if absent and brought to the present schema."""
     await asyncio.to_thread(_make_private, path)
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=4, max_overflow=4)
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{path}",
+        pool_size=4,
+        max_overflow=4,
+        async_creator=lambda: SqliteConnection(path),
+        json_deserializer=orjson.loads,
+    )
     event.listen(engine.sync_engine, "connect", _set_up_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     try:
@@ -195,8 +203,11 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     """Take the write lock at once: a transaction that reads first and writes later could be refused half way."""
-    reading = connection.get_execution_options().get(_READING, False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get(_READING, False):
+        driver: Any = connection.connection.driver_connection
+        driver.begin_reading()
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 class _translated:  # noqa: N801  reads as a verb where it is used

@@ -53,7 +53,7 @@ class WorkspaceAccess:
                 f"Workspace {workspace.name} is {workspace.status.value}; start it to reach its files, or add start=1.",
                 code="not_running",
             )
-        await self._workspaces.touch(workspace.id, principal=self._principal)
+        self._workspaces.touch(workspace)
         return workspace.id
 
     async def _workspace(self) -> Workspace:

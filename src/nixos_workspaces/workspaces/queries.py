@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from nixos_workspaces.auth.policy import Action, Principal, Role, authorise
-from nixos_workspaces.database import AuditEntry, Database
+from nixos_workspaces.database import AuditEntry, Database, Uses
 from nixos_workspaces.errors import Conflict, NotFound
 from nixos_workspaces.events import LAGGED, Event, Events
 from nixos_workspaces.keys.store import KeyStore
@@ -20,7 +20,6 @@ from nixos_workspaces.runtimes.base import Runtime
 from nixos_workspaces.workspaces.build_logs import BuildLogs, Position
 from nixos_workspaces.workspaces.lookup import find
 
-TOUCH_EVERY = timedelta(minutes=1)
 _FOLLOW_SECONDS = 0.3
 
 
@@ -39,6 +38,7 @@ class Workspaces:
         logs: BuildLogs,
         events: Events,
         *,
+        uses: Uses | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Read through these parts."""
@@ -48,6 +48,7 @@ class Workspaces:
         self._keys = keys
         self._logs = logs
         self._events = events
+        self._uses = Uses(database) if uses is None else uses
         self._clock = clock
 
     async def get(self, reference: str, *, principal: Principal, action: Action = Action.READ) -> Workspace:
@@ -108,13 +109,9 @@ class Workspaces:
             await tx.audit.append(entry)
         return SshKey(keys.client_private, keys.host_public)
 
-    async def touch(self, reference: str, *, principal: Principal) -> None:
-        """Set ``last_accessed`` to now, at most once a minute."""
-        workspace = await self.get(reference, principal=principal, action=Action.CONNECT)
-        now = self._clock()
-        if now - workspace.last_accessed >= TOUCH_EVERY:
-            async with self._database.transaction() as tx:
-                await tx.workspaces.touch(workspace.id, now)
+    def touch(self, workspace: Workspace) -> None:
+        """Note that ``workspace``, as ``get`` returned it, is used now; ``last_accessed`` tells it within a minute."""
+        self._uses.workspace(workspace.id, self._clock())
 
     async def capacity(self) -> Capacity:
         """Return the engine's resources, in all and free for new workspaces."""

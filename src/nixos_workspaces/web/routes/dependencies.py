@@ -19,17 +19,17 @@ from nixos_workspaces.services import Services
 _DIGITS = re.compile(r"-?[0-9]{1,9}")
 
 
-def _services(connection: HTTPConnection) -> Services:
+async def _services(connection: HTTPConnection) -> Services:
     services: Services = connection.app.state.services
     return services
 
 
-def _principal(connection: HTTPConnection) -> Principal:
+async def _principal(connection: HTTPConnection) -> Principal:
     principal: Principal = connection.state.principal
     return principal
 
 
-def _request_id(connection: HTTPConnection) -> str:
+async def _request_id(connection: HTTPConnection) -> str:
     return str(connection.state.request_id)
 
 

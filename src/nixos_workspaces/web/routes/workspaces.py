@@ -28,14 +28,14 @@ from nixos_workspaces.schemas.workspaces import (
     WorkspaceList,
 )
 from nixos_workspaces.web.http.openapi import problems
-from nixos_workspaces.web.http.routing import StrictRoute
+from nixos_workspaces.web.http.routing import StrictRoute, encoded
 from nixos_workspaces.web.http.streams import until_stopped
 from nixos_workspaces.web.routes.dependencies import Asked, By, IdempotencyKey, Limit, Reference, RequestId
 
 router = APIRouter(prefix="/api/nixos/workspaces", route_class=StrictRoute, tags=["workspaces"])
 
 
-@router.get("", responses=problems(body=False))
+@router.get("", response_model=WorkspaceList, responses=problems(body=False))
 async def list_workspaces(
     *,
     services: Asked,
@@ -46,10 +46,10 @@ async def list_workspaces(
     template: Annotated[str | None, Query(min_length=1, max_length=63)] = None,
     q: Annotated[str, Query(max_length=100, description="Part of the name, in any case.")] = "",
     sort: Sort = Sort.CREATED_DOWN,
-) -> WorkspaceList:
+) -> Response:
     """List the workspaces that the caller may see."""
     query = WorkspaceQuery(limit=limit, cursor=cursor, status=status, template=template, q=q, sort=sort)
-    return WorkspaceList.of(await services.workspaces.page(query, principal=principal))
+    return encoded(WorkspaceList.of(await services.workspaces.page(query, principal=principal)))
 
 
 @router.post("/create", status_code=202, responses=problems(409, 429))

@@ -47,7 +47,7 @@ _PATH_DEPTH = 6
 M = TypeVar("M", bound=BaseModel)
 
 
-def _path_of(
+async def _path_of(
     request: Request,
     file_path: Annotated[str, Path(description="Absolute path in the workspace without its first slash.")],  # noqa: ARG001 - told to the OpenAPI document; what FastAPI decodes has lost the bytes that are not UTF-8
 ) -> bytes:
@@ -157,7 +157,7 @@ async def body_of(request: Request, limit: int) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def _access(services: Asked, principal: By, workspace_id: Reference, request_id: RequestId) -> WorkspaceAccess:
+async def _access(services: Asked, principal: By, workspace_id: Reference, request_id: RequestId) -> WorkspaceAccess:
     return WorkspaceAccess(
         services.workspaces, services.orchestrator, services.files, principal, workspace_id, request_id=request_id
     )

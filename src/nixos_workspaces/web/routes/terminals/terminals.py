@@ -164,7 +164,7 @@ async def terminal(socket: WebSocket, services: Asked, principal: By, workspace_
         with open_sockets.entered(principal, socket.state.credential, client.fail):
             wanted = read_query(socket.query_params.multi_items())
             workspace = await _workspace(services, principal, readable_reference(workspace_id))
-            await services.workspaces.touch(workspace.id, principal=principal)
+            services.workspaces.touch(workspace)
             session = await _attach(services, workspace, client, wanted)
             await client.serve(session, stopping)
     except WorkspacesError as error:

@@ -1,0 +1,123 @@
+"""SQLite's connections: a thread each, with one trip to it for a whole statement.
+
+aiosqlite makes a trip for each part of a statement (cursor, execution, rows, end), and each trip hands the interpreter
+to another thread and back: they are most of what a short read costs. SQLAlchemy takes all rows at once anyway.
+Source: aiosqlite/core.py and sqlalchemy/connectors/asyncio.py of the pinned versions.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import aiosqlite
+from typing_extensions import override
+
+_CHUNK = 64
+"""Rows that aiosqlite fetches at a time where it iterates; nothing here does."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a statement has left."""
+
+    description: Any
+    rowcount: int
+    lastrowid: int | None
+    rows: list[Any]
+
+
+class SqliteConnection(aiosqlite.Connection):
+    """A connection whose cursors do each statement in one trip."""
+
+    def __init__(self, path: Path) -> None:
+        """Connect to ``path`` when awaited."""
+
+        def connect() -> sqlite3.Connection:
+            return sqlite3.connect(path)
+
+        super().__init__(connect, _CHUNK)
+        self._thread.daemon = True
+        self._begin = ""
+        self._reads = False
+
+    @override
+    def cursor(self) -> _Cursor:  # type: ignore[override]
+        return _Cursor(self)
+
+    @override
+    async def rollback(self) -> None:
+        if self._begin:
+            self._begin, self._reads = "", False
+        elif self._reads:
+            # There is nothing to undo and nothing to wait for: whatever is asked next comes after it.
+            self._reads = False
+            self._tx.put_nowait((None, self._conn.rollback))
+        else:
+            await super().rollback()
+
+    def begin_reading(self) -> None:
+        """Begin a transaction that only reads, on the same trip as its first statement."""
+        self._begin, self._reads = "BEGIN", True
+
+    async def perform(self, statement: str, parameters: Any, *, many: bool = False) -> _Done:
+        """Execute one statement and fetch all of its rows."""
+        begin, self._begin = self._begin, ""
+        done: _Done = await self._execute(  # type: ignore[no-untyped-call]
+            self._perform, begin, statement, parameters, many
+        )
+        return done
+
+    def _perform(self, begin: str, statement: str, parameters: Any, many: bool) -> _Done:  # noqa: FBT001 - by position
+        cursor = self._conn.cursor()
+        try:
+            if begin:
+                cursor.execute(begin)
+            run = cursor.executemany if many else cursor.execute
+            run(statement, parameters)
+            rows = cursor.fetchall() if cursor.description else []
+            return _Done(cursor.description, cursor.rowcount, cursor.lastrowid, rows)
+        finally:
+            cursor.close()
+
+
+class _Cursor:
+    """The part of a DB-API cursor that SQLAlchemy uses."""
+
+    def __init__(self, connection: SqliteConnection) -> None:
+        self._connection = connection
+        self._done = _Done(None, -1, None, [])
+
+    async def __aenter__(self) -> Self:
+        """Be usable at once."""
+        return self
+
+    @property
+    def description(self) -> Any:
+        return self._done.description
+
+    @property
+    def rowcount(self) -> int:
+        return self._done.rowcount
+
+    @property
+    def lastrowid(self) -> int | None:
+        return self._done.lastrowid
+
+    async def execute(self, statement: str, parameters: Sequence[Any] = ()) -> None:
+        """Execute a statement."""
+        self._done = await self._connection.perform(statement, parameters)
+
+    async def executemany(self, statement: str, parameters: Sequence[Any]) -> None:
+        """Execute a statement with each of the parameters."""
+        self._done = await self._connection.perform(statement, parameters, many=True)
+
+    async def fetchall(self) -> list[Any]:
+        """Return all rows; they are here already."""
+        return self._done.rows
+
+    async def close(self) -> None:
+        """Do nothing: the real cursor is closed."""
