@@ -10,6 +10,19 @@ let
   cfg = config.services.openssh;
 
   value = item: if builtins.isBool item then (if item then "yes" else "no") else toString item;
+  # Algorithms are one word; users and groups, and all else that is a list, are words.
+  separator =
+    name:
+    if
+      builtins.elem name [
+        "Ciphers"
+        "KexAlgorithms"
+        "Macs"
+      ]
+    then
+      ","
+    else
+      " ";
   settings = lib.concatLines (
     lib.concatMap (
       name:
@@ -19,7 +32,7 @@ let
       if item == null then
         [ ]
       else if builtins.isList item then
-        [ "${name} ${lib.concatMapStringsSep " " value item}" ]
+        [ "${name} ${lib.concatMapStringsSep (separator name) value item}" ]
       else
         [ "${name} ${value item}" ]
     ) (builtins.attrNames cfg.settings)
