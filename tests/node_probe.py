@@ -1,11 +1,16 @@
 """Runs inside a workspace as its root, tries to get out, and prints what it found as JSON."""
 
 import ctypes
+import errno
 import json
+import mmap
 import os
+import platform
 import socket
+import struct
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -97,6 +102,33 @@ def makes_device() -> bool:
     return opens("/root/device", os.O_RDONLY)
 
 
+def families(make: Callable[[int], object]) -> list[int]:
+    """Return the address families of which sockets can be made."""
+    found = []
+    for family in range(64):
+        try:
+            make(family)
+            found.append(family)
+        except OSError as refused:
+            # The family is there, only this kind of socket is not.
+            if refused.errno not in {errno.EAFNOSUPPORT, errno.ENOSYS}:
+                found.append(family)
+    return found
+
+
+def old_call(number: int, *arguments: int) -> int:
+    """Make a system call as a 32-bit program does; returns what the kernel answers, 0 on another processor."""
+    if platform.machine() != "x86_64":
+        return 0
+    low = mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40, mmap.PROT_READ | mmap.PROT_WRITE | 4)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(low))
+    # push rbx; mov ebx, 1; mov ecx, address + 256; mov eax, number; int 0x80; pop rbx; ret
+    code = b"\x53\xbb" + struct.pack("<I", arguments[0]) + b"\xb9" + struct.pack("<I", address + 256)
+    low[: len(code) + 9] = code + b"\xb8" + struct.pack("<I", number) + b"\xcd\x80\x5b\xc3"
+    low[256 : 256 + 4 * len(arguments[1:])] = struct.pack(f"<{len(arguments) - 1}I", *arguments[1:])
+    return int(ctypes.CFUNCTYPE(ctypes.c_int)(address)())
+
+
 def status(name: str) -> str:
     lines = Path("/proc/1/status").read_text().splitlines()
     return next(line.split()[1] for line in lines if line.startswith(f"{name}:"))
@@ -115,10 +147,16 @@ def main() -> None:
         "foreign_owners": sorted(owners() & {65534}),
         "writable_settings": writable_settings(),
         "opened": [path for path in FORBIDDEN if opens(path, os.O_WRONLY)],
-        "mounted": [kind for kind in ("debugfs", "securityfs", "devtmpfs", "ext4") if mounts(kind)],
+        "mounted": [kind for kind in ("debugfs", "securityfs", "devtmpfs", "ext4", "sysfs") if mounts(kind)],
         "store_remounted": libc.mount(b"none", b"/nix/store", None, 32 | 4096, None) == 0,
         "store_written": writes("/nix/store/probe", "x"),
         "device_made": makes_device(),
+        "block_devices": [str(path) for path in Path("/sys").rglob("*") if path.name in {"block", "backing_file"}],
+        "families": families(lambda family: socket.socket(family, socket.SOCK_STREAM).close()),
+        "pairs": families(socket.socketpair),
+        "old_socket": [old_call(102, 1, family, 1, 0) for family in (1, 40)],
+        "old_pair": old_call(102, 8, 40, 1, 0, 1024),
+        "ring": libc.syscall(425, 8, bytes(256)),
         "seccomp": int(status("Seccomp")),
         "lacking": [number for number in LACKING if not bounding >> number & 1],
         "limit_raised": writes("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9999999999")

@@ -108,12 +108,12 @@ asyncio.run(work())
 
 
 def test_the_verb_node_hands_every_setting_to_the_nodes_own_process() -> None:
-    settings = Settings(data=Path("/d"), network="10.9.0.0/24", id_base=7, boot_timeout=1.5)
+    settings = Settings(data=Path("/d"), network="10.9.0.0/24", id_base=7, boot_timeout=1.5, memory_overcommit=3.5)
     argv = node_argv(settings, [5, 6])
     environment = {NIX_DAEMON: '["env", "-i", "nix-daemon"]', "LANG": "C"}
     assert argv[1:4] == ["-P", "-m", "nixos_workspaces.node"]
     assert config_of(argv[4:], environment) == NodeConfig(
-        Path("/d"), "10.9.0.0/24", 7, 1.5, (5, 6), nix_daemon=("env", "-i", "nix-daemon")
+        Path("/d"), "10.9.0.0/24", 7, 1.5, (5, 6), nix_daemon=("env", "-i", "nix-daemon"), memory_overcommit=3.5
     )
     assert environment == {"LANG": "C"}
 

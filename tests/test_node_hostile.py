@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from node_fixture import SMALL, Node, running_node, until
+from node_fixture import MIB, SMALL, Node, running_node, until
 
-from nixos_workspaces.errors import RuntimeFailed
+from nixos_workspaces.errors import InsufficientResources, RuntimeFailed
 from nixos_workspaces.model.machine import MachineSpec, MachineState
 from nixos_workspaces.node.kernel.cgroups import MOST_DEPTH, ControlGroup, Hierarchies, hierarchies
 from nixos_workspaces.node.kernel.group_trees import Removal, remove_tree
@@ -28,7 +29,8 @@ _COMMAND = "mkdir -p /sys/fs/cgroup/systemd/$(printf 'd/%.0s' $(seq 1500)); kill
 _OPEN = os.O_RDONLY | os.O_DIRECTORY
 _NAMES = st.binary(min_size=1, max_size=60).filter(lambda name: not {0, 10, 47} & set(name) and name.strip(b"."))
 """What the kernel takes as a group's name: version 1 refuses the end of a line, no file system the other two."""
-_SHAPES = st.recursive(
+_Shape = dict[str, Any]
+_SHAPES: st.SearchStrategy[_Shape] = st.recursive(
     st.just({}), lambda inner: st.dictionaries(_NAMES.map(os.fsdecode), inner, max_size=4), max_leaves=30
 )
 
@@ -64,7 +66,7 @@ def deepen(top: Path, levels: int, name: str = "d" * 200) -> None:
     os.close(here)
 
 
-def make(top: Path, shape: dict[str, dict]) -> None:  # type: ignore[type-arg] - a shape holds shapes
+def make(top: Path, shape: _Shape) -> None:
     for name, inner in shape.items():
         with suppress(OSError):  # a name that is a file's in this hierarchy
             (top / name).mkdir()
@@ -95,7 +97,7 @@ def test_a_tree_of_many_groups_with_processes_is_removed(group: Path) -> None:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_SHAPES)
-def test_a_tree_of_any_shape_and_names_is_removed(group: Path, shape: dict[str, dict]) -> None:  # type: ignore[type-arg]
+def test_a_tree_of_any_shape_and_names_is_removed(group: Path, shape: _Shape) -> None:
     group.mkdir(exist_ok=True)
     make(group, shape)
     assert remove_tree(str(group), time.monotonic() + 60) is Removal.DONE
@@ -113,6 +115,17 @@ def test_what_does_not_end_is_told_in_time(tmp_path: Path) -> None:
     assert time.monotonic() - began < 20
 
 
+def groups_of(node: Node, spec: MachineSpec) -> list[Path]:
+    return list(Path("/sys/fs/cgroup").glob(f"*/nixws-{node.home.tag}/{spec.workspace_id}"))
+
+
+def deepen_all(node: Node, spec: MachineSpec) -> None:
+    """Make the deep tree in every hierarchy, as a workspace can where it is given one of version 1."""
+    for group in groups_of(node, spec):
+        with suppress(OSError):  # where the kernel bounds the depth
+            deepen(group, 1500, "d")
+
+
 async def test_a_deep_tree_of_groups_stops_nothing(fragile: Node) -> None:
     """The machine shuts itself down above it; stop, start, delete and a new node do what they always do."""
     async with fragile.running() as neighbour:
@@ -120,23 +133,19 @@ async def test_a_deep_tree_of_groups_stops_nothing(fragile: Node) -> None:
         await fragile.runtime.create(spec)
         await fragile.runtime.start(spec)
         fragile.as_root(spec, _COMMAND, check=False)
-        for version1 in Path("/sys/fs/cgroup").glob(f"*/nixws-{fragile.home.tag}/{spec.workspace_id}"):
-            with suppress(OSError):  # where the kernel bounds the depth
-                deepen(version1, 1500, "d")
+        deepen_all(fragile, spec)
         await fragile.runtime.stop(spec.workspace_id)
         assert (await fragile.runtime.observe(spec.workspace_id)).state is MachineState.STOPPED
         await fragile.runtime.start(spec)
         fragile.as_root(spec, _COMMAND, check=False)
         fragile.kill()
-        for version1 in Path("/sys/fs/cgroup").glob(f"*/nixws-{fragile.home.tag}/{spec.workspace_id}"):
-            with suppress(OSError):
-                deepen(version1, 1500, "d")
+        deepen_all(fragile, spec)
         fragile.start()
         assert (await fragile.runtime.observe(spec.workspace_id)).quarantine == ""
         await fragile.runtime.start(spec)
         await fragile.runtime.delete(spec.workspace_id)
         assert (await fragile.runtime.observe(spec.workspace_id)).state is MachineState.ABSENT
-        assert [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/*/{spec.workspace_id}")] == []
+        assert groups_of(fragile, spec) == []
         assert fragile.ssh((await fragile.runtime.observe(neighbour.workspace_id)).address, "whoami") == "nixos"
 
 
@@ -170,6 +179,8 @@ async def test_a_record_that_cannot_be_read_keeps_only_its_machine_back(fragile:
             assert seen[neighbour.workspace_id].state is MachineState.RUNNING
             assert seen[name].quarantine != "", damaged[:50]
             assert seen[name].state is not MachineState.ABSENT
+            with pytest.raises(RuntimeFailed):
+                await fragile.runtime.stop(name)
         path.write_text("{")
         fragile.kill()
         fragile.start()
@@ -292,3 +303,41 @@ async def test_a_machine_without_room_for_a_process_stops_at_once(fragile: Node)
         await bomb
         assert (await fragile.runtime.observe(name)).state is MachineState.STOPPED
         assert took < 3, took
+
+
+async def test_memory_is_admitted_as_far_as_over_commitment_goes(toplevel: str) -> None:
+    """Limits of what runs count, of what is stopped do not; booting, waking and growing ask alike."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with running_node(toplevel, 24, memory_overcommit=1400 * MIB / total) as node:
+        runtime = node.runtime
+        async with node.running() as first, node.running() as second:
+            third = node.spec()
+            await runtime.create(third)
+            refused = [
+                runtime.start(third),
+                runtime.resize(second.workspace_id, replace(SMALL, memory_bytes=1024 * MIB)),
+            ]
+            for call in refused:
+                with pytest.raises(InsufficientResources) as failed:
+                    await call
+                assert (failed.value.code, failed.value.field) == ("insufficient_memory", "memory")
+            assert (await runtime.observe(third.workspace_id)).state is MachineState.STOPPED
+            assert (await runtime.observe(second.workspace_id)).resources == SMALL
+            await runtime.resize(third.workspace_id, replace(SMALL, memory_bytes=1024 * MIB))
+            await runtime.stop(first.workspace_id)
+            node.kill()
+            node.start()
+            assert (await runtime.start(third)).state is MachineState.RUNNING
+            with pytest.raises(InsufficientResources):
+                await runtime.start(first)
+            await runtime.delete(third.workspace_id)
+
+
+async def test_the_hosts_services_outlive_workspaces_and_the_disk_is_shared(fragile: Node) -> None:
+    async with fragile.running() as spec:
+        scores = fragile.as_root(spec, "cat /proc/[0-9]*/oom_score_adj")
+        assert min(map(int, scores.split())) >= 500
+        groups = groups_of(fragile, spec)
+        weights = [path.read_text().split()[-1] for group in groups for path in group.glob("*o.bfq.weight")]
+        weights += [path.read_text().split()[-1] for group in groups for path in group.glob("io.weight")]
+        assert set(weights) == ({"50"} if hierarchies().weighs_io else set())

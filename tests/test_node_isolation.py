@@ -7,6 +7,8 @@ import json
 import os
 import re
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -52,10 +54,63 @@ async def test_nothing_of_the_machine_is_visible_or_writable(node: Node, workspa
         "store_remounted": False,
         "store_written": False,
         "device_made": False,
+        "block_devices": [],
+        "families": [1, 2, 10, 16],
+        "pairs": [1],
+        "old_socket": [-97, -97],
+        "old_pair": -97,
+        "ring": -1,
         "seccomp": 2,
         "limit_raised": False,
         "reached": {},
     }
+
+
+async def test_the_devices_are_the_workspaces_own(node: Node, workspace: MachineSpec) -> None:
+    """Whatever happens to this machine's nodes, or to another workspace's, a workspace's are as they should be."""
+    names = ("null", "zero", "full", "random", "urandom", "tty")
+    places = " ".join(f"/dev/{name}" for name in names)
+    async with node.running() as other:
+        shown = [node.as_root(spec, f"stat -c '%d:%i' {places}").split() for spec in (workspace, other)]
+        outside = [f"{status.st_dev}:{status.st_ino}" for status in map(os.stat, places.split())]
+        assert len({*shown[0], *shown[1], *outside}) == 3 * len(names)
+        node.as_root(workspace, f"chmod 000 {places}; rm /dev/null")
+        assert node.as_root(other, f"stat -c '%a %U' {places} | sort -u") == "666 root"
+        assert node.as_root(other, "echo x > /dev/null; head -c 2 /dev/zero | od -An -tx1") == "00 00"
+        await node.runtime.stop(workspace.workspace_id)
+        await node.runtime.start(workspace)
+        assert node.as_root(workspace, f"stat -c '%a %U' {places} | sort -u") == "666 root"
+
+
+async def test_questions_for_addresses_of_this_machine_are_not_answered(node: Node, workspace: MachineSpec) -> None:
+    """A workspace knows its gateway's hardware address; which others this machine has, it does not learn."""
+    asked = (
+        "ip neigh flush all nud permanent; ip neigh flush all; ip route add 127.9.9.9 dev eth0 || true; "
+        f'python3 -c \'import socket; s = socket.socket(2, 2); s.sendto(b"x", ("{node.gateway}", 9))\'; sleep 1.2; '
+        f"ip neigh show {node.gateway}"
+    )
+    assert "lladdr" not in node.as_root(workspace, asked, check=False)
+
+
+async def test_the_ssh_server_offers_nothing_weak(node: Node, workspace: MachineSpec) -> None:
+    """As ssh-audit judges; the one thing it warns of is kept because asyncssh and others have nothing newer."""
+    where = (await node.runtime.observe(workspace.workspace_id)).address
+    assert where is not None
+    audit = [sys.executable, "-m", "ssh_audit.ssh_audit", "--json", "--skip-rate-test", "-p", str(where.port)]
+    said = await asyncio.to_thread(
+        subprocess.run, [*audit, where.host], capture_output=True, text=True, check=False, timeout=60
+    )
+    found = json.loads(said.stdout)
+    judged = {
+        (one["algorithm"], kind)
+        for part in ("kex", "key", "enc", "mac")
+        for one in found[part]
+        for kind in ("fail", "warn")
+        if one["notes"].get(kind)
+    }
+    assert len(found["kex"]) > 1
+    assert judged == {("curve25519-sha256", "warn"), ("curve25519-sha256@libssh.org", "warn")}
+    assert found["cves"] == []
 
 
 async def test_two_workspaces_share_no_ids(node: Node, workspace: MachineSpec) -> None:

@@ -41,6 +41,9 @@ class Settings:
     build_memory_gb: float = _setting(4.0, "Memory in GB that evaluating an environment may take.")
     builds: int = _setting(2, "Builds that run at the same time.")
     boot_timeout: float = _setting(60.0, "Seconds within which a workspace's sshd must answer.")
+    memory_overcommit: float = _setting(
+        2.0, "The memory limits of all running workspaces together may be so many times the machine's memory."
+    )
     max_body_bytes: int = _setting(1 << 20, "Largest JSON request body that is read.")
     max_upload_gb: float = _setting(64.0, "Largest upload of files in GB.")
     stop_workspaces: bool = _setting(False, "Stop the workspaces when the service is stopped.")

@@ -32,6 +32,7 @@ def config_of(words: Sequence[str], environ: MutableMapping[str, str]) -> NodeCo
     parser.add_argument("--network", required=True)
     parser.add_argument("--id-base", type=int, required=True)
     parser.add_argument("--boot-timeout", type=float, required=True)
+    parser.add_argument("--memory-overcommit", type=float, required=True)
     parser.add_argument("--allow-user", type=int, action="append", default=[])
     given = parser.parse_args(words)
     return NodeConfig(
@@ -39,6 +40,7 @@ def config_of(words: Sequence[str], environ: MutableMapping[str, str]) -> NodeCo
         network=given.network,
         id_base=given.id_base,
         boot_timeout=given.boot_timeout,
+        memory_overcommit=given.memory_overcommit,
         allow_users=tuple(given.allow_user),
         nix_daemon=tuple(json.loads(environ.pop(NIX_DAEMON, "[]"))),
     )

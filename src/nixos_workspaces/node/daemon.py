@@ -50,6 +50,8 @@ class NodeConfig:
     nix_daemon: tuple[str, ...] = ()
     """Command line of a Nix daemon to start where none answers; empty: none is started."""
     nix_socket: Path = Path("/nix/var/nix/daemon-socket/socket")
+    memory_overcommit: float = 2.0
+    """The memory limits of all machines that run together may be so many times what this computer has."""
 
 
 def run(config: NodeConfig) -> None:
@@ -101,6 +103,7 @@ def _context(config: NodeConfig, home: Home) -> NodeContext:
         ),
         id_base=config.id_base,
         boot_timeout=config.boot_timeout,
+        memory_bytes=int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * config.memory_overcommit),
         leaving=threading.Event(),
     )
 

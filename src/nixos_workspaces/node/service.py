@@ -105,40 +105,42 @@ class Service:
     async def _create(self, parameters: dict[str, Any]) -> Answer:
         spec = protocol.spec_from_wire(parameters)
         async with self._changing(spec.workspace_id) as machine:
-            await self._in_thread(machine.require_adopted)
+            await self._in_thread(self._fleet.require_adopted, machine)
             await self._in_thread(machine.create, spec, lambda: self._fleet.claim_index(spec.workspace_id))
         return Answer()
 
     async def _start(self, parameters: dict[str, Any]) -> Answer:
         spec = protocol.spec_from_wire(parameters)
         async with self._changing(spec.workspace_id) as machine:
-            await self._in_thread(machine.require_adopted)
+            await self._in_thread(self._fleet.require_adopted, machine)
             if machine.state() is not MachineState.RUNNING:
                 async with self._boots:
                     if self._tools.leaving.is_set():
                         raise Unavailable("The node is being stopped; try again.", code="node_stopping")
-                    await self._in_thread(machine.start, spec)
+                    with self._fleet.admitted(spec.workspace_id, 0 if machine.run else spec.resources.memory_bytes):
+                        await self._in_thread(machine.start, spec)
             seen = observing.observe(machine)
         return Answer(protocol.observed_to_wire(seen))
 
     async def _stop_machine(self, parameters: dict[str, Any]) -> Answer:
         grace = protocol.number_from(parameters.get("grace_seconds"), "grace_seconds", 0, _LONGEST_GRACE)
         async with self._changing(_id(parameters), interrupting=True) as machine:
-            await self._in_thread(machine.require_adopted)
+            await self._in_thread(self._fleet.require_adopted, machine)
             await self._in_thread(machine.stop, grace)
         return Answer()
 
     async def _delete(self, parameters: dict[str, Any]) -> Answer:
         async with self._changing(_id(parameters), interrupting=True) as machine:
-            await self._in_thread(machine.require_adopted)
+            await self._in_thread(self._fleet.require_adopted, machine)
             await self._in_thread(machine.delete)
         return Answer()
 
     async def _resize(self, parameters: dict[str, Any]) -> Answer:
         resources = protocol.resources_from_wire(parameters.get("resources"))
         async with self._changing(_id(parameters)) as machine:
-            await self._in_thread(machine.require_adopted)
-            await self._in_thread(machine.resize, resources)
+            await self._in_thread(self._fleet.require_adopted, machine)
+            with self._fleet.admitted(machine.workspace_id, resources.memory_bytes if machine.run else 0):
+                await self._in_thread(machine.resize, resources)
         return Answer()
 
     async def _pause(self, parameters: dict[str, Any]) -> Answer:

@@ -113,7 +113,7 @@ class ControlGroup:
         root = self._machine.unified or self._machine.controllers.get("name=systemd")
         if root is None:
             return
-        self.limit_tree()
+        self._limit_tree()
         for name in _DELEGATED:
             with contextlib.suppress(FileNotFoundError):
                 os.chown(f"{root}{self._path}/{name}", owner, owner)
@@ -161,32 +161,24 @@ class ControlGroup:
             file.write_text(word)
 
     def thaw(self) -> None:
-        """Let frozen processes run without waiting for it; does nothing when the group has gone."""
+        """Let processes that are to end do so: neither frozen nor short of CPU time; does not wait for it.
+
+        Does nothing when the group has gone.
+        """
         file, _, thawed = self._freezer()
-        with contextlib.suppress(OSError):
-            file.write_text(thawed)
-
-    def limit_tree(self) -> None:
-        """Bound the groups that may be made below this one; does nothing where the kernel cannot."""
-        if self._machine.unified is None:
-            return
-        for name, most in (("cgroup.max.depth", MOST_DEPTH), ("cgroup.max.descendants", MOST_DESCENDANTS)):
-            with contextlib.suppress(FileNotFoundError):
-                Path(f"{self._machine.unified}{self._path}/{name}").write_text(str(most))
-
-    def crowded(self) -> bool:
-        """Return whether the group has so many processes that it can hardly start another one."""
-        with contextlib.suppress(OSError, ValueError):
-            most = int(self._file("pids", "pids.max").read_text())
-            return self.processes() >= most - max(8, most // 64)
-        return False
-
-    def unthrottle(self) -> None:
-        """Let the group's processes have all CPU time, so that they can end; does nothing when the group has gone."""
         version1 = bool(self._machine.controllers)
-        file = self._file("cpu", "cpu.cfs_quota_us" if version1 else "cpu.max")
-        with contextlib.suppress(OSError, KeyError):
-            file.write_text("-1" if version1 else "max")
+        quota = self._file("cpu", "cpu.cfs_quota_us" if version1 else "cpu.max")
+        for place, word in ((file, thawed), (quota, "-1" if version1 else "max")):
+            with contextlib.suppress(OSError):
+                place.write_text(word)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the group has so many processes that it can hardly start another one."""
+        with contextlib.suppress(OSError, ValueError):
+            present, most = (int(self._file("pids", f"pids.{name}").read_text()) for name in ("current", "max"))
+            return present >= most - max(8, most // 64)
+        return False
 
     def kill(self) -> None:
         """Kill every process of the group and remove the group; does nothing when there is none.
@@ -209,6 +201,14 @@ class ControlGroup:
         """Close the descriptors; reading opens them again."""
         while self._open:
             os.close(self._open.popitem()[1])
+
+    def _limit_tree(self) -> None:
+        """Bound the groups that may be made below this one; does nothing where the kernel cannot."""
+        if self._machine.unified is None:
+            return
+        for name, most in (("cgroup.max.depth", MOST_DEPTH), ("cgroup.max.descendants", MOST_DESCENDANTS)):
+            with contextlib.suppress(FileNotFoundError):
+                Path(f"{self._machine.unified}{self._path}/{name}").write_text(str(most))
 
     def _freezer(self) -> tuple[Path, str, str]:
         """Return the file that freezes the group and its two words."""

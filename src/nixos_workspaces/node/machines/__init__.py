@@ -1,1 +1,1 @@
-"""The machines of this node: volume, network, container and their spec."""
+"""The machines of this node: volume, network, container and their order."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from nixos_workspaces.errors import InsufficientResources
+from nixos_workspaces.errors import InsufficientResources, RuntimeFailed
+from nixos_workspaces.model.machine import BYTES_PER_GB
 from nixos_workspaces.node.kernel.cgroups import remove_empty
 from nixos_workspaces.node.machines.machines import Machine, NodeContext
 
@@ -21,6 +24,7 @@ class Fleet:
         self._tools = context
         self._machines: dict[str, Machine] = {}
         self._claims: dict[str, int] = {}
+        self._booting: dict[str, int] = {}
         self._claiming = threading.Lock()
 
     def adopt(self) -> None:
@@ -35,6 +39,15 @@ class Fleet:
             self.forget(name)
         strange = any(machine.quarantine for machine in self.all())
         self._tools.network.open(self._linked(), keep_others=strange)
+
+    def require_adopted(self, machine: Machine) -> None:
+        """Try again to take up a machine that is in quarantine; raises ``RuntimeFailed`` when that fails again."""
+        if machine.quarantine:
+            machine.adopt()
+            self._refuse_shared_index(machine)
+        if machine.quarantine:
+            message = f"{machine.quarantine}. Nothing of it was removed; look at the node's log, mend it, try again."
+            raise RuntimeFailed(message, code="machine_quarantined")
 
     def _refuse_shared_index(self, machine: Machine) -> None:
         """Put a machine into quarantine whose address and ids are another's, which a damaged record may bring about."""
@@ -73,6 +86,34 @@ class Fleet:
                 raise InsufficientResources(message, code="addresses_used_up")
             self._claims[workspace_id] = index
             return index
+
+    @contextmanager
+    def admitted(self, workspace_id: str, memory_bytes: int) -> Iterator[None]:
+        """Hold memory for a machine that is about to have that limit and run.
+
+        Raises ``InsufficientResources`` where the limits of all that run would come to more than is allowed.
+        """
+        with self._claiming:
+            left = self._tools.memory_bytes - sum(self._memory(besides=workspace_id).values())
+            if memory_bytes > left:
+                message = (
+                    f"{memory_bytes / BYTES_PER_GB:.4g} GB of memory are needed, {max(left, 0) / BYTES_PER_GB:.4g} GB "
+                    "are left for workspaces that run. Stop one, or ask for less."
+                )
+                raise InsufficientResources(message, code="insufficient_memory", field="memory")
+            self._booting[workspace_id] = memory_bytes
+        try:
+            yield
+        finally:
+            self._booting.pop(workspace_id, None)
+
+    def _memory(self, besides: str) -> dict[str, int]:
+        """Return the limits of the machines that run, may run or are about to, but for one."""
+        machines = [one for one in self.all() if one.record and (one.run or one.quarantine)]
+        limits = {one.workspace_id: one.record.resources.memory_bytes for one in machines if one.record}
+        limits |= self._booting
+        limits.pop(besides, None)
+        return limits
 
     def close(self) -> bool:
         """Leave this computer as it was if nothing runs any more; returns whether that is so."""

@@ -54,6 +54,8 @@ class NodeContext:
     host: HostContext
     id_base: int
     boot_timeout: float
+    memory_bytes: int
+    """What the memory limits of all machines that run may come to."""
     leaving: threading.Event
     """Set when the node's process is to end: boots go on, waiting for them does not."""
 
@@ -97,18 +99,11 @@ class Machine:
         else:
             self.quarantine = ""
 
-    def require_adopted(self) -> None:
-        """Try again to take up a machine that is in quarantine; raises ``RuntimeFailed`` when that fails again."""
-        if self.quarantine:
-            self.adopt()
-        if self.quarantine:
-            message = f"{self.quarantine}. Nothing of it was removed; look at the node's log, mend it, try again."
-            raise RuntimeFailed(message, code="machine_quarantined")
-
     def _adopt(self) -> None:
-        if self.record is None:
-            self.record = records.read_machine(self._kept / "machine.json")
-        record = self.record
+        if self.run is not None:
+            self.run.close()
+        self.run = self.run_record = None
+        record = self.record = records.read_machine(self._kept / "machine.json")
         match record.stage if record else None:
             case None | Stage.MAKING | Stage.DELETING:
                 self.delete()
@@ -137,7 +132,7 @@ class Machine:
             undo.pop_all()
 
     def start(self, spec: MachineSpec) -> None:
-        """Boot the order's system and return when sshd answers; returns at once when it runs."""
+        """Boot the system of ``spec`` and return when sshd answers; returns at once when it runs."""
         if self.record is not None and self.record.stage is not Stage.READY:
             message = "The machine was not made or removed to the end. Delete the workspace again, then make it anew."
             raise RuntimeFailed(message, code="machine_incomplete")
@@ -361,7 +356,7 @@ class Machine:
     def running(self) -> Run:
         """Return the run; raises ``NotFound`` or ``Conflict`` when there is none."""
         run = self.run
-        if self.record is None:
+        if self.record is None and not self.quarantine:
             raise absent(self.workspace_id)
         if run is None:
             raise Conflict(NOT_RUNNING, code="not_running")

@@ -74,7 +74,7 @@ class Run:
         deadline, roomy = now + grace, now
         while not self.ended(min(max(0.0, deadline - now), _LOOK_SECONDS)):
             now = time.monotonic()
-            if not self.group.crowded():
+            if not self.group.crowded:
                 roomy = now
             if now >= min(deadline, roomy + crowded):
                 return False
@@ -82,10 +82,9 @@ class Run:
 
     def kill(self) -> None:
         """End every process now, and let the kernel forget PID 1."""
-        self.group.unthrottle()  # what has to wait for its share of CPU time dies slowly
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._process, signal.SIGKILL)
-        self.group.thaw()  # a frozen process of version 1's groups does not die
+        self.group.thaw()  # a frozen process of version 1's groups does not die, a throttled one dies slowly
         self.ended(_KILL_SECONDS)
         self.status()
 
