@@ -31,6 +31,7 @@ from nixos_workspaces.errors import (
 )
 from nixos_workspaces.model.environment import Environment
 from nixos_workspaces.model.machine import BYTES_PER_GB, MachineState, Resources
+from nixos_workspaces.model.service import HealthItem
 from nixos_workspaces.model.workspace import Status, Workspace, WorkspaceChange, WorkspaceConfig, WorkspaceQuery
 from nixos_workspaces.services import Services
 from nixos_workspaces.settings import Settings
@@ -793,3 +794,47 @@ async def test_retries_carry_the_reason(tmp_path: Path) -> None:
 
         await eventually(told)
         await until(services, made.id, Status.RUNNING)
+
+
+async def test_a_machine_that_cannot_be_removed_keeps_no_other_back(
+    services: Services, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two machines of deleted workspaces one fails for ever: the other goes, and what lives is looked after."""
+    made = [await running(services, name) for name in ("stuck", "other")]
+    ghosts = {one.id: world.machines[one.id] for one in made}
+    for one in made:
+        await services.orchestrator.delete_workspace(one.id, principal=ANN)
+        await until_gone(services, one.id)
+    delete = services.runtime.delete
+
+    async def stubborn(workspace_id: str) -> None:
+        if workspace_id == made[0].id:
+            raise RuntimeFailed("It does not go.")
+        await delete(workspace_id)
+
+    monkeypatch.setattr(services.runtime, "delete", stubborn)
+    for order in (made, made[::-1]):
+        for one in order:
+            world.machines.pop(one.id, None)
+        for one in order:
+            world.machines[one.id] = ghosts[one.id]
+
+        async def removed() -> bool:
+            return made[1].id not in world.machines
+
+        await eventually(removed)
+        assert made[0].id in world.machines
+
+
+async def test_a_machine_in_quarantine_is_told_with_its_reason(services: Services, world: World) -> None:
+    made = await running(services)
+
+    async def finding() -> HealthItem:
+        return next(item for item in await services.health.items() if item.code == "quarantine")
+
+    assert (await finding()).ok
+    world.machines[made.id] = replace(world.machines[made.id], quarantine="its record is damaged")
+    found = await finding()
+    assert not found.ok
+    assert made.id in found.message
+    assert "its record is damaged" in found.message

@@ -36,6 +36,7 @@ class Health:
             ),
             HealthItem("package_set", True, f"Workspaces are built from {self._package_set}."),
             self._machines(),
+            await self._quarantine(),
         )
 
     async def _ask_database(self) -> None:
@@ -53,6 +54,23 @@ class Health:
             False,
             f"Machines exist that no workspace's record knows of: {', '.join(unknown)}.",
             "Put back the database they belong to, or remove them with the node's own tools. They are left alone.",
+        )
+
+    async def _quarantine(self) -> HealthItem:
+        """Return whether there are machines that the engine leaves alone because it could not take them up."""
+        try:
+            async with asyncio.timeout(5):
+                kept = [one for one in await self._runtime.list() if one.quarantine]
+        except (WorkspacesError, TimeoutError):
+            return HealthItem("quarantine", True, "The engine does not answer; see there.")
+        if not kept:
+            return HealthItem("quarantine", True, "Every machine could be taken up.")
+        told = "; ".join(f"{one.workspace_id}: {one.quarantine}" for one in kept)
+        return HealthItem(
+            "quarantine",
+            False,
+            f"Machines are left alone: {told}.",
+            "Look at the node's log and mend what it names; the next start, stop or deletion tries again.",
         )
 
 

@@ -155,7 +155,10 @@ class Reconciler:
         self.unknown_machines = unknown
         for workspace_id in tombstoned & frozenset(machines):
             log.warning("The machine of deleted workspace %s is still there; it is removed.", workspace_id)
-            await self._runtime.delete(workspace_id)
+            try:
+                await self._runtime.delete(workspace_id)
+            except Exception as problem:  # noqa: BLE001 - the others are removed all the same
+                log.warning("The machine of deleted workspace %s stays for now: %s", workspace_id, problem)
 
     # -- one workspace ------------------------------------------------------------------------------------------------
 
