@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from node_fixture import MIB, SMALL, Node, running_node, until
 
-from nixos_workspaces.errors import InsufficientResources, RuntimeFailed
+from nixos_workspaces.errors import Conflict, InsufficientResources, RuntimeFailed, Unavailable
 from nixos_workspaces.model.machine import MachineSpec, MachineState
 from nixos_workspaces.node.kernel.cgroups import MOST_DEPTH, ControlGroup, Hierarchies, hierarchies
 from nixos_workspaces.node.kernel.group_trees import Removal, remove_tree
@@ -341,3 +343,54 @@ async def test_the_hosts_services_outlive_workspaces_and_the_disk_is_shared(frag
         weights = [path.read_text().split()[-1] for group in groups for path in group.glob("*o.bfq.weight")]
         weights += [path.read_text().split()[-1] for group in groups for path in group.glob("io.weight")]
         assert set(weights) == ({"50"} if hierarchies().weighs_io else set())
+
+
+SEED = int(os.environ.get("NIXWS_TEST_SEED", random.randrange(1 << 32)))
+"""Decides the shapes; named in the assertions, so that a failure can be repeated."""
+SHAPES_PER_ROUND = 40
+
+
+@pytest.mark.timeout(600)
+async def test_hostile_shapes_stop_neither_the_node_nor_a_neighbour(fragile: Node) -> None:
+    """Groups, processes, files, sockets, mounts, links and output at random, in every place that the node reads."""
+    source = Path(__file__).with_name("node_shapes.py").read_text().replace("'", "'\\''")
+    async with fragile.running() as neighbour:
+        where = (await fragile.runtime.observe(neighbour.workspace_id)).address
+        assert fragile.process is not None
+        lived = fragile.process.pid
+        for seed in range(SEED, SEED + 6):
+            spec = fragile.spec()
+            await fragile.runtime.create(spec)
+            await fragile.runtime.start(spec)
+            make = asyncio.to_thread(
+                fragile.as_root, spec, f"python3 -c '{source}' {seed} {SHAPES_PER_ROUND}", check=False, timeout=30
+            )
+            with suppress(subprocess.TimeoutExpired):
+                await make
+            name = spec.workspace_id
+            began = time.monotonic()
+            calls: list[Coroutine[Any, Any, object]] = [
+                *(fragile.runtime.observe(name), fragile.runtime.usage(name), fragile.runtime.boot_log(name)),
+                *(fragile.runtime.connect(name, 22), fragile.runtime.connect_holder(name), fragile.runtime.list()),
+            ]
+            for call in calls:
+                with suppress(Conflict, Unavailable):
+                    given = await call
+                    if isinstance(given, socket.socket):
+                        given.close()
+            assert time.monotonic() - began < 10, seed
+            assert await asyncio.to_thread(fragile.ssh, where, "whoami") == "nixos"
+            began = time.monotonic()
+            await fragile.runtime.stop(name)
+            assert time.monotonic() - began < 15, seed
+            assert (await fragile.runtime.observe(name)).state is MachineState.STOPPED, seed
+            with suppress(RuntimeFailed):  # what it has made of its own system may not boot
+                await fragile.runtime.start(spec)
+            began = time.monotonic()
+            await fragile.runtime.delete(name)
+            assert time.monotonic() - began < 15, seed
+            assert (await fragile.runtime.observe(name)).state is MachineState.ABSENT, seed
+            assert groups_of(fragile, spec) == [], seed
+        assert fragile.process.poll() is None
+        assert fragile.process.pid == lived
+        assert len(list((fragile.data / "node" / "volumes").iterdir())) == 1
