@@ -1,4 +1,4 @@
-"""``nixws terminal``: the terminals of a workspace, which outlive whoever looks at them."""
+"""``nixws terminal``: the terminals of a workspace, which outlive every client."""
 
 from __future__ import annotations
 

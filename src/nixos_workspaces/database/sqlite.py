@@ -22,7 +22,7 @@ _CHUNK = 64
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """What a statement has left."""
+    """The result of a statement."""
 
     description: Any
     rowcount: int

@@ -50,17 +50,17 @@ class Home:
 
     @property
     def pin(self) -> Path:
-        """What keeps the node's mount namespace."""
+        """The bind mount that keeps the node's mount namespace."""
         return Path(f"/run/nixws-{self.tag}/ns/mnt")
 
     @property
     def live(self) -> Path:
-        """What exists as long as something runs."""
+        """Directory of what lasts as long as something runs."""
         return Path(f"/run/nixws-{self.tag}/live")
 
     @property
     def kept(self) -> Path:
-        """What is kept for good; also its place below the data directory."""
+        """Directory of what is kept for good, below the data directory."""
         return self.live / "kept"
 
     @property
@@ -70,7 +70,7 @@ class Home:
 
     @property
     def machines(self) -> Path:
-        """What exists of each workspace while it runs."""
+        """Directory of the running workspaces' files."""
         return self.live / "machines"
 
     @property
@@ -82,7 +82,7 @@ class Home:
 def take(home: Home) -> int:
     """Make the node's directory and take it for this process; returns the descriptor that holds it.
 
-    Raises ``Conflict`` when another node has it, ``RuntimeFailed`` when somebody else than root owns it.
+    Raises ``Conflict`` when another node has it, ``RuntimeFailed`` when another user than root owns it.
     """
     own = home.data / "node"
     home.data.mkdir(parents=True, exist_ok=True)

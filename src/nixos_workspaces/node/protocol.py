@@ -1,4 +1,4 @@
-"""What travels over the node's socket: one request and one answer per connection, as framed JSON.
+"""The protocol of the node's socket: one request and one answer per connection, as framed JSON.
 
 A frame is a length of four bytes (big endian) and that many bytes of JSON. While a request is worked on, the node
 sends an empty frame every ``HEARTBEAT_SECONDS``, so that a client can tell slow work from a node that is dead or

@@ -25,7 +25,7 @@ _CALLS_AT_ONCE = 512
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a call gives back: a JSON value and perhaps a socket, which is closed once it has been handed over."""
+    """The result of a call: a JSON value and perhaps a socket, which is closed once it was passed on."""
 
     result: Any = None
     handed_over: socket.socket | None = None

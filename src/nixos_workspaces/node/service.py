@@ -1,4 +1,4 @@
-"""What the node answers: each method of its socket, one change at a time per workspace, few boots at once."""
+"""The node's methods: each request of its socket, one change at a time per workspace, few boots at once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Service:
     """The methods of the node's socket; ``answer`` is the handler that ``rpc`` wants."""
 
     def __init__(self, context: NodeContext, boots: int, stop: asyncio.Event) -> None:
-        """Admit ``boots`` boots at once; ``stop`` is set when somebody asks the node to end."""
+        """Admit ``boots`` boots at once; ``stop`` is set when the node is asked to end."""
         self._tools = context
         self._fleet = Fleet(context)
         self._boots = asyncio.Semaphore(boots)

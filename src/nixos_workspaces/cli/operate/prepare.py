@@ -1,4 +1,4 @@
-"""What ``nixws up`` of an installed wheel makes sure of before it starts: Nix, and the Debian package set."""
+"""Prepare an installed wheel for ``nixws up``: Nix, and the Debian package set."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ class _Part:
 
 
 async def _answers(socket: Path) -> None:
-    """Wait until somebody listens on a Unix socket."""
+    """Wait until a process listens on a Unix socket."""
     while True:
         try:
             _, writer = await asyncio.open_unix_connection(socket)

@@ -16,7 +16,7 @@ from nixos_workspaces.errors import RuntimeFailed
 from nixos_workspaces.node.kernel.group_trees import Removal, remove_tree
 
 MOST_DEPTH, MOST_DESCENDANTS = 64, 4096
-"""What a workspace may make of groups below its own, where the kernel can limit it: in hierarchies of version 2."""
+"""Bounds on the groups that a workspace makes below its own, where the kernel can limit them: in version 2."""
 _FREEZE_SECONDS = 5.0
 _STUCK_SECONDS = 5.0
 _REMOVE_SECONDS = 60.0

@@ -1,7 +1,7 @@
 """The node's one nftables table: who may send what, through libnftables and its JSON.
 
 Everything is decided before routing, so that it holds whatever the machine's own rules and forwarding are: a
-workspace may answer whoever on this machine has connected to it, and nothing else. What is refused is answered, so
+workspace may answer connections that this machine opened to it, and nothing else. What is refused is answered, so
 that nobody waits for a time-out. Traffic from elsewhere never reaches a workspace.
 """
 
@@ -88,7 +88,7 @@ class Firewall:
             {"add": {"chain": ours | {"name": "policy", "prio": -150} | early}},
             {"add": {"chain": ours | {"name": "forward"} | forward}},
             _rule(ours, "refuse", refuse),
-            # An address that is not the interface's own: no answer, it would go to somebody else.
+            # An address that is not the interface's own: no answer, it would go to another machine.
             _rule(ours, "source", from_workspace, _compare(_meta("nfproto"), "ipv4"), spoofed, {"drop": None}),
             _rule(ours, "policy", from_workspace, answers, {"accept": None}),
             _rule(ours, "policy", from_workspace, {"vmap": {"key": _meta("iifname"), "data": "@egress"}}),

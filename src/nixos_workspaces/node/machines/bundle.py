@@ -1,4 +1,4 @@
-"""What a container is: the OCI configuration of a workspace. Pure: values in, JSON values out.
+"""The OCI configuration of a workspace's container. Pure: values in, JSON values out.
 
 The workspace's root is root in a user namespace of its own. What it may do beyond an unprivileged user is what a
 system manager, a package manager and a firewall need, and no more; no device and no bind mount can be asked for.
@@ -58,7 +58,7 @@ _NAMESPACES = ("pid", "network", "ipc", "uts", "mount", "cgroup", "user")
 
 @dataclass(frozen=True, slots=True)
 class HostContext:
-    """What all containers of a machine stand on."""
+    """Properties of the host that every container shares."""
 
     store: Path
     """The Nix store as containers may see it."""
@@ -72,12 +72,12 @@ class HostContext:
     cgroup: str = "cgroup"
     """The file system that shows a container its control groups: ``cgroup`` (as the engine finds it), ``cgroup2``."""
     system: tuple[Path, ...] = ()
-    """What of this machine's ``/sys`` containers see; ``system_parts`` tells."""
+    """Parts of this machine's ``/sys`` that containers see, as ``system_parts`` returns them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What differs between two workspaces' containers."""
+    """Properties of one workspace's container."""
 
     workspace_id: str
     hostname: str

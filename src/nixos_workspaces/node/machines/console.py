@@ -1,4 +1,4 @@
-"""What a machine prints while it boots: a file in a small file system in memory of its own.
+"""The console of a machine while it boots: a file in a small file system in memory of its own.
 
 The kernel bounds it, whether a node runs or not: the first mebibyte is kept, the rest is refused to the printer. It
 is in memory because a workspace may print what must not lie on the disk in plain.

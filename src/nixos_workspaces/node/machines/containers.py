@@ -58,7 +58,7 @@ class Engine:
 
     @property
     def name(self) -> str:
-        """What the engine is called, for people."""
+        """The engine's name, for people."""
         return self._executable.name
 
     def known(self) -> list[str]:

@@ -45,7 +45,7 @@ NOT_RUNNING = "The workspace is not running; start it first."
 
 @dataclass(frozen=True, slots=True)
 class NodeContext:
-    """What all machines of a node share."""
+    """Parts that all machines of a node share."""
 
     home: Home
     engine: Engine
@@ -55,7 +55,7 @@ class NodeContext:
     id_base: int
     boot_timeout: float
     memory_bytes: int
-    """What the memory limits of all machines that run may come to."""
+    """Bytes that the memory limits of all running machines may add up to."""
     leaving: threading.Event
     """Set when the node's process is to end: boots go on, waiting for them does not."""
 
@@ -74,7 +74,7 @@ class Machine:
         self.record = record
         self.run: Run | None = None
         self.given_up = threading.Event()
-        """Set by whoever wants a boot that is under way to end."""
+        """Set to end a boot that is under way."""
         self.run_record: RunRecord | None = None
         self.quarantine = ""
         """Why this machine could not be taken up or cleared away, and is left as it is until a call tries again."""

@@ -1,4 +1,4 @@
-"""What the node writes down: per workspace what is kept for good, and what is true of its present run.
+"""The node's records: one kept per workspace, one of its present run.
 
 Records hold no secret. Each is replaced as a whole, so that a crash leaves the old one or the new one.
 """
@@ -29,7 +29,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MachineRecord:
-    """What is kept of a workspace for good."""
+    """The kept record of a workspace."""
 
     workspace_id: str
     index: int
@@ -49,7 +49,7 @@ class MachineRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """What is true of a workspace's present run; lies in memory only."""
+    """The record of a workspace's present run; lies in memory only."""
 
     pid: int
     born: int

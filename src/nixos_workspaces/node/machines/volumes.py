@@ -46,7 +46,7 @@ class Space:
 
     total: int
     free: int
-    """What new volumes may take; the rest is kept for the service itself."""
+    """Bytes for new volumes; the rest is kept for the service itself."""
 
 
 def space(directory: Path) -> Space:
