@@ -78,6 +78,11 @@ async def test_a_reading_sees_one_state_and_the_next_one_what_came_after(tmp_pat
     async with database.reading():
         pass
 
+    async with database.reading(once=True) as tx:
+        assert len(await tx.audit.entries()) == 20
+        with pytest.raises(AssertionError):
+            await tx.audit.entries()
+
     async def fails() -> None:
         async with database.reading() as tx:
             await tx.audit.entries()

@@ -86,6 +86,19 @@ async def test_a_known_token_is_looked_up_once_a_second(database: Database) -> N
     assert [one for one in seen if not one.startswith("SELECT")] == []
 
 
+async def test_readers_side_by_side_open_no_connection_anew(database: Database) -> None:
+    opened: list[object] = []
+    event.listen(database._engine.sync_engine, "connect", lambda connection, _record: opened.append(connection))
+
+    async def read() -> None:
+        for _ in range(20):
+            async with database.reading() as tx:
+                await tx.audit.entries()
+
+    await asyncio.gather(*(read() for _ in range(8)))
+    assert len(opened) <= 8
+
+
 async def test_another_process_revokes_within_the_second(database: Database) -> None:
     clock = Clock()
     tokens = Tokens(database, clock)

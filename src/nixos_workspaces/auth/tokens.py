@@ -117,7 +117,7 @@ class Tokens:
         """Return the valid token with that digest out of the database, and know it for a moment."""
         revocations = self._revocations
         self._known.pop(digest, None)
-        async with self._database.reading() as tx:
+        async with self._database.reading(once=True) as tx:
             found = await tx.tokens.find(digest, now)
         if found is None:
             raise Unauthenticated("The token is not valid: it is unknown, was revoked or has expired.")

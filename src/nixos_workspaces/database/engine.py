@@ -90,11 +90,11 @@ class Database:
             self._writers.release()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Transaction]:
-        """Read one consistent state without keeping writers waiting."""
+    async def reading(self, *, once: bool = False) -> AsyncIterator[Transaction]:
+        """Read one consistent state without keeping writers waiting; ``once``: by one statement, which is cheaper."""
         with _translated():
             async with self._engine.connect() as connection:
-                await connection.execution_options(**{_READING: True})
+                await connection.execution_options(**{_READING: "once" if once else "all"})
                 yield _transaction(connection)
 
     async def close(self) -> None:
@@ -115,8 +115,10 @@ async def open_database(path: Path) -> Database:
     await asyncio.to_thread(_make_private, path)
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}",
-        pool_size=4,
-        max_overflow=4,
+        # All are kept: opening one costs a thread, a file and its pragmas, more than most reads.
+        pool_size=8,
+        max_overflow=0,
+        pool_use_lifo=True,
         async_creator=lambda: SqliteConnection(path),
         json_deserializer=orjson.loads,
     )
@@ -134,6 +136,7 @@ async def migrate(engine: AsyncEngine, lock: Path) -> None:
     """Bring the schema up to date in one transaction; two starts at the same time take turns."""
     with _translated():
         async with engine.connect() as connection:
+            await connection.execution_options(**{_READING: "all"})
             if await connection.run_sync(_is_current):
                 return
     async with _migrating.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
@@ -203,11 +206,14 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     """Take the write lock at once: a transaction that reads first and writes later could be refused half way."""
-    if connection.get_execution_options().get(_READING, False):
-        driver: Any = connection.connection.driver_connection
-        driver.begin_reading()
-    else:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    driver: Any = connection.connection.driver_connection
+    match connection.get_execution_options().get(_READING):
+        case "once":
+            driver.ask_once()
+        case "all":
+            driver.begin_reading()
+        case _:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 class _translated:  # noqa: N801  reads as a verb where it is used

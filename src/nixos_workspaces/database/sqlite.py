@@ -43,6 +43,8 @@ class SqliteConnection(aiosqlite.Connection):
         self._thread.daemon = True
         self._begin = ""
         self._reads = False
+        self._asks_once = False
+        self._asked = False
 
     @override
     def cursor(self) -> _Cursor:  # type: ignore[override]
@@ -50,8 +52,8 @@ class SqliteConnection(aiosqlite.Connection):
 
     @override
     async def rollback(self) -> None:
-        if self._begin:
-            self._begin, self._reads = "", False
+        if self._asks_once or self._begin:
+            self._begin, self._reads, self._asks_once = "", False, False
         elif self._reads:
             # There is nothing to undo and nothing to wait for: whatever is asked next comes after it.
             self._reads = False
@@ -63,8 +65,14 @@ class SqliteConnection(aiosqlite.Connection):
         """Begin a transaction that only reads, on the same trip as its first statement."""
         self._begin, self._reads = "BEGIN", True
 
+    def ask_once(self) -> None:
+        """Begin what is one statement that reads: SQLite shows it one state without a transaction."""
+        self._asks_once, self._asked = True, False
+
     async def perform(self, statement: str, parameters: Any, *, many: bool = False) -> _Done:
         """Execute one statement and fetch all of its rows."""
+        assert not (self._asks_once and self._asked), "one statement was promised"
+        self._asked = True
         begin, self._begin = self._begin, ""
         done: _Done = await self._execute(  # type: ignore[no-untyped-call]
             self._perform, begin, statement, parameters, many

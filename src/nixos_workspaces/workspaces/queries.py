@@ -61,7 +61,7 @@ class Workspaces:
     async def page(self, query: WorkspaceQuery, *, principal: Principal) -> Page:
         """Return the workspaces the principal may see; ``InvalidInput`` for a bad limit or cursor."""
         authorise(principal, Action.LIST)
-        async with self._database.reading() as tx:
+        async with self._database.reading(once=True) as tx:
             return await tx.workspaces.page(query, None if principal.role is Role.ADMIN else principal.id)
 
     async def generations(self, reference: str, *, principal: Principal) -> tuple[Generation, ...]:
