@@ -229,8 +229,8 @@ def test_libraries_whose_inner_parts_are_used_are_pinned_exactly() -> None:
     """A wheel is installed without our lock: another version may have other inner parts."""
     lines = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     pins = {name: version for name, _, version in (line.partition("==") for line in lines) if version}
-    assert set(pins) == INNER_PARTS
-    lock = (ROOT / "requirements.lock").read_text()
+    assert set(pins) == INNER_PARTS | {"aiosqlite"}  # database/sqlite.py reads private attributes of its cursors
+    lock = "\n" + (ROOT / "requirements.lock").read_text()
     assert [name for name, version in pins.items() if f"\n{name}=={version} " not in lock] == []
 
 
