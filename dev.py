@@ -51,13 +51,15 @@ RUN_PACKAGES = {
 }
 TEST_PACKAGES = RUN_PACKAGES | {
     "chromium": "/usr/bin/chromium",
-    "debootstrap": "/usr/sbin/debootstrap",
     "clang": "/usr/bin/clang",
+    "debootstrap": "/usr/sbin/debootstrap",
     "gcc": "/usr/bin/gcc",
+    "git": "/usr/bin/git",
     "iproute2": "/usr/sbin/ip",
     "libclang-rt-dev": "/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a",
     "make": "/usr/bin/make",
     "openssh-server": "/usr/sbin/sshd",
+    "systemd": "/usr/bin/systemd-analyze",
 }
 
 

@@ -379,7 +379,7 @@ async def fake_services(
         yield services
 
 
-async def eventually(ask: Callable[[], Awaitable[object]], seconds: float = 10.0) -> None:
+async def eventually(ask: Callable[[], Awaitable[object]], seconds: float = 60.0) -> None:
     """Return as soon as ``ask`` gives something true; fail after ``seconds``."""
     async with asyncio.timeout(seconds):
         while not await ask():  # noqa: ASYNC110  a poll with a deadline

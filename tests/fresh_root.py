@@ -8,8 +8,11 @@ its control groups and the network: package registries are reached as this machi
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import random
 import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -29,6 +32,9 @@ CACHE = Path(os.environ.get("NIXWS_TEST_CACHE", "/var/cache/nixws/test-roots"))
 PACKAGES = ("python3", "python3-venv", "ca-certificates")
 VERSION = 1
 """Raised when what goes into a root changes, so that older tarballs are made anew."""
+_BUILD_IDS, _BUILD_IDS_OF_ONE = 100_000_000, 1 << 23
+"""Where the user ids of builds begin, far below those of this machine's own Nix, and how many one Nix takes."""
+_PREFIX = "nixws-fresh-"
 _REGISTRY_FILES = (
     *("/etc/pip.conf", "/root/.config/pip/pip.conf", "/root/.pip/pip.conf", "/etc/npmrc", "/root/.npmrc"),
     *("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt", "/usr/local/share/ca-certificates"),
@@ -117,6 +123,11 @@ def _configure(root: Path, suite: str) -> list[Path]:
     (root / "etc/apt/sources.list").write_text("\n".join(lines) + "\n")
     transport = subprocess.run(["apt-config", "dump", "Acquire"], check=True, capture_output=True, text=True).stdout
     (root / "etc/apt/apt.conf.d/90transport").write_text(transport)
+    # The user ids of builds: before and after each, Nix kills every process that it sees under the build's id, and a
+    # Nix of this machine sees the processes of the root.
+    site = root / "opt/nixws/nix/etc/site.conf"
+    site.parent.mkdir(parents=True)
+    site.write_text(f"start-id = {_BUILD_IDS + _BUILD_IDS_OF_ONE * random.randrange(80)}\n")
     return sorted(shared)
 
 
@@ -150,7 +161,8 @@ class FreshRoot:
     first: int
     """Its first process, as this machine counts."""
     environment: Mapping[str, str]
-    checkout: str = "/srv/nixos-workspaces"
+    checkout: str
+    """Where the clone lies, in the root; unlike in every other root, for a node names its parts by its data's path."""
 
     def start(self, *command: str, output: Path, **environment: str) -> subprocess.Popen[bytes]:
         """Start a command in the checkout within the root."""
@@ -159,10 +171,9 @@ class FreshRoot:
                 self._words(command, environment), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
 
-    def control_groups(self) -> list[Path]:
-        """Return the control groups of the nodes that have run in the root."""
-        tags = [path.name for path in Path(f"/proc/{self.first}/root/run").glob("nixws-*")]
-        return [group for tag in tags for group in Path("/sys/fs/cgroup").glob(f"*/{tag}")]
+    def node_tags(self) -> list[str]:
+        """Return what the nodes that run in the root name their parts of this machine by."""
+        return [path.name for path in Path(f"/proc/{self.first}/root/run").glob("nixws-*")]
 
     def run(self, *command: str, timeout: float = 120, **environment: str) -> str:
         """Run a command in the checkout within the root and return what it printed; fails if the command does."""
@@ -194,29 +205,24 @@ def interrupt(entered: subprocess.Popen[bytes], seconds: float = 60) -> None:
 @contextlib.contextmanager
 def fresh_root(suite: str) -> Iterator[FreshRoot]:
     """Yield a new root of a Debian suite with a clone of this tree; its processes and mounts end with the context."""
-    with tempfile.TemporaryDirectory(prefix=f"nixws-{suite}-", dir="/var/tmp") as made:
+    remove_left_over()
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir="/var/tmp") as made, _held(Path(made)):
         root = Path(made) / "root"
         root.mkdir(mode=0o755)
         Path(made).chmod(0o755)
         subprocess.run(["tar", "-x", "-C", root, "-f", tarball(suite)], check=True)
         shared = _configure(root, suite)
-        _copy_tree(root / FreshRoot.checkout[1:])
+        checkout = f"/srv/workspaces-{secrets.token_hex(4)}"
+        _copy_tree(root / checkout[1:])
         kept = {name: value for name, value in os.environ.items() if _REGISTRY_VARIABLES.fullmatch(name)}
         kept |= {
             "HOME": "/root",
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "LANG": "C.UTF-8",
         }
-        namespaces = [
-            "unshare",
-            "--mount",
-            "--propagation=private",
-            "--pid",
-            "--uts",
-            "--ipc",
-            "--fork",
-            "--kill-child",
-        ]
+        # Ends with this process, however that ends.
+        namespaces = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--propagation=private", "--pid", "--uts"]
+        namespaces += ["--ipc", "--fork", "--kill-child"]
         told = Path(made) / "entering.log"
         with (
             told.open("wb") as errors,
@@ -230,12 +236,30 @@ def fresh_root(suite: str) -> Iterator[FreshRoot]:
             try:
                 assert outer.stdout is not None
                 assert outer.stdout.readline() == b"ready\n", told.read_text()
-                yield FreshRoot(root, _children(outer.pid)[0], kept)
+                yield FreshRoot(root, _children(outer.pid)[0], kept, checkout)
             finally:
                 for child in _children(outer.pid):
                     os.kill(child, signal.SIGKILL)  # the kernel ends all others of its namespace
                 outer.wait(30)
         _wait_until_released(root)
+
+
+@contextlib.contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """Hold a lock that says that a directory is in use; the kernel drops it with this process."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def remove_left_over() -> None:
+    """Remove the roots of runs that were killed."""
+    for left in Path("/var/tmp").glob(f"{_PREFIX}*"):
+        with contextlib.suppress(BlockingIOError, FileNotFoundError), _held(left):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _wait_until_released(root: Path, seconds: float = 30) -> None:
@@ -254,3 +278,8 @@ def loop_devices(root: Path) -> list[str]:
             if file.read_text().startswith(f"{root}/"):
                 found.append(file.parent.parent.name)
     return found
+
+
+def control_groups(tags: Sequence[str]) -> list[Path]:
+    """Return the control groups of nodes."""
+    return [group for tag in tags for group in Path("/sys/fs/cgroup").glob(f"*/{tag}")]

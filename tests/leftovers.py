@@ -38,7 +38,7 @@ def clean(run: Path, *, keep_files: bool = False) -> list[str]:
         _run("umount", "--lazy", str(point))
     said += _detach_loops(run)
     if not keep_files:
-        shutil.rmtree(run, ignore_errors=True)
+        _run("rm", "-rf", "--", str(run))  # trees of tests are deeper than Python can recurse
     return said
 
 
@@ -81,23 +81,31 @@ def _clean_network(tag: str) -> list[str]:
 
 def _homes(run: Path) -> list[Home]:
     """Return the places of every node whose data directory lies below a run's."""
-    found = []
-    for directory, names, _ in os.walk(run):
-        if "node" in names and Path(directory, "node", "machines").is_dir():
-            found.append(Home(Path(directory).resolve()))
-            names.clear()
-    return found
+    found = [machines.parent.parent for depth in range(1, 6) for machines in run.glob("*/" * depth + "node/machines")]
+    return [Home(directory.resolve()) for directory in found]
 
 
 def _marked(run: Path) -> Iterator[int]:
-    """Yield the processes whose environment names a run or whose program lies in its directory."""
+    """Yield the processes whose environment names a run, or whose program or output lies in its directory.
+
+    Servers that show a title in the list of processes overwrite their environment with it.
+    """
+    wanted = os.fsencode(run) + b"/"
     for process in _processes():
+        if any((mark + b"/").startswith(wanted) for mark in _marks(Path(f"/proc/{process}"))):
+            yield process
+
+
+def _marks(process: Path) -> Iterator[bytes]:
+    """Yield the paths that say whose a process is, and more that says nothing."""
+    for link in ("exe", "fd/1", "fd/2"):
         with contextlib.suppress(OSError):
-            pairs = (pair.partition(b"=") for pair in Path(f"/proc/{process}/environ").read_bytes().split(b"\0"))
-            values = [value for name, _, value in pairs if name not in _NO_MARKS]
-            program = os.fsencode(Path(f"/proc/{process}/exe").readlink())
-            if any((value + b"/").startswith(os.fsencode(run) + b"/") for value in [*values, program]):
-                yield process
+            yield os.fsencode((process / link).readlink())
+    with contextlib.suppress(OSError):
+        for pair in (process / "environ").read_bytes().split(b"\0"):
+            name, _, value = pair.partition(b"=")
+            if name not in _NO_MARKS:
+                yield value
 
 
 def _in_namespace(inode: int) -> Iterator[int]:
@@ -144,7 +152,7 @@ def _groups(home: Home) -> list[Path]:
 
 def _remove_group(top: Path) -> None:
     """Kill what runs in a control group and below, and remove them."""
-    inner_first = [Path(directory) for directory, _, _ in os.walk(top, topdown=False)]
+    inner_first = _tree(top)[::-1]
     for directory in inner_first:
         for name, word in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
             with contextlib.suppress(OSError):
@@ -160,6 +168,15 @@ def _remove_group(top: Path) -> None:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.01)
+
+
+def _tree(top: Path) -> list[Path]:
+    """Return a directory and all below it, outer ones first, however deep a workspace has made them."""
+    found = [top]
+    for directory in found:
+        with contextlib.suppress(OSError), os.scandir(directory) as entries:
+            found += [directory / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    return found
 
 
 def _members(groups: Iterable[Path]) -> Iterator[int]:

@@ -291,6 +291,7 @@ def test_random_trees_make_the_round_trip_by_the_command_line(service: FilesWeb,
         assert nixws(service, "rm", "-r", there).returncode == 0
 
 
+@pytest.mark.alone  # it copies at the speed of a quiet machine
 def test_a_sparse_file_of_four_gib_goes_there_and_back(service: FilesWeb, home: Path, tmp_path: Path) -> None:
     """Sizes and offsets beyond 32 bits; compared a piece at a time, the holes too."""
     marks = {0: b"first", (1 << 32) - 3: b"across the border", (1 << 31) + 7: b"middle"}

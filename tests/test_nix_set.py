@@ -96,13 +96,14 @@ def nix() -> Nix:
 
 
 @pytest.fixture(scope="module")
-def built(nix: Nix) -> dict[str, Path]:
-    """Every attribute's store path, built."""
+def built(nix: Nix, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every attribute's store path, built, and kept from others on this machine who collect garbage."""
     names = sorted(ATTRIBUTES)
     listed = nix.output(
         "eval", "--json", f"{nix.reference}#legacyPackages.x86_64-linux", "--apply", f"pkgs: {{ {picks(names)} }}"
     )
-    nix.output("build", "--no-link", *(f"{nix.reference}#{name}" for name in names))
+    roots = tmp_path_factory.mktemp("roots") / "result"
+    nix.output("build", "--out-link", str(roots), *(f"{nix.reference}#{name}" for name in names))
     return {name: Path(path) for name, path in json.loads(listed).items()}
 
 

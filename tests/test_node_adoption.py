@@ -36,13 +36,20 @@ def fragile(toplevel: str) -> Iterator[Node]:
 def hanging(toplevel: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A system that begins to boot and never gets anywhere."""
     shell = Path(toplevel, "init").read_text().splitlines()[0]
-    source = tmp_path_factory.mktemp("hanging") / "hanging-system"
+    directory = tmp_path_factory.mktemp("hanging")
+    source = directory / "hanging-system"
     source.mkdir()
     (source / "init").write_text(f"{shell}\necho this system hangs\nwhile :; do read -t 100 < /dev/ptmx; done\n")
     (source / "init").chmod(0o755)
     environment = dict(os.environ) | {"NIX_CONF_DIR": "/opt/nixws/nix/etc"}
-    add = ["/opt/nixws/nix/bin/nix-store", "--add", str(source)]
-    return subprocess.run(add, check=True, capture_output=True, text=True, env=environment).stdout.strip()
+
+    def nix_store(*words: str | Path) -> str:
+        command = ["/opt/nixws/nix/bin/nix-store", *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.strip()
+
+    system = nix_store("--add", source)
+    nix_store("--realise", system, "--add-root", directory / "root")  # others on this machine collect garbage
+    return system
 
 
 def traces(node: Node) -> list[str]:

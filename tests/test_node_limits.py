@@ -34,6 +34,7 @@ async def cpu_share(node: Node, spec: MachineSpec) -> float:
     return (after.cpu_seconds - before.cpu_seconds) / (after.taken_at - before.taken_at)
 
 
+@pytest.mark.alone  # it measures how much of a core it gets
 async def test_the_cpu_quota_is_exact_and_changes_at_once(node: Node, workspace: MachineSpec) -> None:
     """A busy machine may bring less for a while; it never brings more."""
     for quota in (0.5, 0.25):

@@ -455,6 +455,7 @@ async def test_files_and_ports_are_reached(place: Inside, bridge: SSHBridge) -> 
         await writer.wait_closed()
 
 
+@pytest.mark.alone  # it waits for a fifth of a second only
 async def test_a_connection_that_answers_nothing_is_replaced(
     place: Inside, bridge: SSHBridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:

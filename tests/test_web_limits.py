@@ -62,6 +62,7 @@ def seconds_open(web: Web, first: bytes, more: bytes) -> tuple[float, bytes]:
         return time.monotonic() - started, received
 
 
+@pytest.mark.alone  # it measures when connections are closed
 def test_slow_clients_are_closed_in_time(web: Web) -> None:
     """A client may leave anything half-sent: its connection is closed, with a reason where one can be given."""
     with ThreadPoolExecutor(len(SLOW)) as threads:

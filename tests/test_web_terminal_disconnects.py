@@ -116,6 +116,7 @@ class Reader:
         self.offset = client.end
 
 
+@pytest.mark.alone  # how much is missed depends on how busy the machine is
 def test_a_thousand_disconnects_lose_double_and_reorder_nothing(place: tuple[Web, Inside]) -> None:
     web, inside = place
     workspace = str(web.create("counting")["id"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,10 +114,12 @@ def test_packages_change_and_an_older_generation_can_be_started(service: Service
         service.delete(made["id"])
 
 
+@pytest.mark.alone  # it collects the garbage of the machine's store, and what others use stays
 def test_equal_environments_share_one_toplevel_and_collecting_removes_it(service: Service) -> None:
     """Order and duplicates of packages do not matter; nothing of a deleted environment stays."""
-    first = service.create("twin-a", packages=["tree", "file"])
-    second = service.create("twin-b", packages=["file", "tree", "file"])
+    port = random.randrange(10_000, 60_000)  # another run on this machine has another toplevel
+    first = service.create("twin-a", packages=["tree", "file"], ports=[port])
+    second = service.create("twin-b", packages=["file", "tree", "file"], ports=[port])
     toplevel = service.show(first["id"])["toplevel"]
     assert toplevel.startswith("/nix/store/")
     assert service.show(second["id"])["toplevel"] == toplevel
@@ -145,6 +148,7 @@ def fullest_window(service: Service, workspace: JSON, cores: float) -> float:
     return used
 
 
+@pytest.mark.alone  # it measures how much of a core it gets
 def test_cpu_is_limited_and_resized_live(service: Service, workspace: JSON) -> None:
     """The quota holds within 5 %, and a change counts at once, without a restart."""
     started = service.ssh(workspace, "stat -c %Y /proc/1")

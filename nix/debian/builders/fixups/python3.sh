@@ -9,6 +9,8 @@ rm -f "$out/lib/python3.11/sitecustomize.py"
 # Wheels bring libraries that expect these two beside them.
 for dependency in $dependencies; do
   case $dependency in
+    # What their headers come with is for linking only.
+    *-dev-*) ;;
     *-libstdc++6-* | *-zlib1g-* | *-libgcc-s1-* | *-libc6-*) extraPath=${extraPath:+$extraPath:}$dependency/lib/$triplet ;;
   esac
 done

@@ -1,1 +1,1 @@
-"""The machines of this node: volume, network, container and their order."""
+"""The machines of this node: volume, network, container, and the order of steps that make them."""
