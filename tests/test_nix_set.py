@@ -150,8 +150,12 @@ def test_every_attribute_has_its_main_program(nix: Nix, built: dict[str, Path]) 
     shown = "pkgs: builtins.mapAttrs (_: p: p.meta.mainProgram) { inherit (pkgs) " + " ".join(ATTRIBUTES) + "; }"
     named = json.loads(nix.output("eval", "--json", f"{nix.reference}#legacyPackages.x86_64-linux", "--apply", shown))
     assert set(named) == set(built)
+    without = {name for name, program in named.items() if program is None}
+    assert without == {name for name, one in ATTRIBUTES.items() if one.get("mainProgram", name) is None}
     missing = {
-        name: program for name, program in named.items() if not os.access(built[name] / "bin" / program, os.X_OK)
+        name: program
+        for name, program in named.items()
+        if program is not None and not os.access(built[name] / "bin" / program, os.X_OK)
     }
     assert missing == {}
 

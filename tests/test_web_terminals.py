@@ -344,6 +344,7 @@ def test_workspaces_that_are_not_there_or_do_not_run(web: Web) -> None:
     assert asked(web, "GET", f"{stopped}/terminal").status_code == 409
 
 
+@pytest.mark.alone  # a busy machine resets the connection before the reason is read
 def test_a_flood_of_small_messages_is_refused(web: Web, workspace: str) -> None:
     terminal = made(web, workspace, "sleep 1000")
     with opened(web, workspace, session=terminal) as other, opened(web, workspace, session=terminal) as client:
