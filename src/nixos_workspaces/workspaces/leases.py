@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from nixos_workspaces.database import Database, Transaction
+from nixos_workspaces.errors import Unavailable
 
 
 class LeaseLost(Exception):
@@ -38,12 +39,21 @@ class Leases:
                     await tx.leases.release_all(holder)
 
     async def hold(self, workspace_id: str) -> None:
-        """Take or renew the lease where it is due; raise ``LeaseLost`` if another control plane has it."""
+        """Take or renew the lease where it is due; raise ``LeaseLost`` if another control plane has it.
+
+        A renewal that the database cannot take is tried again with the next call. Raises ``Unavailable`` only once the
+        lease has really run out.
+        """
         renewed = self._renewed.get(workspace_id)
         if renewed is not None and timedelta() <= self._clock() - renewed < self._length / 3:
             return
-        async with self._database.transaction() as tx:
-            now = await self.renew(tx, workspace_id)
+        try:
+            async with self._database.transaction() as tx:
+                now = await self.renew(tx, workspace_id)
+        except Unavailable:
+            if renewed is None or not timedelta() <= self._clock() - renewed < self._length:
+                raise
+            return
         self.renewed(workspace_id, now)
 
     async def renew(self, tx: Transaction, workspace_id: str) -> datetime:

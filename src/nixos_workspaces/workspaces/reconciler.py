@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from nixos_workspaces.database import Database
-from nixos_workspaces.errors import RuntimeFailed, WorkspacesError
+from nixos_workspaces.errors import RuntimeFailed, Unavailable, WorkspacesError
 from nixos_workspaces.events import Event, Events
 from nixos_workspaces.model.environment import Generation
 from nixos_workspaces.model.machine import MachineState, Observed
@@ -263,19 +263,31 @@ class Reconciler:
                     return work.result()
                 wake.clear()
                 await self._leases.hold(workspace.id)
-                now = await self._read(workspace.id)
-                if now is None or lifecycle.superseded(kind, workspace, now):
-                    raise _Superseded
-                if latest and latest[-1] != stored.progress:
-                    shown = replace(stored, progress=latest[-1])
-                    await self._save(stored, shown)
-                    stored = shown
+                stored = await self._look_after(workspace, kind, stored, latest[-1] if latest else None)
         finally:
             if not work.done():
                 work.cancel()
                 await asyncio.wait({work})
             if not work.cancelled():
                 work.exception()
+
+    async def _look_after(
+        self, workspace: Workspace, kind: StepKind, stored: Workspace, progress: Progress | None
+    ) -> Workspace:
+        """Store a step's progress and return what is stored now; raise ``_Superseded`` if it has lost its point."""
+        try:
+            now = await self._read(workspace.id)
+            if now is None or lifecycle.superseded(kind, workspace, now):
+                raise _Superseded
+            if progress is None or progress == stored.progress:
+                return stored
+            shown = replace(stored, progress=progress)
+            await self._save(stored, shown)
+        except Unavailable as problem:
+            # A step needs no database; the lease says how long it may go on without one.
+            log.warning("Work on workspace %s goes on without the database: %s", workspace.id, problem)
+            return stored
+        return shown
 
     # -- what is kept -------------------------------------------------------------------------------------------------
 
