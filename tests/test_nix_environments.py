@@ -300,6 +300,7 @@ async def test_garbage_is_never_collected_beside_a_build(tmp_path: Path, monkeyp
     assert (await waiting).number == 2
 
 
+@pytest.mark.alone  # Nix gives up at open files of hostile workspaces, whose paths are too long for it
 def test_collected_paths_are_gone() -> None:
     """In a store of its own: the machine's keeps what others left unrooted."""
     words = [
@@ -321,6 +322,7 @@ def test_collected_paths_are_gone() -> None:
     assert told["rebuilt_same"] is True
 
 
+@pytest.mark.alone  # it counts endless builders, which other tests have too
 async def test_unprivileged_user_builds_through_the_daemon(tmp_path: Path) -> None:
     """The control plane has no root: everything it does goes through a daemon's socket."""
     socket = tmp_path / "daemon.sock"
