@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -80,7 +81,7 @@ def test_a_workspace_from_create_to_delete(nixws: Any) -> None:
     assert nixws("logs", "cli-one").stdout
     assert "minimal" in nixws("generations", "cli-one").stdout
     assert nixws("delete", "cli-one", code=1, stdin="n\n").returncode == 1
-    nixws("delete", "cli-one", "--yes")
+    assert nixws("delete", "cli-one", "--yes").stdout == "cli-one is deleted.\n"
     assert nixws("show", "cli-one", code=3).stderr.startswith("nixws: There is no workspace 'cli-one'")
 
 
@@ -135,6 +136,16 @@ def test_a_service_that_does_not_answer(tmp_path: Path) -> None:
     assert done.returncode in {2, 6}
     assert "Traceback" not in done.stderr
     assert tmp_path.is_dir()
+
+
+def test_a_list_fits_eighty_columns(web: Web, nixws: Any) -> None:
+    made = web.create("a-name-of-some-length")
+    narrow = nixws("list", COLUMNS="80").stdout.splitlines()
+    assert [len(line.rstrip()) <= 80 for line in narrow] == [True] * len(narrow)
+    [line] = [line for line in narrow if "a-name" in line]
+    assert re.search(r" running +1 +1 GB +1 GB +minimal +\d{4}-\d\d-\d\d \d\d:\d\d$", line.rstrip())
+    assert made["id"] not in line
+    assert made["id"] in nixws("list", COLUMNS="120").stdout
 
 
 def test_tokens_are_made_listed_and_revoked_in_the_data_directory(web: Web, data: Path) -> None:

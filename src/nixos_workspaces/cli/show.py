@@ -22,13 +22,19 @@ _COLOURS = {
 }
 
 
-def list_view(workspaces: Sequence[WorkspaceSummary]) -> Table:
-    """Return a table of workspaces."""
-    table = _table("NAME", "ID", "STATUS", "CPU", "MEMORY", "STORAGE", "TEMPLATE", "CREATED")
+_WIDTH_WITH_IDS = 100
+_FOLDED = frozenset({"NAME", "TEMPLATE", "TITLE", "DESCRIPTION", "FINDING", "WHAT TO DO", "PROCESS", "DIRECTORY"})
+"""Columns of free text, which may take several lines."""
+
+
+def list_view(workspaces: Sequence[WorkspaceSummary], width: int) -> Table:
+    """Return a table of workspaces for a terminal of ``width`` columns: with ids where they fit, else by name only."""
+    ids = width >= _WIDTH_WITH_IDS
+    table = _table("NAME", *(["ID"] if ids else []), "STATUS", "CPU", "MEMORY", "STORAGE", "TEMPLATE", "CREATED")
     for one in workspaces:
         table.add_row(
             _safe(one.name),
-            _safe(one.id),
+            *([_safe(one.id)] if ids else []),
             _status(one.status),
             f"{one.cpu:g}",
             f"{one.memory:g} GB",
@@ -113,8 +119,8 @@ def terminals_view(terminals: Sequence[TerminalInfo]) -> Table:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        # What identifies a thing is copied by hand: it stays on one line.
-        table.add_column(column, overflow="fold", no_wrap=column in {"ID", "STATUS"})
+        # Ids, figures and times stay on one line: they are copied by hand and compared by eye.
+        table.add_column(column, overflow="fold", no_wrap=column not in _FOLDED)
     return table
 
 

@@ -80,7 +80,8 @@ def list_(
     else:
         from nixos_workspaces.cli.show import list_view
 
-        out().print(list_view(found))
+        console = out()
+        console.print(list_view(found, console.width))
 
 
 def show(context: typer.Context, name: Name) -> None:
@@ -137,7 +138,16 @@ def delete(
         workspace = client.workspaces.get(name)
         if not yes:
             typer.confirm(f"Delete {workspace.name} ({workspace.id}) and all its data?", abort=True, err=True)
-        _finish(context, client, client.workspaces.delete(workspace.id), "deleted" if wait else None)
+        deleted = client.workspaces.delete(workspace.id)
+        if target_of(context).as_json:
+            _finish(context, client, deleted, "deleted" if wait else None)
+        elif wait:
+            from nixos_workspaces.cli.wait import settle
+
+            settle(client, deleted, "deleted", quiet=False)
+            print(f"{printable(workspace.name)} is deleted.")
+        else:
+            print(f"{printable(workspace.name)} is being deleted.")
 
 
 def logs(
