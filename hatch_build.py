@@ -1,4 +1,4 @@
-"""What a wheel carries beside the Python package: the flake, the set's generator, the holder's sources, the built UI.
+"""The parts that a wheel carries beside the package: the flake, the set's generator, the holder's sources, the UI.
 
 ``nixos_workspaces.installation`` finds them there. An editable installation carries nothing: its parts are in the tree.
 """

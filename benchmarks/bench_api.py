@@ -1,4 +1,4 @@
-"""What a request costs: ``/healthz`` and the list of workspaces, over eight connections, against the real service.
+"""Costs of a request: ``/healthz`` and the list of workspaces, over eight connections, against the real service.
 
 ``nixws up`` serves one running workspace, then fifty rows (the others are stopped rows put into its database). Every
 connection sends its next request when the answer to the last is there. Requests a second say what the machine does;

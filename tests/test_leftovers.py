@@ -82,7 +82,7 @@ def begun(note_file: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, 
 
 @pytest.mark.timeout(600)
 async def test_a_run_killed_in_the_middle_is_cleaned_up_by_the_next(node: Node, tmp_path: Path) -> None:
-    """What lives meanwhile is not touched."""
+    """A run that lives meanwhile is not touched."""
     async with node.running() as spec:
         with begun(tmp_path / "note") as (run, note):
             run.kill()

@@ -1,4 +1,4 @@
-"""What a workspace's root makes of groups, processes, files, links and names stops neither the node nor a neighbour."""
+"""Hostile groups, processes, files, links and names of a workspace's root stop neither the node nor a neighbour."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from nixos_workspaces.node.machines.containers import Engine
 _COMMAND = "mkdir -p /sys/fs/cgroup/systemd/$(printf 'd/%.0s' $(seq 1500)); kill -s RTMIN+4 1"
 _OPEN = os.O_RDONLY | os.O_DIRECTORY
 _NAMES = st.binary(min_size=1, max_size=60).filter(lambda name: not {0, 10, 47} & set(name) and name.strip(b"."))
-"""What the kernel takes as a group's name: version 1 refuses the end of a line, no file system the other two."""
+"""Names that the kernel takes for a group: version 1 refuses the end of a line, no file system the other two."""
 _Shape = dict[str, Any]
 _SHAPES: st.SearchStrategy[_Shape] = st.recursive(
     st.just({}), lambda inner: st.dictionaries(_NAMES.map(os.fsdecode), inner, max_size=4), max_leaves=30
