@@ -40,7 +40,10 @@ PREPARED_PROGRAMS = frozenset(
 """Programs that only a prepared machine has, or that need root: no unit test may run one."""
 _PR_SET_PDEATHSIG = 1
 _EXIT_STATUS = pytest.StashKey[int]()
-LONGEST_FIRST: tuple[str, ...] = ("system/", "test_node", "contracts/test_runtime", "test_nix")
+LONGEST_FIRST: tuple[str, ...] = (
+    *("system/", "test_node", "contracts/test_runtime", "test_nix"),
+    *("test_reconciler", "test_orchestrator", "test_cli", "test_openapi", "test_light"),
+)
 """Beginnings of the modules that take longest: begun last, one of them would be waited for at the end."""
 
 

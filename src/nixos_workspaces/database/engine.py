@@ -134,15 +134,15 @@ async def open_database(path: Path) -> Database:
 
 async def migrate(engine: AsyncEngine, lock: Path) -> None:
     """Bring the schema up to date in one transaction; two starts at the same time take turns."""
-    with _translated():
-        async with engine.connect() as connection:
-            await connection.execution_options(**{_READING: "all"})
-            if await connection.run_sync(_is_current):
-                return
     async with _migrating.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        # Even the look at the revision: SQLite refuses who looks while another switches a new database to WAL.
         descriptor = await asyncio.to_thread(_lock, lock)
         try:
             with _translated():
+                async with engine.connect() as connection:
+                    await connection.execution_options(**{_READING: "all"})
+                    if await connection.run_sync(_is_current):
+                        return
                 async with engine.begin() as connection:
                     await connection.run_sync(_upgrade)
         finally:
