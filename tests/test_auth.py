@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import asyncssh
 import pytest
+from clock import NOW, Clock
 
 from nixos_workspaces.auth.policy import ADMIN, Action, Principal, Role, authorise
 from nixos_workspaces.auth.tokens import SESSION_LIFETIME, TokenKind, Tokens
@@ -20,7 +21,6 @@ from nixos_workspaces.model.environment import Environment
 from nixos_workspaces.model.machine import Resources
 from nixos_workspaces.model.workspace import Desire, Workspace
 
-NOW = datetime(2026, 5, 26, tzinfo=UTC)
 ANN, BOB = Principal("ann", "Ann"), Principal("bob", "Bob")
 OWNED = Workspace(
     id="ws-1",
@@ -33,16 +33,6 @@ OWNED = Workspace(
     resources=Resources(1, 1, 1),
     environment=Environment("minimal"),
 )
-
-
-class Clock:
-    """A clock that goes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @pytest.fixture

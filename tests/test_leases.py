@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clock import Clock
 from fakes import FAST, FakeEnvironments, World, eventually, fake_services
 from typing_extensions import override
 
@@ -22,19 +23,6 @@ from nixos_workspaces.model.workspace import Status, WorkspaceConfig
 from nixos_workspaces.workspaces.leases import LeaseLost, Leases
 
 LENGTH = timedelta(seconds=30)
-
-
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 5, 26, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def move(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
 
 
 class FullDatabase(Database):

@@ -67,7 +67,7 @@ async def test_nothing_of_the_machine_is_visible_or_writable(node: Node, workspa
 
 
 async def test_the_devices_are_the_workspaces_own(node: Node, workspace: MachineSpec) -> None:
-    """Whatever happens to this machine's nodes, or to another workspace's, a workspace's are as they should be."""
+    """A workspace's device nodes are its own: neither the machine's nor another workspace's change them."""
     names = ("null", "zero", "full", "random", "urandom", "tty")
     places = " ".join(f"/dev/{name}" for name in names)
     async with node.running() as other:

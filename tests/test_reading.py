@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clock import NOW, Clock
 from sqlalchemy import event
 from web_service import Web, running_web
 
@@ -21,17 +22,8 @@ from nixos_workspaces.database.tokens import TokenRecord, TokenRepository
 from nixos_workspaces.errors import Unauthenticated
 from nixos_workspaces.services import DATABASE
 
-NOW = datetime(2026, 5, 26, tzinfo=UTC)
 BUSY = 2.0
 """Well below the time that a writer waits for others before it gives up."""
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @pytest.fixture
