@@ -68,6 +68,8 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         """Use ``engine``; call ``open_database`` instead."""
         self._engine = engine
+        # Made once: options that are given to a connection cost each reading a trip.
+        self._once, self._all = (engine.execution_options(**{_READING: how}) for how in ("once", "all"))
         self._writers = asyncio.Lock()
 
     @asynccontextmanager
@@ -93,8 +95,7 @@ class Database:
     async def reading(self, *, once: bool = False) -> AsyncIterator[Transaction]:
         """Read one consistent state without keeping writers waiting; ``once``: by one statement, which is cheaper."""
         with _translated():
-            async with self._engine.connect() as connection:
-                await connection.execution_options(**{_READING: "once" if once else "all"})
+            async with (self._once if once else self._all).connect() as connection:
                 yield _transaction(connection)
 
     async def close(self) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,6 +37,7 @@ _COLUMNS = tuple(table.c.keys())
 _PRESENT = table.c.deleted_at.is_(None)
 """The condition of a workspace that is not a tombstone; built once, as building costs as much as asking."""
 _EVERYTHING = select(table).where(_PRESENT)
+_LIKE_SPECIAL = re.compile(r"[%_/]")
 
 
 class WorkspaceRepository:
@@ -89,22 +92,15 @@ class WorkspaceRepository:
         """
         if not 1 <= query.limit <= MAX_PAGE:
             raise InvalidInput(f"limit must be between 1 and {MAX_PAGE}.", field="limit")
-        column, down = table.c[column_of(query.sort)], query.sort.startswith("-")
-        wanted: list[ColumnElement[bool]] = []
-        if owner_id is not None:
-            wanted.append(table.c.owner_id == owner_id)
-        if query.status is not None:
-            wanted.append(table.c.status == query.status.value)
-        if query.template is not None:
-            wanted.append(table.c.template == query.template)
-        if query.q:
-            wanted.append(func.lower(table.c.name).contains(query.q.lower(), autoescape=True))
+        asked: dict[str, Any] = {"owner_id": owner_id, "template": query.template}
+        asked["status"] = None if query.status is None else query.status.value
+        asked["pattern"] = "%" + _LIKE_SPECIAL.sub(r"/\g<0>", query.q.lower()) + "%" if query.q else None
         if query.cursor is not None:
-            value, last = _read_cursor(query.cursor, query.sort)
-            beyond = (column < value, table.c.id < last) if down else (column > value, table.c.id > last)
-            wanted.append(or_(beyond[0], and_(column == value, beyond[1])))
-        order = (column.desc(), table.c.id.desc()) if down else (column, table.c.id)
-        found = await self._connection.execute(_EVERYTHING.where(*wanted).order_by(*order).limit(query.limit + 1))
+            asked["value"], asked["last"] = _read_cursor(query.cursor, query.sort)
+        given = {name: value for name, value in asked.items() if value is not None}
+        found = await self._connection.execute(
+            _page_statement(query.sort, frozenset(given)), given | {"rows": query.limit + 1}
+        )
         items = tuple(_workspace(row) for row in found)
         more = len(items) > query.limit
         items = items[: query.limit]
@@ -171,6 +167,27 @@ class TombstoneRepository:
             select(table.c.id).where(table.c.id == workspace_id, table.c.deleted_at.is_not(None))
         )
         return found.one_or_none() is not None
+
+
+@cache
+def _page_statement(sort: Sort, given: frozenset[str]) -> Select[Any]:
+    """Return the query of a page for the values that are ``given`` by name, and ``rows``.
+
+    Kept, as building one costs as much as asking it.
+    """
+    column, down = table.c[column_of(sort)], sort.startswith("-")
+    value, last = bindparam("value", type_=column.type), bindparam("last", type_=table.c.id.type)
+    beyond = (column < value, table.c.id < last) if down else (column > value, table.c.id > last)
+    conditions: dict[str, ColumnElement[bool]] = {
+        "owner_id": table.c.owner_id == bindparam("owner_id"),
+        "status": table.c.status == bindparam("status"),
+        "template": table.c.template == bindparam("template"),
+        "pattern": func.lower(table.c.name).like(bindparam("pattern"), escape="/"),
+        "last": or_(beyond[0], and_(column == value, beyond[1])),
+    }
+    order = (column.desc(), table.c.id.desc()) if down else (column, table.c.id)
+    wanted = [condition for name, condition in conditions.items() if name in given]
+    return _EVERYTHING.where(*wanted).order_by(*order).limit(bindparam("rows"))
 
 
 def _cursor(last: Workspace, sort: Sort) -> str:
