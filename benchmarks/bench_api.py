@@ -127,7 +127,7 @@ def resident_mib(pid: int) -> float:
 
 def run(seconds: float) -> dict[str, object]:
     """Measure a service of its own from start to end."""
-    with running_service(NIXWS_LOG_LEVEL="WARNING") as service:
+    with running_service(NIXWS_LOG_LEVEL="warning") as service:
         service.create("bench")
         memory = {verb: resident_mib(service.pid_of(verb)) for verb in ("node", "serve")}
         figures = {"/healthz": measure(service, "/healthz", seconds), "list, 1 row": measure(service, LIST, seconds)}

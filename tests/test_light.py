@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from nixos_workspaces.cli.operate.node import node_argv
 from nixos_workspaces.node.__main__ import NIX_DAEMON, config_of
 from nixos_workspaces.node.daemon import NodeConfig
-from nixos_workspaces.settings import Settings
+from nixos_workspaces.settings import LogLevel, Settings
 
 SERVER = {"aiosqlite", "alembic", "asyncssh", "cryptography", "fastapi", "pyroute2", "sqlalchemy", "uvicorn", "uvloop"}
 """Libraries of the service: a client that loads one of them carries the server about."""
@@ -109,11 +110,19 @@ asyncio.run(work())
 
 def test_the_verb_node_hands_every_setting_to_the_nodes_own_process() -> None:
     settings = Settings(data=Path("/d"), network="10.9.0.0/24", id_base=7, boot_timeout=1.5, memory_overcommit=3.5)
+    settings = replace(settings, log_level=LogLevel.ERROR)
     argv = node_argv(settings, [5, 6])
     environment = {NIX_DAEMON: '["env", "-i", "nix-daemon"]', "LANG": "C"}
     assert argv[1:4] == ["-P", "-m", "nixos_workspaces.node"]
     assert config_of(argv[4:], environment) == NodeConfig(
-        Path("/d"), "10.9.0.0/24", 7, 1.5, (5, 6), nix_daemon=("env", "-i", "nix-daemon"), memory_overcommit=3.5
+        data=Path("/d"),
+        network="10.9.0.0/24",
+        id_base=7,
+        boot_timeout=1.5,
+        allow_users=(5, 6),
+        nix_daemon=("env", "-i", "nix-daemon"),
+        memory_overcommit=3.5,
+        log_level="error",
     )
     assert environment == {"LANG": "C"}
 

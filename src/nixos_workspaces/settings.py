@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,15 @@ from nixos_workspaces.errors import InvalidInput
 def _setting(default: object, text: str) -> Any:
     """Declare one setting with its default and its one line of documentation."""
     return field(default=default, metadata={"help": text})
+
+
+class LogLevel(StrEnum):
+    """The least severity of what is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,7 @@ class Settings:
     )
     max_body_bytes: int = _setting(1 << 20, "Largest JSON request body that is read.")
     max_upload_gb: float = _setting(64.0, "Largest upload of files in GB.")
+    log_level: LogLevel = _setting(LogLevel.INFO, "debug, info (a line for each request), warning or error.")
     stop_workspaces: bool = _setting(False, "Stop the workspaces when the service is stopped.")
 
     @property
@@ -92,8 +103,10 @@ def _convert(name: str, text: str, default: object) -> object:
                 return float(text)
             case Path():
                 return Path(text)
+            case LogLevel():
+                return LogLevel(text.lower())
             case _:
                 return text
     except (KeyError, ValueError) as wrong:
-        kind = type(default).__name__
-        raise InvalidInput(f"Setting {name}: {text!r} is not a {kind}.", field=name) from wrong
+        wanted = ", ".join(type(default)) if isinstance(default, StrEnum) else f"a {type(default).__name__}"
+        raise InvalidInput(f"Setting {name}: {text!r} is not {wanted}.", field=name) from wrong

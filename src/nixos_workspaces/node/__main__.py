@@ -33,6 +33,7 @@ def config_of(words: Sequence[str], environ: MutableMapping[str, str]) -> NodeCo
     parser.add_argument("--id-base", type=int, required=True)
     parser.add_argument("--boot-timeout", type=float, required=True)
     parser.add_argument("--memory-overcommit", type=float, required=True)
+    parser.add_argument("--log-level", required=True)
     parser.add_argument("--allow-user", type=int, action="append", default=[])
     given = parser.parse_args(words)
     return NodeConfig(
@@ -43,18 +44,20 @@ def config_of(words: Sequence[str], environ: MutableMapping[str, str]) -> NodeCo
         memory_overcommit=given.memory_overcommit,
         allow_users=tuple(given.allow_user),
         nix_daemon=tuple(json.loads(environ.pop(NIX_DAEMON, "[]"))),
+        log_level=given.log_level,
     )
 
 
 def main(words: Sequence[str]) -> int:
     """Serve until asked to end; return the exit code."""
+    config = config_of(words, os.environ)
     logging.basicConfig(
         stream=sys.stderr,
-        level=os.environ.get("NIXWS_LOG_LEVEL", "INFO").upper(),
+        level=config.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     try:
-        run(config_of(words, os.environ))
+        run(config)
     except WorkspacesError as error:
         sys.stderr.write(f"nixws: {error.message}\n")
         return exit_code(error)

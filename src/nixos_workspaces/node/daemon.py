@@ -52,6 +52,8 @@ class NodeConfig:
     nix_socket: Path = Path("/nix/var/nix/daemon-socket/socket")
     memory_overcommit: float = 2.0
     """The memory limits of all machines that run together may be so many times what this computer has."""
+    log_level: str = "info"
+    """The least severity that the process logs: debug, info, warning or error."""
 
 
 def run(config: NodeConfig) -> None:

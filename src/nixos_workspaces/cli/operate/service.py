@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
-import os
 import socket
 import sys
 from pathlib import Path
@@ -65,7 +64,7 @@ def serve(
     import uvloop
 
     settings = _settings(context, host, port, package_set, stop_workspaces)
-    _log_to_stderr()
+    _log_to_stderr(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings))
 
@@ -80,8 +79,9 @@ def node(
     """Run the node: the root daemon that makes containers, volumes and networks on this machine."""
     from nixos_workspaces.cli.operate.node import become_node
 
-    _log_to_stderr()
-    become_node(load({"data": target_of(context).data}), allow_user or [])
+    settings = load({"data": target_of(context).data})
+    _log_to_stderr(settings)
+    become_node(settings, allow_user or [])
 
 
 def _settings(
@@ -178,10 +178,10 @@ def _greet(url: str, code: str | None) -> None:
         print(f"Sign in, once, within an hour: {url}/login?code={code}", flush=True)
 
 
-def _log_to_stderr() -> None:
+def _log_to_stderr(settings: Settings) -> None:
     logging.basicConfig(
         stream=sys.stderr,
-        level=os.environ.get("NIXWS_LOG_LEVEL", "INFO").upper(),
+        level=settings.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     for chatty in ("alembic", "asyncssh", "aiosqlite", "httpx2", "httpcore2", "uvicorn.error"):
