@@ -380,7 +380,12 @@ async def fake_services(
 
 
 async def eventually(ask: Callable[[], Awaitable[object]], seconds: float = 60.0) -> None:
-    """Return as soon as ``ask`` gives something true; fail after ``seconds``."""
+    """Return soon after ``ask`` gives something true; fail after ``seconds``.
+
+    Asked less and less often: dozens that wait for something would take a core with their questions.
+    """
+    pause = 0.005
     async with asyncio.timeout(seconds):
-        while not await ask():  # noqa: ASYNC110  a poll with a deadline
-            await asyncio.sleep(0.01)
+        while not await ask():
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 0.08)

@@ -106,6 +106,12 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out of a unit run what has no unit test: importing it in every worker takes seconds."""
+    is_module = collection_path.suffix == ".py" and TESTS in collection_path.parents
+    return True if config.option.markexpr == "unit" and is_module and needs_machine(collection_path) else None
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Say whether a test is a unit test."""
     if not needs_machine(item.path) and item.get_closest_marker("machine") is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -83,11 +82,9 @@ async def running(services: Services, name: str = "one", **given: object) -> Wor
 
 async def test_created_workspace_runs(services: Services, world: World) -> None:
     """A new workspace is shown as creating at once and ends up running what was asked for."""
-    begun = time.monotonic()
     made = await services.orchestrator.create_workspace(config(), principal=ANN)
     assert (made.status, made.hostname, made.owner_id) == (Status.CREATING, "one", "ann")
     there = await until(services, made.id, Status.RUNNING)
-    assert time.monotonic() - begun < 2
     machine = world.machines[made.id]
     assert (machine.state, machine.toplevel, machine.resources) == (
         MachineState.RUNNING,
