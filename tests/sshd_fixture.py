@@ -1,7 +1,8 @@
 """A real OpenSSH server on loopback that lets one throw-away user ``nixos`` in, for the tests of files.
 
-Run by root, the server lives in a mount namespace of its own whose ``/etc/passwd`` knows the user, and runs as that
-user: nothing of the machine is changed. Otherwise the server's user is the one who runs the tests.
+Run by root, the server lives in namespaces of its own, of processes and of mounts, whose ``/etc/passwd`` knows the
+user, and runs as that user: nothing of the machine is changed. Otherwise the server's user is the one who runs the
+tests.
 """
 
 from __future__ import annotations
@@ -137,7 +138,9 @@ def local_sshd(*, home_bytes: int = 0, at_once: bool = True) -> Iterator[LocalSs
             bind = f'mount --bind {directory}/passwd /etc/passwd && exec "$@"'
             script = (small if home_bytes else "") + bind
             drop = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
-            command = ["unshare", "--mount", "sh", "-c", script, "sh", *drop, *command]
+            # Processes of its own: one that waits in vain for a named pipe's other end outlives its parent.
+            alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+            command = [*alone, "sh", "-c", script, "sh", *drop, *command]
         log = os.open(directory / "log", os.O_WRONLY | os.O_CREAT)
         actions = [(os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
         environment = {"PATH": os.environ["PATH"], VARIABLE: str(current())}
@@ -146,7 +149,8 @@ def local_sshd(*, home_bytes: int = 0, at_once: bool = True) -> Iterator[LocalSs
         child = os.posix_spawnp(command[0], command, environment, file_actions=actions)
         os.close(log)
         _wait_for(port, child, directory / "log")
-        yield LocalSshd(child, port, own_home, user, uid, directory / "client_key", directory / "known_hosts")
+        server = int(Path(f"/proc/{child}/task/{child}/children").read_text()) if as_root else child
+        yield LocalSshd(server, port, own_home, user, uid, directory / "client_key", directory / "known_hosts")
     finally:
         if child:
             _end(child)
