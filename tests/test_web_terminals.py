@@ -19,7 +19,7 @@ from web_service import Web, until
 from websockets.sync.client import connect
 
 from nixos_workspaces.auth.policy import ADMIN
-from nixos_workspaces.web.http.sockets import open_sockets
+from nixos_workspaces.web.http.sockets import direct_socket, open_sockets
 from nixos_workspaces.web.routes.terminals import socket as terminal_socket
 
 RAW_CAT = "stty raw -echo; echo ready; exec cat"
@@ -344,8 +344,9 @@ def test_workspaces_that_are_not_there_or_do_not_run(web: Web) -> None:
     assert asked(web, "GET", f"{stopped}/terminal").status_code == 409
 
 
-@pytest.mark.alone  # a busy machine resets the connection before the reason is read
-def test_a_flood_of_small_messages_is_refused(web: Web, workspace: str) -> None:
+def test_a_flood_of_small_messages_is_refused(web: Web, workspace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service lingers for as long as a busy client may need to read why, between all that it still sends."""
+    monkeypatch.setattr(direct_socket, "LINGER_SECONDS", 60.0)
     terminal = made(web, workspace, "sleep 1000")
     with opened(web, workspace, session=terminal) as other, opened(web, workspace, session=terminal) as client:
         with suppress(websockets.exceptions.ConnectionClosed):
