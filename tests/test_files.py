@@ -200,7 +200,7 @@ async def test_what_is_no_file_is_refused_at_once(files: Files, home: Path) -> N
             await read(files, home / name)
     with pytest.raises(Conflict):
         await files.list(WS, b"/etc/passwd", Wanted())
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 3
 
 
 @pytest.mark.parametrize("path", [b"", b"relative", b"/a\0b", b"/" + b"x" * 256, b"/x" * 2048, b"~/x"])
@@ -250,7 +250,7 @@ async def test_a_part_of_a_growing_file_can_be_read(files: Files, server: LocalS
         assert b"".join([block async for block in download.stream(0, 5)]) == b"01234"
 
 
-async def test_a_frozen_server_is_an_error_and_holds_up_no_other(server: LocalSshd, home: Path) -> None:
+async def test_a_frozen_server_is_an_error_within_ten_seconds(server: LocalSshd, home: Path) -> None:
     with local_sshd() as other:
         bridges = {"frozen": other.bridge(), WS: server.bridge()}
         both = Files(lambda name: open_sftp(bridges[name].connections, name))
@@ -271,10 +271,11 @@ async def test_a_frozen_server_is_an_error_and_holds_up_no_other(server: LocalSs
                 asyncio.create_task(both.write("frozen", os.fsencode(other.home / "new"), once(b"x"))),
             ]
             await asyncio.sleep(0)
+            quick = time.monotonic()
             await both.list(WS, os.fsencode(home), Wanted())
-            assert not any(one.done() for one in stuck), "the others waited for those that are stuck"
+            assert time.monotonic() - quick < 2
             outcomes = await asyncio.gather(*stuck, return_exceptions=True)
-            assert time.monotonic() - started < 30
+            assert time.monotonic() - started < 10
             assert all(isinstance(outcome, Unavailable) for outcome in outcomes), outcomes
         other.freeze(frozen=False)
         assert (await both.stat("frozen", os.fsencode(other.home / "big"))).size == 30_000_000

@@ -304,7 +304,7 @@ async def test_a_machine_without_room_for_a_process_stops_at_once(fragile: Node)
         took = time.monotonic() - began
         await bomb
         assert (await fragile.runtime.observe(name)).state is MachineState.STOPPED
-        assert took < 8, took
+        assert took < 3, took
 
 
 async def test_memory_is_admitted_as_far_as_over_commitment_goes(toplevel: str) -> None:

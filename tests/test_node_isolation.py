@@ -144,7 +144,7 @@ async def test_addresses_of_the_range_that_nobody_has_go_nowhere(node: Node) -> 
         began = time.monotonic()
         with pytest.raises(OSError, match=r"No route to host|unreachable"):
             probe.connect((str(IPv4Network(node.network)[8547]), 22))
-        assert time.monotonic() - began < 2.5, "waited for answers instead of being refused"
+        assert time.monotonic() - began < 1
     assert node.process is not None
 
 

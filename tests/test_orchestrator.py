@@ -80,20 +80,21 @@ async def running(services: Services, name: str = "one", **given: object) -> Wor
     return await until(services, name, Status.RUNNING)
 
 
-async def test_created_workspace_runs(services: Services, world: World) -> None:
-    """A new workspace is shown as creating at once and ends up running what was asked for."""
-    made = await services.orchestrator.create_workspace(config(), principal=ANN)
-    assert (made.status, made.hostname, made.owner_id) == (Status.CREATING, "one", "ann")
-    there = await until(services, made.id, Status.RUNNING)
-    machine = world.machines[made.id]
-    assert (machine.state, machine.toplevel, machine.resources) == (
-        MachineState.RUNNING,
-        there.toplevel,
-        config().resources,
-    )
-    assert (there.generation, there.package_set, there.encryption) == (1, "fake packages", "fscrypt")
-    assert (there.address, there.fault, there.progress) == (machine.address, None, None)
-    assert there.host_key.startswith("ssh-ed25519 ")
+async def test_created_workspace_runs(tmp_path: Path, world: World) -> None:
+    """A new workspace is shown as creating at once and ends up running what was asked for; no sweep has to come by."""
+    async with fake_services(tmp_path, world=world, timing=replace(FAST, observe=3600.0)) as services:
+        made = await services.orchestrator.create_workspace(config(), principal=ANN)
+        assert (made.status, made.hostname, made.owner_id) == (Status.CREATING, "one", "ann")
+        there = await until(services, made.id, Status.RUNNING)
+        machine = world.machines[made.id]
+        assert (machine.state, machine.toplevel, machine.resources) == (
+            MachineState.RUNNING,
+            there.toplevel,
+            config().resources,
+        )
+        assert (there.generation, there.package_set, there.encryption) == (1, "fake packages", "fscrypt")
+        assert (there.address, there.fault, there.progress) == (machine.address, None, None)
+        assert there.host_key.startswith("ssh-ed25519 ")
 
 
 async def test_status_has_percentages(services: Services) -> None:

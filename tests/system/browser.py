@@ -42,6 +42,8 @@ class Tab:
 
     page: Page
     url: str
+    is_cut_off: bool = False
+    """The test kills the service: what is being loaded then breaks off."""
     complaints: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
 
@@ -54,9 +56,8 @@ class Tab:
     def _hear(self, kind: str, text: str) -> None:
         is_expected = any(f"status of {status}" in text for status in EXPECTED_STATUS)
         # Other tests' workspaces add links to this machine, for which Chromium drops what it is just loading.
-        # An answer breaks off where a service is killed.
-        broken = ("ERR_CONNECTION", "ERR_NETWORK_CHANGED", "ERR_CONTENT_LENGTH_MISMATCH", "WebSocket")
-        is_offline = any(word in text for word in broken)
+        is_offline = any(word in text for word in ("ERR_CONNECTION", "ERR_NETWORK_CHANGED", "WebSocket"))
+        is_offline = is_offline or (self.is_cut_off and "ERR_CONTENT_LENGTH_MISMATCH" in text)
         if kind == "error" and not is_expected and not is_offline:
             self.complaints.append(text)
 

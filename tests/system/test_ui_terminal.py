@@ -108,6 +108,7 @@ def test_what_is_typed_while_disconnected_arrives_once(ui: Tab, service: Service
     page = ui.page
     types(page, "cat > kept")
     page.keyboard.type("under way, ")
+    ui.is_cut_off = True
     os.kill(service.pid_of("serve"), signal.SIGKILL)
     page.keyboard.type("at the very moment, ")
     expect(page.get_by_text("what you type is kept and sent then")).to_be_visible()
