@@ -21,6 +21,6 @@ def test_a_log_level_is_read_in_any_case() -> None:
 
 
 def test_what_is_no_log_level_is_refused() -> None:
-    with pytest.raises(InvalidInput, match=r"log_level: 'loud' is not debug, info, warning, error\.") as refused:
+    with pytest.raises(InvalidInput, match=r"log_level: 'loud' is not one of debug, info, warning, error\.") as refused:
         load({}, {"NIXWS_LOG_LEVEL": "loud"})
     assert refused.value.field == "log_level"

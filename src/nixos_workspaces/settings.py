@@ -108,5 +108,6 @@ def _convert(name: str, text: str, default: object) -> object:
             case _:
                 return text
     except (KeyError, ValueError) as wrong:
-        wanted = ", ".join(type(default)) if isinstance(default, StrEnum) else f"a {type(default).__name__}"
+        words = ", ".join(type(default)) if isinstance(default, StrEnum) else ""
+        wanted = f"one of {words}" if words else f"a {type(default).__name__}"
         raise InvalidInput(f"Setting {name}: {text!r} is not {wanted}.", field=name) from wrong
