@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { VERSION = 1 };
+enum { LOWEST_VERSION = 1, VERSION = 2 };
 static const char MAGIC[8] = {'n', 'i', 'x', 'w', 's', '-', 't', 'm'};
 static const uint64_t OFFSET_END = UINT64_MAX; /* attach: only what comes from now on */
 
@@ -55,7 +55,7 @@ static void attach(struct client *c, struct terminal *t, uint64_t offset, uint64
         c->terminal = t;
     }
     c->input_limit = c->received + (c->readonly ? 0 : INPUT_WINDOW);
-    c->size_due = c->window_due = c->exit_sent = false;
+    c->size_due = c->window_due = c->news_due = c->exit_sent = false;
     struct buffer payload = {0};
     put_uint(&payload, t->id, 8);
     put_uint(&payload, c->sent, 8);
@@ -65,6 +65,8 @@ static void attach(struct client *c, struct terminal *t, uint64_t offset, uint64
     put_uint(&payload, t->cols, 2);
     put_uint(&payload, t->rows, 2);
     send_frame(c, 'A', &payload);
+    c->news_due = c->hears_news;
+    terminal_look(t);
     client_pump(c);
     terminal_update(t);
 }
@@ -117,6 +119,7 @@ static void on_attach(struct client *c, struct reader *r) {
 
 static void became_active(struct client *c) {
     c->active = ++holder.turn;
+    terminal_look_within(c->terminal, LOOK_SOON_US);
     if (c->cols != c->terminal->cols || c->rows != c->terminal->rows) terminal_fit(c->terminal);
 }
 
@@ -201,6 +204,7 @@ static void on_change(struct client *c, uint8_t type, struct reader *r) {
         memset(t->name, 0, sizeof t->name);
         memcpy(t->name, name.at, name.length);
         confirm(c, type);
+        terminal_look(t);
     } else {
         confirm(c, type);
         terminal_close(t);
@@ -213,12 +217,14 @@ static void on_hello(struct client *c, uint8_t type, struct reader *r) {
     uint64_t lowest = read_uint(r, 2), highest = read_uint(r, 2);
     if (type != 'H' || !read_done(r) || !magic) {
         protocol_error(c, "The first frame must be a greeting.");
-    } else if (lowest > VERSION || highest < VERSION) {
-        fail(c, ERROR_VERSION, "This holder speaks version 1.");
+    } else if (lowest > VERSION || highest < LOWEST_VERSION) {
+        fail(c, ERROR_VERSION, "This holder speaks versions 1 and 2.");
     } else {
+        uint64_t version = highest < VERSION ? highest : VERSION;
         c->greeted = true;
+        c->hears_news = version >= 2;
         struct buffer payload = {0};
-        put_uint(&payload, VERSION, 2);
+        put_uint(&payload, version, 2);
         put_uint(&payload, holder.incarnation, 8);
         send_frame(c, 'H', &payload);
     }

@@ -88,6 +88,16 @@ static void send_gathered(void) {
     for (struct terminal *t = holder.terminals; t; t = t->next) terminal_send_gathered(t);
 }
 
+/* How long the loop may wait for events, in milliseconds. */
+static int patience(bool waiting) {
+    if (holder.gathering) return GATHER_US / 1000;
+    int most = waiting ? 1000 : -1;
+    if (!holder.look_us) return most;
+    if (holder.look_us <= holder.now_us) return 0;
+    int look = (int)((holder.look_us - holder.now_us) / 1000) + 1;
+    return waiting && most < look ? most : look;
+}
+
 static int listen_on(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) + strlen(".new") >= sizeof address.sun_path) {
@@ -188,6 +198,7 @@ int main(int argc, char **argv) {
     read_options(argc, argv);
     if (!holder.shell) holder.shell = default_shell();
     take_descriptors();
+    marks_write();
     begin();
     look_at_clocks();
     watch(holder.listener, &listener_armed, EPOLLIN, &listener);
@@ -197,10 +208,11 @@ int main(int argc, char **argv) {
     bool waiting = true;
     for (;;) {
         struct epoll_event events[64];
-        int count = epoll_wait(holder.epoll, events, 64, holder.gathering ? GATHER_US / 1000 : waiting ? 1000 : -1);
+        int count = epoll_wait(holder.epoll, events, 64, patience(waiting));
         look_at_clocks();
         for (int i = 0; i < count; i++) dispatch(&events[i]);
         if (holder.gathering) send_gathered();
+        terminals_look();
         waiting = tick();
         sweep();
         if (holder.upgrade_due) {

@@ -17,6 +17,9 @@ enum {
     STREAM_BYTES = 4096,     /* whose bytes beyond the first so many are gathered: they are sent once */
     GATHER_BYTES = DATA_MAX, /* so many are there or */
     GATHER_US = 2000,        /* the first of them has waited so long */
+    LOOK_US = 300000,        /* what runs in a terminal is looked at so often while anybody is told of it, */
+    LOOK_SOON_US = 30000,    /* so soon after input and output, */
+    LOOK_APART_US = 100000,  /* but never more often than this */
     INPUT_WINDOW = 65536,    /* input bytes that a client may send ahead of the program */
     UNREAD_MAX = 65536,      /* unsent bytes of a client at which its requests are no longer read */
     CREDIT_MIN = 4096,
@@ -83,6 +86,9 @@ struct terminal {
     struct ring ring;
     struct buffer input;     /* what the PTY did not take yet */
     struct client *clients;
+    const struct client *sizer; /* the size of this one is in force, as far as has been told; never followed */
+    struct buffer told;      /* the news that clients have been told or are about to be */
+    uint64_t look_us, looked_us; /* monotonic: when to look for news, 0 = not now; when that was done last */
     struct token tokens[TOKENS];
     char name[NAME_BYTES + 1], title[TITLE_BYTES + 1];
     char pending_title[TITLE_BYTES + 1];
@@ -98,7 +104,8 @@ struct client {
     uint32_t armed;
     bool dead;               /* closed; freed at the end of this turn of the loop */
     bool closing;            /* closed as soon as its output has been sent */
-    bool greeted, readonly, window_due, size_due, exit_sent;
+    bool greeted, readonly, window_due, size_due, news_due, exit_sent;
+    bool hears_news;         /* speaks version 2 */
     uint64_t accepted_at;
     struct buffer in, out;
     struct terminal *terminal;
@@ -119,12 +126,14 @@ struct start {
 struct holder {
     int epoll, listener, signals;
     const char *shell, *upgrade_path, *socket_path;
+    const char *marks_path;  /* what bash is to read first; NULL where it could not be written */
     char **argv;
     size_t ring_bytes, memory_bytes;
     uint64_t incarnation, now_us, now_ms, clock_ms, turn;
     uint64_t kept;           /* output bytes in all rings */
     unsigned terminal_count, client_count;
     bool sweep_due, upgrade_due;
+    uint64_t look_us;        /* monotonic: the earliest look for news at any terminal; 0 = none is due */
     bool gathering;          /* some terminal's stream waits for more, or for its time */
     struct terminal *terminals;
     struct client *clients;
@@ -142,6 +151,11 @@ int ring_span(const struct ring *ring, uint64_t offset, size_t length, struct io
 void ring_forget(struct ring *ring, uint64_t start);
 void ring_advance(struct ring *ring, size_t length);
 
+/* news.c */
+void put_process(const struct terminal *t, struct buffer *out);
+uint16_t attached_clients(const struct terminal *t);
+void put_news(const struct terminal *t, struct buffer *out);
+
 /* send.c */
 void client_watch(struct client *c);
 void client_drop(struct client *c);
@@ -154,6 +168,9 @@ void client_pump(struct client *c);
 
 /* title.c */
 void title_scan(struct terminal *t, const uint8_t *bytes, size_t length);
+
+/* marks.c */
+void marks_write(void);
 
 /* spawn.c */
 int spawn(const struct start *start, pid_t *pid);
@@ -168,6 +185,9 @@ void terminal_writable(struct terminal *t);
 void terminal_hung_up(struct terminal *t);
 void terminal_input(struct terminal *t, const uint8_t *bytes, size_t length);
 void terminal_fit(struct terminal *t);
+void terminal_look(struct terminal *t);
+void terminal_look_within(struct terminal *t, uint64_t us);
+void terminals_look(void);
 void terminal_reaped(struct terminal *t, int wait_status);
 void terminal_close(struct terminal *t);
 bool terminal_tick(struct terminal *t);

@@ -9,6 +9,7 @@ static void detach(struct client *c) {
             break;
         }
     terminal_fit(t);
+    terminal_look_within(t, 0);
     terminal_update(t);
 }
 

@@ -16,5 +16,5 @@ runCommand "nixws-terminals" { } ''
   mkdir -p $out/bin
   cd ${source}
   ${gcc}/bin/gcc -std=c11 -O2 -o $out/bin/nixws-terminals \
-    holder.c loop.c frames.c ring.c send.c title.c spawn.c terminal.c client.c life.c upgrade.c
+    holder.c loop.c frames.c ring.c news.c send.c title.c marks.c spawn.c terminal.c client.c life.c upgrade.c
 ''

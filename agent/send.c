@@ -108,6 +108,15 @@ static void send_size(struct client *c) {
     send_frame(c, 'Z', &payload);
 }
 
+static void send_news(struct client *c) {
+    struct buffer payload = {0};
+    c->news_due = false;
+    if (!c->terminal->told.length) return; /* memory was short */
+    put_uint(&payload, c->terminal->sizer == c, 1);
+    put_bytes(&payload, c->terminal->told.at, c->terminal->told.length);
+    send_frame(c, 'P', &payload);
+}
+
 static void send_gap(struct client *c) {
     struct buffer payload = {0};
     put_uint(&payload, c->sent, 8);
@@ -141,6 +150,8 @@ void client_pump(struct client *c) {
             send_window(c);
         } else if (c->size_due) {
             send_size(c);
+        } else if (c->news_due) {
+            send_news(c);
         } else if (c->sent < t->ring.start) {
             send_gap(c);
         } else {

@@ -57,6 +57,8 @@ static _Noreturn void become(const struct start *start) {
     snprintf(login, sizeof login, "-%s", base ? base + 1 : start->shell);
     if (*start->command)
         execl(start->shell, base ? base + 1 : start->shell, "-l", "-c", start->command, (char *)NULL);
+    else if (base && !strcmp(base, "/bash") && holder.marks_path && !setenv("ENV", holder.marks_path, 1))
+        execl(start->shell, login, "--posix", (char *)NULL);
     else
         execl(start->shell, login, (char *)NULL);
     dprintf(2, "%s: %s\r\n", start->shell, strerror(errno));

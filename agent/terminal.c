@@ -155,6 +155,7 @@ static void send_output(struct terminal *t) {
 void terminal_readable(struct terminal *t) {
     uint64_t before = t->ring.end;
     read_output(t);
+    terminal_look_within(t, LOOK_SOON_US);
     if (gather(t, t->ring.end - before))
         holder.gathering = true;
     else
@@ -217,10 +218,15 @@ void terminal_input(struct terminal *t, const uint8_t *bytes, size_t length) {
 }
 
 /* The size follows the client that typed, resized or attached last; watchers have no say. */
-void terminal_fit(struct terminal *t) {
+static const struct client *sizing_client(const struct terminal *t) {
     const struct client *latest = NULL;
     for (const struct client *c = t->clients; c; c = c->next_attached)
         if (!c->dead && !c->closing && !c->readonly && (!latest || c->active > latest->active)) latest = c;
+    return latest;
+}
+
+void terminal_fit(struct terminal *t) {
+    const struct client *latest = sizing_client(t);
     if (!latest || (latest->cols == t->cols && latest->rows == t->rows)) return;
     t->cols = latest->cols;
     t->rows = latest->rows;
@@ -229,6 +235,58 @@ void terminal_fit(struct terminal *t) {
     for (struct client *c = t->clients; c; c = c->next_attached) {
         c->size_due = true;
         if (!c->dead) client_pump(c);
+    }
+}
+
+/* ---- news ---- */
+
+static bool is_heard(const struct terminal *t) {
+    for (const struct client *c = t->clients; c; c = c->next_attached)
+        if (c->hears_news && !c->dead) return true;
+    return false;
+}
+
+/* Sees to it that news are looked for within so long, if anybody is told of them. */
+void terminal_look_within(struct terminal *t, uint64_t us) {
+    uint64_t at = holder.now_us + us;
+    if (at < t->looked_us + LOOK_APART_US) at = t->looked_us + LOOK_APART_US;
+    if (t->fd < 0 || (t->look_us && t->look_us <= at) || !is_heard(t)) return;
+    t->look_us = at;
+    if (!holder.look_us || at < holder.look_us) holder.look_us = at;
+}
+
+/* Looks for news, and has them sent. The kernel announces none of them: neither another foreground process nor directory. */
+void terminal_look(struct terminal *t) {
+    t->look_us = 0;
+    if (!is_heard(t)) return;
+    struct buffer news = {0};
+    const struct client *sizer = sizing_client(t);
+    put_news(t, &news);
+    bool same = news.failed || (sizer == t->sizer && news.length == t->told.length &&
+                                !memcmp(news.at, t->told.at, news.length));
+    t->sizer = sizer;
+    t->looked_us = holder.now_us;
+    if (same) {
+        buffer_free(&news);
+    } else {
+        buffer_free(&t->told);
+        t->told = news;
+        for (struct client *c = t->clients; c; c = c->next_attached)
+            if (!c->dead && c->hears_news) {
+                c->news_due = true;
+                client_pump(c);
+            }
+    }
+    terminal_look_within(t, LOOK_US);
+}
+
+/* Looks at those whose time has come. */
+void terminals_look(void) {
+    if (!holder.look_us || holder.now_us < holder.look_us) return;
+    holder.look_us = 0;
+    for (struct terminal *t = holder.terminals; t; t = t->next) {
+        if (t->look_us && t->look_us <= holder.now_us) terminal_look(t);
+        if (t->look_us && (!holder.look_us || t->look_us < holder.look_us)) holder.look_us = t->look_us;
     }
 }
 
@@ -275,22 +333,7 @@ bool terminal_tick(struct terminal *t) {
 
 /* ---- description ---- */
 
-static void put_process(const struct terminal *t, struct buffer *out) {
-    char path[64], found[PATH_BYTES];
-    pid_t foreground = t->fd >= 0 ? tcgetpgrp(t->fd) : -1;
-    snprintf(path, sizeof path, "/proc/%d/cwd", (int)t->pid);
-    ssize_t length = t->pid ? readlink(path, found, sizeof found) : 0;
-    put_text(out, found, length > 0 ? (size_t)length : 0);
-    snprintf(path, sizeof path, "/proc/%d/comm", (int)(foreground > 0 ? foreground : t->pid));
-    int fd = t->pid ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    length = fd >= 0 ? read(fd, found, sizeof found) : 0;
-    if (fd >= 0) close(fd);
-    put_text(out, found, length > 0 ? (size_t)length - 1 : 0); /* without the newline */
-}
-
 void terminal_describe(const struct terminal *t, struct buffer *out) {
-    uint16_t attached = 0;
-    for (const struct client *c = t->clients; c; c = c->next_attached) attached += !c->dead;
     put_uint(out, t->id, 8);
     put_uint(out, t->created_ms, 8);
     put_uint(out, t->active_ms, 8);
@@ -300,7 +343,7 @@ void terminal_describe(const struct terminal *t, struct buffer *out) {
     put_uint(out, (uint32_t)t->status, 4);
     put_uint(out, t->cols, 2);
     put_uint(out, t->rows, 2);
-    put_uint(out, attached, 2);
+    put_uint(out, attached_clients(t), 2);
     put_uint(out, t->fd < 0, 1);
     put_text(out, t->name, strlen(t->name));
     put_text(out, t->title, strlen(t->title));
@@ -317,6 +360,7 @@ void terminal_free(struct terminal *t) {
     munmap(t->ring.map, holder.ring_bytes);
     close(t->ring.fd);
     buffer_free(&t->input);
+    buffer_free(&t->told);
     free(t->command);
     free(t);
     holder.terminal_count--;

@@ -107,7 +107,9 @@ in
       path = [
         config.nix.package
         pkgs.e2fsprogs
+        pkgs.lxcfs
         pkgs.nftables
+        pkgs.passt
         pkgs.runc
         pkgs.util-linux
       ];
@@ -119,7 +121,7 @@ in
         TasksMax = "infinity";
         LimitNOFILE = 1048576;
         Delegate = "yes";
-        CapabilityBoundingSet = "~CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_TIME CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_SYSLOG CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_LEASE CAP_LINUX_IMMUTABLE CAP_SYS_PACCT CAP_SYS_TTY_CONFIG";
+        CapabilityBoundingSet = "~CAP_SYS_MODULE CAP_SYS_RAWIO CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_SYSLOG CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_LEASE CAP_LINUX_IMMUTABLE CAP_SYS_PACCT CAP_SYS_TTY_CONFIG";
       };
     };
 

@@ -12,6 +12,13 @@
 let
   template = import (./templates + "/${workspace.template}.nix");
 
+  # What the installation grants every workspace, besides what the workspace itself declares.
+  grants = {
+    own_keys = true;
+    foreign_scripts = true;
+  }
+  // (workspace.grants or { });
+
   # "python3Packages.requests" is an attribute path: looked up step by step, never read as Nix code.
   find =
     name:
@@ -39,16 +46,25 @@ let
   # What owns the terminals: it outlives browsers, SSH connections and the control plane.
   terminals = import ./agent/package.nix { inherit (pkgs) runCommand gcc; };
 
+  nproc = import ./nproc.nix { inherit (pkgs) runCommand bash coreutils; };
+
   # A pipe that is put in a file's place must not hold the SFTP server, which opens it, for ever.
   openAtOnce = "${import ./agent/open_at_once.nix { inherit (pkgs) runCommand gcc; }}/lib/open_at_once.so";
+
+  # Of a shell and what it starts: a development server that watches a large tree needs more than the usual 1,024.
+  openFiles = "65536:524288";
 in
 {
-  imports = [ template.module ];
+  imports = [
+    template.module
+    ./ports.nix
+    ./secrets.nix
+  ];
 
   boot.isContainer = true;
   system.stateVersion = "24.11";
 
-  environment.systemPackages = withLibraries ++ others ++ [ terminals ];
+  environment.systemPackages = [ (lib.hiPrio nproc) ] ++ withLibraries ++ others ++ [ terminals ];
 
   users = {
     mutableUsers = false;
@@ -58,6 +74,8 @@ in
       isNormalUser = true;
       uid = 1000;
       description = "Workspace user";
+      # Units of one's own (`systemctl --user`) and a session bus, from the start on.
+      linger = true;
       extraGroups = [
         "wheel"
         "systemd-journal"
@@ -77,7 +95,9 @@ in
         type = "ed25519";
       }
     ];
-    authorizedKeysFiles = lib.mkForce [ "/etc/nixws/authorized_keys" ];
+    authorizedKeysFiles = lib.mkForce (
+      [ "/etc/nixws/authorized_keys" ] ++ lib.optional grants.own_keys ".ssh/authorized_keys"
+    );
     sftpServerExecutable = "internal-sftp";
     settings = {
       PermitRootLogin = "no";
@@ -107,10 +127,12 @@ in
         "hmac-sha2-512-etm@openssh.com"
         "hmac-sha2-256-etm@openssh.com"
       ];
-      HostKeyAlgorithms = "ssh-ed25519";
+      HostCertificate = "/etc/nixws/ssh_host_ed25519_key-cert.pub";
+      HostKeyAlgorithms = "ssh-ed25519-cert-v01@openssh.com,ssh-ed25519";
     };
   };
   systemd.services.sshd.environment.LD_PRELOAD = openAtOnce;
+  systemd.services.sshd.serviceConfig.LimitNOFILE = openFiles;
 
   networking = {
     # Empty: the container brings its name.
@@ -120,13 +142,13 @@ in
     useHostResolvConf = false;
     resolvconf.enable = false;
     nftables.enable = true;
-    firewall = {
-      enable = true;
-      allowedTCPPorts = workspace.ports;
-    };
+    # The ports of the workspace are opened by ports.nix.
+    firewall.enable = true;
   };
 
   i18n.defaultLocale = "C.UTF-8";
+  # Whatever language the person speaks.
+  i18n.extraLocales = "all";
   time.timeZone = "UTC";
 
   # A workspace's journal lives on its volume and may not fill it. A file of our own: NixOS's options for it come and go.
@@ -140,16 +162,78 @@ in
 
   # Programs that were linked for other distributions (downloads, wheels, parts of npm packages) find a dynamic linker.
   programs.nix-ld.enable = true;
+  # What Playwright's browsers and editors' servers load. The set out of Debian packages brings its own.
+  programs.nix-ld.libraries = lib.optionals (pkgs ? stdenv) (
+    builtins.filter lib.isDerivation (
+      map (name: lib.attrByPath (lib.splitString "." name) null pkgs) [
+        "alsa-lib"
+        "at-spi2-core"
+        "cairo"
+        "cups"
+        "dbus"
+        "expat"
+        "fontconfig"
+        "freetype"
+        "glib"
+        "libdrm"
+        "libgbm"
+        "libxkbcommon"
+        "nspr"
+        "nss"
+        "pango"
+        "xorg.libX11"
+        "xorg.libXcomposite"
+        "xorg.libXdamage"
+        "xorg.libXext"
+        "xorg.libXfixes"
+        "xorg.libXrandr"
+        "xorg.libxcb"
+      ]
+    )
+  );
 
-  # Scripts begin with what every other distribution has. The name that the container brings is in its file as well.
-  system.activationScripts.familiar = {
+  # Scripts of other distributions begin with /bin/bash; /bin/sh and /usr/bin/env exist in every NixOS.
+  system.activationScripts.foreignScripts = {
+    deps = [ "etc" ];
+    text =
+      if grants.foreign_scripts then
+        ''
+          mkdir -p /bin
+          ln -sfn /run/current-system/sw/bin/bash /bin/bash
+        ''
+      else
+        "rm -f /bin/bash";
+  };
+
+  # The name that the container brings. Of /etc/hosts only the lines with the mark are ours: what people add stays.
+  environment.etc.hosts.enable = lib.mkForce false;
+  system.activationScripts.names = {
     deps = [ "etc" ];
     text = ''
-      mkdir -p /bin
-      ln -sfn /run/current-system/sw/bin/bash /bin/bash
-      cat /proc/sys/kernel/hostname > /etc/hostname
+      read -r host < /proc/sys/kernel/hostname
+      echo "$host" > /etc/hostname
+      kept=
+      if [ -f /etc/hosts ]; then
+        kept=$(grep -v '# of the system$' /etc/hosts || true)
+      fi
+      rm -f /etc/hosts.new
+      {
+        printf '%s # of the system\n' '127.0.0.1 localhost' '::1 localhost' "127.0.0.2 $host"
+        [ -z "$kept" ] || printf '%s\n' "$kept"
+      } > /etc/hosts.new
+      mv -f /etc/hosts.new /etc/hosts
     '';
   };
+
+  # Who logs in by a way that opens no session of logind finds the manager of their units all the same.
+  environment.extraInit = ''
+    if [ -z "''${XDG_RUNTIME_DIR-}" ] && [ -O "/run/user/$UID" ]; then
+      export XDG_RUNTIME_DIR="/run/user/$UID"
+    fi
+    if [ -z "''${DBUS_SESSION_BUS_ADDRESS-}" ] && [ -n "''${XDG_RUNTIME_DIR-}" ]; then
+      export DBUS_SESSION_BUS_ADDRESS="unix:path=$XDG_RUNTIME_DIR/bus"
+    fi
+  '';
 
   # `npm install --global` and `npm link` put programs where those of `pip install --user` are: the store is read-only.
   environment.etc.npmrc.text = "prefix=\${HOME}/.local\n";
@@ -174,6 +258,9 @@ in
     serviceConfig = {
       ExecStart = "-${pkgs.openssh}/bin/sshd -i -f /etc/ssh/sshd_config";
       StandardInput = "socket";
+      LimitNOFILE = openFiles;
+      # As with the sshd of port 22, a program that was left running goes on when its connection ends.
+      KillMode = "process";
     };
   };
 
@@ -197,7 +284,7 @@ in
       # to stop: without cgroup v2, systemd in a container is not told that a cgroup has become empty.
       KillMode = "process";
       TasksMax = "infinity";
-      LimitNOFILE = 8192;
+      LimitNOFILE = openFiles;
     };
   };
 

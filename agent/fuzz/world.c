@@ -89,6 +89,7 @@ void turn(void) {
         }
     }
     for (struct terminal *t = holder.terminals; t; t = t->next) terminal_send_gathered(t);
+    terminals_look();
     sweep();
     holder.upgrade_due = false;
     check_state();

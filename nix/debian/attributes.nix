@@ -10,14 +10,15 @@ let
   # What a user reads: upstream's part of Debian's version.
   upstream = version: builtins.head (builtins.match "([^-+~]+).*" version);
 
-  # Bytes on disk of Debian packages with all that they need, and of a wheel.
+  # Bytes on disk of Debian packages with all that they need, of a wheel, and of a tree of npm packages.
   sizeOf =
     attribute:
     let
       debs = units.closureOf ((attribute.debs or [ ]) ++ (attribute.libraries or [ ]));
-      entries = map (deb: lock.debs.${deb}) debs ++ map (wheel: lock.wheels.${wheel}) (
-        lib.optional (attribute ? wheel) attribute.wheel
-      );
+      entries =
+        map (deb: lock.debs.${deb}) debs
+        ++ lib.optional (attribute ? wheel) lock.wheels.${attribute.wheel}
+        ++ lib.optional (attribute ? npm) lock.npm.${attribute.npm};
     in
     builtins.foldl' (total: entry: total + entry.size) 0 entries;
 
@@ -42,7 +43,13 @@ let
     name: attribute:
     let
       debs = attribute.debs or [ ];
-      entry = if attribute ? wheel then lock.wheels.${attribute.wheel} else lock.debs.${builtins.head debs};
+      entry =
+        if attribute ? wheel then
+          lock.wheels.${attribute.wheel}
+        else if attribute ? npm then
+          lock.npm.${attribute.npm}
+        else
+          lock.debs.${builtins.head debs};
       # One Debian package as it is: the very unit that others are linked against.
       plain =
         builtins.length debs == 1
@@ -61,6 +68,8 @@ let
           name = "${name}-${entry.version}";
           inherit debs;
           wheels = lib.optional (attribute ? wheel) attribute.wheel;
+          trees = lib.optional (attribute ? npm) attribute.npm;
+          uses = lib.optionalString (attribute ? uses) "${named.${attribute.uses}}";
           libraries = attribute.libraries or [ ];
           links = lib.mapAttrsToList (link: target: "${link}=${target}") (attribute.links or { });
           wrappers = attribute.wrappers or [ ];
@@ -68,11 +77,13 @@ let
         }
     );
 
-  named = builtins.mapAttrs make packages.attributes;
+  # What npm could not give when the set was generated is no attribute of it.
+  had = lib.filterAttrs (_: attribute: !(attribute ? npm) || lock.npm ? ${attribute.npm}) packages.attributes;
+  named = builtins.mapAttrs make had;
   aliases = builtins.listToAttrs (
     lib.concatMap (
-      name: map (alias: lib.nameValuePair alias all.${name}) (packages.attributes.${name}.aliases or [ ])
-    ) (builtins.attrNames packages.attributes)
+      name: map (alias: lib.nameValuePair alias all.${name}) (had.${name}.aliases or [ ])
+    ) (builtins.attrNames had)
   );
 
   # --- Python

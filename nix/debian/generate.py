@@ -28,14 +28,16 @@ import sys
 import tempfile
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from isolated_apt import AptFailed, IsolatedApt  # noqa: E402 - found through the line above
+import node_modules  # noqa: E402 - found through the line above
+from isolated_apt import AptFailed, IsolatedApt  # noqa: E402 - as above
 from pack import flake_tarball  # noqa: E402 - as above
 from resolve import Resolution, read_index, resolve  # noqa: E402 - as above
 
@@ -72,16 +74,29 @@ def generate(out: Path, *, refresh: bool) -> str:
     fingerprint = _fingerprint([HERE / "packages.json", HERE / "resolve.py"])
     lock_file = out / "lock.json"
     lock = json.loads(lock_file.read_text()) if lock_file.is_file() else {}
-    if refresh or lock.get("fingerprint") != fingerprint or not _complete(lock, out / "packages"):
-        lock = {"fingerprint": fingerprint, **_lock_packages(packages, out)}
-        _write(lock_file, json.dumps(lock, indent=1, sort_keys=True).encode() + b"\n")
+    store = out / "packages"
+    store.mkdir(exist_ok=True)
+    stale = refresh or lock.get("fingerprint") != fingerprint or not _complete(lock, store)
+    if stale:
+        lock["wheels"] = {name: _wheel(requirement, store) for name, requirement in sorted(packages["wheels"].items())}
+    pins = _fingerprint([*node_modules.lock_files(), HERE / "node_modules.py"])
+    with ThreadPoolExecutor(1) as beside:  # npm waits for a registry most of its time, apt for a mirror
+        from_npm = None
+        if refresh or lock.get("npm_fingerprint") != pins or not _are_there(lock["npm"].values(), store):
+            from_npm = beside.submit(_lock_npm, store / lock["wheels"]["nodejs"]["file"], store)
+        if stale:
+            lock |= {"fingerprint": fingerprint, **_lock_packages(packages, out)}
+        if from_npm is not None:
+            lock |= {"npm_fingerprint": pins, "npm": from_npm.result()}
+    text = json.dumps(lock, indent=1, sort_keys=True).encode() + b"\n"
+    if not lock_file.is_file() or lock_file.read_bytes() != text:
+        _write(lock_file, text)
     return _pack(out, lock_file)
 
 
 def _lock_packages(packages: dict[str, Any], out: Path) -> dict[str, Any]:
-    """Find and download the packages that the attributes need; returns the lock without its fingerprint."""
+    """Find and download the packages that the attributes need; returns their part of the lock."""
     store = out / "packages"
-    store.mkdir(exist_ok=True)
     apt = IsolatedApt(out / "apt", packages["suite"])
     print(f"package set: reading the package lists of Debian {packages['suite']}", flush=True)
     apt.update()
@@ -92,7 +107,6 @@ def _lock_packages(packages: dict[str, Any], out: Path) -> dict[str, Any]:
     return {
         "packages": str(store),
         "debs": {name: package.locked() for name, package in sorted(found.packages.items())},
-        "wheels": {name: _wheel(requirement, store) for name, requirement in sorted(packages["wheels"].items())},
     }
 
 
@@ -159,6 +173,18 @@ def _wheel(requirement: str, store: Path) -> dict[str, Any]:
     return {"file": wheel.name, "version": wheel.name.split("-")[1], "sha256": digest, "size": size}
 
 
+def _lock_npm(node_wheel: Path, store: Path) -> dict[str, Any]:
+    """Download the programs that npm has; one that cannot be had is left out, the set is whole without it."""
+    found = {}
+    for name in node_modules.programs():
+        print(f"package set: downloading {name} with npm", flush=True)
+        try:
+            found[name] = node_modules.fetch(name, node_wheel, store)
+        except subprocess.CalledProcessError:
+            print(f"package set: {name} could not be had from npm and is left out; --refresh tries again", flush=True)
+    return found
+
+
 def _pack(out: Path, lock_file: Path) -> str:
     """Make the flake's tarball unless the same one is there; returns the reference."""
     files = sorted({path for pattern in SET_FILES for path in HERE.glob(pattern)})
@@ -188,10 +214,13 @@ def _busybox(archive: Path) -> bytes:
 
 
 def _complete(lock: dict[str, Any], store: Path) -> bool:
-    """Tell whether every locked file is still there."""
-    return bool(lock) and all(
-        (store / entry["file"]).is_file() for entry in (*lock["debs"].values(), *lock["wheels"].values())
-    )
+    """Tell whether every locked package and wheel is still there."""
+    found = (*lock.get("debs", {}).values(), *lock.get("wheels", {}).values())
+    return bool(found) and _are_there(found, store)
+
+
+def _are_there(entries: Iterable[dict[str, Any]], store: Path) -> bool:
+    return all((store / entry["file"]).is_file() for entry in entries)
 
 
 def _fingerprint(files: list[Path]) -> str:

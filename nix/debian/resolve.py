@@ -90,7 +90,7 @@ def resolve(index: Index, packages: Mapping[str, Any]) -> Resolution:
     attributes = [*packages["attributes"].values(), *packages["python3Packages"].values()]
     roots = [name for attribute in attributes for name in attribute.get("debs", [])]
     chosen: dict[str, DebianPackage] = {}
-    todo = [*packages["always"], *roots]
+    todo = [*packages["always"], *packages["foreign"], *roots]
     while todo:
         name = todo.pop()
         if name in chosen:

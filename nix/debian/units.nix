@@ -57,6 +57,10 @@ let
       debs ? [ ],
       # sources that are no Debian packages (wheels)
       wheels ? [ ],
+      # trees of npm packages
+      trees ? [ ],
+      # another unit whose program runs this one's
+      uses ? "",
       # further Debian packages whose libraries it may load
       libraries ? [ ],
       # subdirectories of the library directories that are searched as well
@@ -72,13 +76,15 @@ let
       needed = lib.subtractLists debs (
         closureOf (debs ++ libraries) ++ lib.optionals (!isFoundation) foundation
       );
-      usesShell = !(builtins.all (deb: builtins.elem deb belowShell) debs);
+      # One without Debian packages is not among those below the shell.
+      usesShell = debs == [ ] || !(builtins.all (deb: builtins.elem deb belowShell) debs);
     in
     build.runScript name {
       inherit
         triplet
         patcher
         libraryFolders
+        uses
         ;
       # Names that Debian gives by its alternatives, and those of nixpkgs.
       links =
@@ -92,6 +98,7 @@ let
       patch = ./builders/patch.sh;
       sources = map (deb: archives.${deb}) debs;
       wheels = map (wheel: fetch lock.wheels.${wheel}) wheels;
+      trees = map (tree: fetch lock.npm.${tree}) trees;
       dependencies = map (deb: "${byName.${deb}}") (lib.unique needed);
       linker = lib.optionalString (debs != [ "libc6" ]) linker;
       unresolved = lib.unique (

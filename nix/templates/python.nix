@@ -1,9 +1,10 @@
 {
   title = "Python";
-  description = "Python 3 with pip and virtual environments, a C compiler for extensions, Git.";
+  description = "Python 3 with pip, pytest and virtual environments, a C compiler for extensions, Git.";
   icon = "python";
   packages = [
     "curl"
+    "file"
     "gcc"
     "git"
     "gnumake"
@@ -12,6 +13,7 @@
     "pkg-config"
     "python3"
     "python3Packages.pip"
+    "python3Packages.pytest"
     "ripgrep"
     "sqlite"
     "tmux"

@@ -10,6 +10,10 @@ for wheel in $wheels; do
   mkdir -p wheel
   unzip -q "$wheel" -d wheel
 done
+for tree in $trees; do
+  mkdir -p tree
+  tar -xzf "$tree" -C tree
+done
 drop_unneeded raw
 
 mkdir "$out"

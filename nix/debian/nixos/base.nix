@@ -44,10 +44,6 @@ in
       default = "nixos";
       description = "Name of the machine; empty leaves the name that the container was given.";
     };
-    networking.hosts = mkOption {
-      type = types.attrsOf (types.listOf types.str);
-      default = { };
-    };
     time.timeZone = mkOption {
       type = types.nullOr types.str;
       default = "UTC";
@@ -55,6 +51,11 @@ in
     i18n.defaultLocale = mkOption {
       type = types.str;
       default = "C.UTF-8";
+    };
+    i18n.extraLocales = mkOption {
+      type = types.either (types.enum [ "all" ]) (types.listOf types.str);
+      default = [ ];
+      description = "Where it is not empty all locales in UTF-8 are there; C.UTF-8 is always.";
     };
     documentation = lib.genAttrs [ "enable" ] (_: accepted types.bool true) // {
       doc.enable = accepted types.bool true;
@@ -85,10 +86,6 @@ in
     {
       assertion = config.boot.isContainer;
       message = "boot.isContainer must be true: the package set out of Debian packages makes containers only.";
-    }
-    {
-      assertion = config.i18n.defaultLocale == "C.UTF-8";
-      message = "i18n.defaultLocale: the package set out of Debian packages has the locale C.UTF-8 only.";
     }
   ];
 }

@@ -21,6 +21,7 @@ let
       ./environment.nix
       ./etc.nix
       ./firewall.nix
+      ./lingering.nix
       ./openssh.nix
       ./sudo.nix
       ./systemd.nix

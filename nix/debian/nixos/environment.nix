@@ -74,6 +74,7 @@ in
       variables = variableSet;
       sessionVariables = variableSet;
       shellAliases = aliasSet;
+      extraInit = text "Shell code that sets variables, for shells and for what else has the environment of one.";
       shellInit = text "Shell code for every login shell.";
       loginShellInit = text "Shell code for every login shell.";
       interactiveShellInit = text "Shell code for every interactive shell.";
@@ -162,7 +163,8 @@ in
 
     environment.variables = {
       EDITOR = lib.mkDefault "nano";
-      LANG = config.i18n.defaultLocale;
+      # A client that brings its own language keeps it.
+      LANG = "\${LANG:-${config.i18n.defaultLocale}}";
       PAGER = lib.mkDefault "less";
       SSL_CERT_FILE = "/etc/ssl/certs/ca-certificates.crt";
       NODE_EXTRA_CA_CERTS = "/etc/ssl/certs/ca-certificates.crt";
@@ -174,6 +176,7 @@ in
       "set-environment".text = ''
         export PATH="${lib.optionalString cfg.localBinInPath "$HOME/.local/bin:"}/run/wrappers/bin:/run/current-system/sw/bin"
         ${exports}
+        ${cfg.extraInit}
         export __NIXOS_SET_ENVIRONMENT_DONE=1
       '';
       "profile".text = ''

@@ -88,7 +88,7 @@ in
         Type = "oneshot";
         RemainAfterExit = true;
         ExecStart = "${pkgs.nftables}/bin/nft -f ${rules}";
-        ExecReload = "${pkgs.nftables}/bin/nft -f ${rules}";
+        ExecReload = [ "${pkgs.nftables}/bin/nft -f ${rules}" ];
         ExecStop = "${pkgs.nftables}/bin/nft delete table inet nixos-fw";
       };
     };

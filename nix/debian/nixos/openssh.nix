@@ -46,8 +46,10 @@ let
     AuthorizedKeysFile ${toString cfg.authorizedKeysFiles}
     ${lib.optionalString cfg.allowSFTP "Subsystem sftp ${cfg.sftpServerExecutable}"}
     ${settings}
+    # The language of who connects, where the client sends it.
+    AcceptEnv LANG LANGUAGE LC_*
     # Without PAM nothing else tells a command that is run without a shell where programs are.
-    SetEnv PATH=/run/wrappers/bin:/run/current-system/sw/bin LANG=${config.i18n.defaultLocale} SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
+    SetEnv PATH=/run/wrappers/bin:/run/current-system/sw/bin SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
     ${cfg.extraConfig}
   '';
 in

@@ -60,33 +60,13 @@ let
     else
       throw "\nFailed assertions:\n${lib.concatLines (map (message: "- ${message}") failed)}";
 
+  packages = builtins.fromJSON (builtins.readFile ../packages.json);
+
   # What programs of other distributions load, and what is compiled here: the dynamic linker looks into /usr/lib/TRIPLET.
   libraries = pkgs.buildEnv {
     name = "foreign-libraries";
     paths =
-      map (name: debian.${name}) [
-        "libc6"
-        "libgcc-s1"
-        "libstdc++6"
-        "libatomic1"
-        "libgomp1"
-        "libbz2-1.0"
-        "libcrypt1"
-        "libcurl4"
-        "libexpat1"
-        "libffi8"
-        "liblzma5"
-        "libncurses6"
-        "libncursesw6"
-        "libreadline8"
-        "libsqlite3-0"
-        "libssl3"
-        "libtinfo6"
-        "libuuid1"
-        "libzstd1"
-        "zlib1g"
-      ]
-      ++ config.programs.nix-ld.libraries;
+      map (name: debian.${name}) packages.foreign ++ config.programs.nix-ld.libraries;
   };
 in
 {
@@ -104,7 +84,7 @@ in
           ln -sfn ${pkgs.coreutils}/bin/env /usr/bin/env
           # Paths compiled into Debian's systemd, libc and util-linux.
           ln -sfn ${config.system.build.systemdRuntime} /lib/systemd
-          ln -sfn ${debian.libc-bin}/lib/locale /usr/lib/locale
+          ln -sfn ${if config.i18n.extraLocales == [ ] then debian.libc-bin else pkgs.glibcLocales}/lib/locale /usr/lib/locale
           ln -sfn ${debian.tzdata}/share/zoneinfo /usr/share/zoneinfo
           ln -sfn ${pkgs.util-linux}/bin/mount /bin/mount
           ln -sfn ${pkgs.util-linux}/bin/umount /bin/umount
@@ -117,8 +97,7 @@ in
             read -r id < /proc/sys/kernel/random/uuid
             echo "''${id//-/}" > /etc/machine-id
           fi
-          read -r host < /proc/sys/kernel/hostname
-          printf '127.0.0.1 localhost\n::1 localhost\n127.0.0.2 %s\n' "$host" > /etc/hosts
+          [ -e /etc/hosts ] || printf '%s # of the system\n' '127.0.0.1 localhost' '::1 localhost' > /etc/hosts
         '';
       };
     };

@@ -61,6 +61,11 @@ let
           type = types.listOf types.package;
           default = [ ];
         };
+        linger = mkOption {
+          type = types.bool;
+          default = false;
+          description = "Whether the user's own systemd runs, whoever is logged in; needs a uid.";
+        };
         openssh.authorizedKeys.keys = mkOption {
           type = types.listOf types.singleLineStr;
           default = [ ];
