@@ -33,6 +33,9 @@ def config_of(words: Sequence[str], environ: MutableMapping[str, str]) -> NodeCo
     parser.add_argument("--id-base", type=int, required=True)
     parser.add_argument("--boot-timeout", type=float, required=True)
     parser.add_argument("--memory-overcommit", type=float, required=True)
+    parser.add_argument("--lxcfs", required=True)
+    parser.add_argument("--uplink", required=True)
+    parser.add_argument("--name-server", action="append", default=[])
     parser.add_argument("--log-level", required=True)
     parser.add_argument("--allow-user", type=int, action="append", default=[])
     given = parser.parse_args(words)
@@ -44,6 +47,9 @@ def config_of(words: Sequence[str], environ: MutableMapping[str, str]) -> NodeCo
         memory_overcommit=given.memory_overcommit,
         allow_users=tuple(given.allow_user),
         nix_daemon=tuple(json.loads(environ.pop(NIX_DAEMON, "[]"))),
+        lxcfs=given.lxcfs,
+        uplink=given.uplink,
+        name_servers=tuple(given.name_server),
         log_level=given.log_level,
     )
 

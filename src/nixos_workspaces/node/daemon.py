@@ -15,11 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nixos_workspaces.errors import Forbidden, RuntimeFailed
+from nixos_workspaces.node.egress.addresses import addresses_of
+from nixos_workspaces.node.egress.way_out import WayOut
 from nixos_workspaces.node.home import Home, furnish, take
 from nixos_workspaces.node.kernel import fscrypt
 from nixos_workspaces.node.kernel.cgroups import hierarchies
 from nixos_workspaces.node.kernel.namespaces import enter_mount_namespace, leave_mount_namespace
-from nixos_workspaces.node.machines.bundle import MOST_OPEN_FILES, HostContext, system_parts
+from nixos_workspaces.node.lxcfs import Lxcfs
+from nixos_workspaces.node.machines import devices
+from nixos_workspaces.node.machines.bundle import HostContext, system_parts
 from nixos_workspaces.node.machines.containers import Engine, find_engine, load_seccomp
 from nixos_workspaces.node.machines.machines import NodeContext
 from nixos_workspaces.node.machines.network import Network
@@ -29,6 +33,7 @@ from nixos_workspaces.node.rpc import listen, serve_calls
 from nixos_workspaces.node.service import Service
 
 _log = logging.getLogger(__name__)
+_MOST_OPEN_FILES = 524_288
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,14 @@ class NodeConfig:
     nix_socket: Path = Path("/nix/var/nix/daemon-socket/socket")
     memory_overcommit: float = 2.0
     """The memory limits of all machines that run together may be so many times what this computer has."""
+    null_device: Path = devices.NULL
+    """The device that is looked at: a test has one of its own."""
+    lxcfs: str = "lxcfs"
+    """Name or path of the program that shows workspaces their limits in ``/proc``."""
+    uplink: str = "none"
+    """The way out of workspaces: ``auto``, ``none``, ``pasta``, ``netns:NAME`` or a link's name."""
+    name_servers: tuple[str, ...] = ()
+    """Asked on behalf of workspaces; empty: those of this machine, or of the namespace."""
     log_level: str = "info"
     """The least severity that the process logs: debug, info, warning or error."""
 
@@ -69,6 +82,7 @@ def run(config: NodeConfig) -> None:
         message = "This kernel's ext4 cannot encrypt (CONFIG_FS_ENCRYPTION); volumes are never made without it."
         raise RuntimeFailed(message, code="encryption_missing")
     os.umask(0o022)
+    _bound_processes()
     home = Home(config.data.resolve())
     held = take(home)
     outside = enter_mount_namespace(home.pin)
@@ -86,27 +100,38 @@ def run(config: NodeConfig) -> None:
         os.close(held)
 
 
+def _bound_processes() -> None:
+    """Bound this process's limits to what workspaces may have, who inherit them.
+
+    The engine could set them only with a capability over their user namespaces, which are not this machine's root's.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, _MOST_OPEN_FILES), min(hard, _MOST_OPEN_FILES)))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def _context(config: NodeConfig, home: Home) -> NodeContext:
     cgroups = hierarchies()
-    open_files = min(MOST_OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    addresses = addresses_of(config.network, home.tag)
     return NodeContext(
         home=home,
         engine=Engine(find_engine(config.engine, hybrid=cgroups.hybrid), home.engine),
-        network=Network(config.network, home.tag),
+        network=Network(addresses, WayOut(addresses, config.uplink, config.name_servers, home.live)),
         cgroups=cgroups,
         host=HostContext(
             home.store,
             load_seccomp(),
-            open_files,
             cgroups.limits_swap,
             weighs_io=cgroups.weighs_io,
             cgroup="cgroup2" if cgroups.hybrid else "cgroup",
             system=system_parts(),
         ),
+        lxcfs=Lxcfs(config.lxcfs, home.live, home.kept / "lxcfs.log", cgroups, f"/nixws-{home.tag}-lxcfs"),
         id_base=config.id_base,
         boot_timeout=config.boot_timeout,
         memory_bytes=int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * config.memory_overcommit),
         leaving=threading.Event(),
+        null_device=config.null_device,
     )
 
 
@@ -121,18 +146,38 @@ async def _serve(config: NodeConfig, context: NodeContext, outside: int) -> bool
     await service.open()
     allowed = {0, *config.allow_users}
     nix_log = context.home.kept / "nix-daemon.log"
-    async with _running(NixDaemon(config.nix_daemon, config.nix_socket, outside, nix_log)):
-        server = listen(context.home.socket)
-        calls = asyncio.create_task(serve_calls(server, allowed, service.answer))
-        _log.info("answering on %s", context.home.socket)
-        await stop.wait()
-        service.leave()
-        calls.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await calls
-    with contextlib.suppress(FileNotFoundError):
-        context.home.socket.unlink()
-    return await service.close()
+    stopped = asyncio.create_task(stop.wait())
+    async with _figures(context):
+        async with _running(NixDaemon(config.nix_daemon, config.nix_socket, outside, nix_log)):
+            server = listen(context.home.socket)
+            calls = asyncio.create_task(serve_calls(server, allowed, service.answer))
+            _log.info("answering on %s", context.home.socket)
+            await asyncio.wait({stopped, calls}, return_when=asyncio.FIRST_COMPLETED)
+            if calls.done():
+                # A deaf node would be noticed by nobody; one that ends is started again.
+                failed = None if calls.cancelled() else calls.exception()
+                _log.error("calls are not taken any more: the node ends", exc_info=failed)
+            service.leave()
+            calls.cancel()
+            await asyncio.wait({calls})
+        with contextlib.suppress(FileNotFoundError):
+            context.home.socket.unlink()
+        return await service.close()
+
+
+@asynccontextmanager
+async def _figures(context: NodeContext) -> AsyncIterator[None]:
+    """Keep lxcfs running, which lives on when workspaces do, and the way out, of which only the rules do."""
+    keeping = asyncio.create_task(context.lxcfs.keep_running())
+    leading = asyncio.create_task(context.network.way_out.keep_running())
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        leading.cancel()
+        await asyncio.wait({keeping, leading})
+        if not any(context.home.engine.iterdir()):
+            await context.lxcfs.end()
 
 
 @asynccontextmanager
@@ -142,6 +187,5 @@ async def _running(daemon: NixDaemon) -> AsyncIterator[None]:
         yield
     finally:
         keeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeping
+        await asyncio.wait({keeping})
         await daemon.stop()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,13 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0
 _STOP_SECONDS = 5.0
 _LONGEST_LOG = 1 << 20
+_APART = ("unshare", "--pid", "--fork", "--mount-proc", "--propagation", "slave", "--")
+"""Lets the daemon see no process but its own.
+
+Its garbage collector reads the links in ``/proc`` of every process that it sees, and gives up at one that is too long,
+which a workspace's root can make. What workspaces use is kept by the roots of their generations, not by being open.
+Source: pid_namespaces(7), unshare(1).
+"""
 
 
 class NixDaemon:
@@ -33,9 +41,12 @@ class NixDaemon:
     async def keep_running(self) -> None:
         """Look every two seconds, start what is missing; ends only by cancellation."""
         while self._argv:
-            if not self._answers():
-                await self._start()
-            self._bound_log()
+            try:
+                if not self._answers():
+                    await self._start()
+                self._bound_log()
+            except OSError as refused:
+                _log.error("the Nix daemon cannot be started: %s", refused)
             if self._child is not None and self._child.returncode is None:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._child.wait(), _LOOK_SECONDS)
@@ -47,18 +58,19 @@ class NixDaemon:
         child = self._child
         if child is None or child.returncode is not None:
             return
-        child.terminate()
+        # The daemon is the child of this one, which waits for it whatever it is told, and is in its process group.
+        os.killpg(child.pid, signal.SIGTERM)
         try:
             await asyncio.wait_for(child.wait(), _STOP_SECONDS)
         except TimeoutError:
-            child.kill()
+            os.killpg(child.pid, signal.SIGKILL)
             await child.wait()
 
     async def _start(self) -> None:
         if self._child is not None and self._child.returncode is None:
             return
-        # In the machine's own mount namespace: the store is written there, the node's must not matter to it.
-        enter = ["nsenter", f"--mount=/proc/self/fd/{self._mount_namespace}", "--"]
+        # From the machine's own mount namespace: the store is written there, the node's must not matter to it.
+        enter = ["nsenter", f"--mount=/proc/self/fd/{self._mount_namespace}", "--", *_APART]
         output = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             self._child = await asyncio.create_subprocess_exec(
@@ -71,8 +83,6 @@ class NixDaemon:
                 start_new_session=True,
                 umask=0o022,
             )
-        except OSError as refused:
-            _log.error("the Nix daemon cannot be started: %s", refused)
         finally:
             os.close(output)
 

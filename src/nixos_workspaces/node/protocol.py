@@ -9,18 +9,20 @@ stopped. The answer is ``{"result": ...}`` or ``{"error": {"kind", "code", "mess
 from __future__ import annotations
 
 import base64
+import heapq
 import json
 import math
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from nixos_workspaces import errors
 from nixos_workspaces.errors import InvalidInput, WorkspacesError
 from nixos_workspaces.model.machine import Address, MachineSpec, MachineState, Observed, Resources
-from nixos_workspaces.model.names import is_hostname, is_workspace_id
+from nixos_workspaces.model.names import HIGHEST_PORT, LOWEST_PORT, is_hostname, is_workspace_id
+from nixos_workspaces.model.reach.ports import Listener
 
 HEADER = struct.Struct(">I")
 MAX_REQUEST = 1 << 18
@@ -29,8 +31,11 @@ HEARTBEAT_SECONDS = 2.0
 SILENCE_SECONDS = 10.0
 """A client that hears nothing for so long takes the node for dead."""
 MAX_LOG_CHUNK = 1 << 20
+MACHINES_AT_ONCE = 500
+"""Machines in one answer to ``list``, which begins ``after`` an id: neither side is busy with all of them at once."""
 VOLUME_KEY_BYTES = 64
 _MOST_KEYS = 1000
+_MOST_PORTS = 1000
 _LONGEST_HOST_KEY = 16384
 
 _TOPLEVEL = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]{1,200}")
@@ -97,14 +102,13 @@ def spec_to_wire(spec: MachineSpec) -> dict[str, Any]:
         "volume_key": base64.b64encode(spec.volume_key).decode(),
         "host_key": spec.host_key,
         "authorized_keys": list(spec.authorized_keys),
+        "host_certificate": spec.host_certificate,
+        "ports": list(spec.ports),
     }
 
 
 def spec_from_wire(value: Mapping[str, Any]) -> MachineSpec:
     """Return a specification whose every part has been checked or raise ``InvalidInput``."""
-    keys = value.get("authorized_keys")
-    if not isinstance(keys, list) or len(keys) > _MOST_KEYS:
-        raise InvalidInput(f"authorized_keys is not a list of at most {_MOST_KEYS} keys.", field="authorized_keys")
     host_key = value.get("host_key")
     if not isinstance(host_key, str) or len(host_key) > _LONGEST_HOST_KEY or not host_key.isascii():
         raise InvalidInput("host_key is not a key in OpenSSH's private format.", field="host_key")
@@ -116,8 +120,29 @@ def spec_from_wire(value: Mapping[str, Any]) -> MachineSpec:
         resources=resources_from_wire(value.get("resources")),
         volume_key=_volume_key(value.get("volume_key")),
         host_key=host_key,
-        authorized_keys=tuple(_matching(key, _PUBLIC_KEY, "authorized_keys") for key in keys),
+        authorized_keys=keys_from_wire(value.get("authorized_keys")),
+        host_certificate=certificate_from_wire(value.get("host_certificate")),
+        ports=ports_from_wire(value.get("ports")),
     )
+
+
+def keys_from_wire(value: object) -> tuple[str, ...]:
+    """Return the lines of an authorized-keys file or raise ``InvalidInput``."""
+    if not isinstance(value, list) or len(value) > _MOST_KEYS:
+        raise InvalidInput(f"authorized_keys is not a list of at most {_MOST_KEYS} keys.", field="authorized_keys")
+    return tuple(_matching(key, _PUBLIC_KEY, "authorized_keys") for key in value)
+
+
+def certificate_from_wire(value: object) -> str:
+    """Return the line of a host certificate, empty for none, or raise ``InvalidInput``."""
+    return "" if not value else _matching(value, _PUBLIC_KEY, "host_certificate")
+
+
+def ports_from_wire(value: object) -> tuple[int, ...]:
+    """Return TCP ports, sorted and each once, or raise ``InvalidInput``."""
+    if not isinstance(value, list) or len(value) > _MOST_PORTS:
+        raise InvalidInput(f"ports is not a list of at most {_MOST_PORTS} ports.", field="ports")
+    return tuple(sorted({int(number_from(one, "ports", LOWEST_PORT, HIGHEST_PORT)) for one in value}))
 
 
 def observed_to_wire(seen: Observed) -> dict[str, Any]:
@@ -133,7 +158,9 @@ def observed_to_wire(seen: Observed) -> dict[str, Any]:
         "oom_kills": seen.oom_kills,
         "exit_reason": seen.exit_reason,
         "quarantine": seen.quarantine,
+        "flaw": seen.flaw,
         "encryption": seen.encryption,
+        "ports": None if seen.ports is None else list(seen.ports),
     }
 
 
@@ -151,8 +178,28 @@ def observed_from_wire(value: Mapping[str, Any]) -> Observed:
         oom_kills=value["oom_kills"],
         exit_reason=value["exit_reason"],
         quarantine=value["quarantine"],
+        flaw=value.get("flaw", ""),
         encryption=value["encryption"],
+        ports=None if value["ports"] is None else tuple(value["ports"]),
     )
+
+
+def listener_to_wire(one: Listener) -> dict[str, Any]:
+    """Return the JSON form of a listening program."""
+    since = one.since.isoformat() if one.since else None
+    return {"port": one.port, "addresses": list(one.addresses), "program": one.program, "since": since}
+
+
+def listener_from_wire(value: Mapping[str, Any]) -> Listener:
+    """Return the listening program that the node sent."""
+    since = datetime.fromisoformat(value["since"]) if value["since"] else None
+    return Listener(int(value["port"]), tuple(map(str, value["addresses"])), str(value["program"]), since)
+
+
+def page_of(ids: Iterable[str], after: str) -> tuple[list[str], str | None]:
+    """Return the ids of one answer to ``list``, and the one after which the next answer begins; None on the last."""
+    chosen = heapq.nsmallest(MACHINES_AT_ONCE, (one for one in ids if one > after))
+    return chosen, chosen[-1] if len(chosen) == MACHINES_AT_ONCE else None
 
 
 def error_to_wire(error: WorkspacesError) -> dict[str, Any]:

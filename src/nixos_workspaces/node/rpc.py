@@ -21,6 +21,7 @@ _CREDENTIALS = struct.Struct("=iII")
 _REQUEST_SECONDS = 10.0
 _ANSWER_SECONDS = 30.0
 _CALLS_AT_ONCE = 512
+_REFUSED_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,13 @@ async def serve_calls(server: socket.socket, allowed: Collection[int], handler: 
     calls: set[asyncio.Task[None]] = set()
     try:
         while True:
-            connection, _ = await loop.sock_accept(server)
+            try:
+                connection, _ = await loop.sock_accept(server)
+            except OSError as refused:
+                # Too many open files, for one: it passes, and a node that takes no calls would serve nobody.
+                _log.warning("a call cannot be taken now: %s", refused)
+                await asyncio.sleep(_REFUSED_SECONDS)
+                continue
             if len(calls) >= _CALLS_AT_ONCE:
                 connection.close()
                 continue

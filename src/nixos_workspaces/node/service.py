@@ -8,19 +8,23 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from nixos_workspaces.errors import Conflict, InvalidInput, Unavailable
 from nixos_workspaces.model.machine import MachineState
 from nixos_workspaces.model.names import HIGHEST_PORT, LOWEST_PORT
+from nixos_workspaces.model.reach.ports import SSH_PORT
 from nixos_workspaces.node import protocol
-from nixos_workspaces.node.machines import observing, volumes
+from nixos_workspaces.node.egress.wire import moment_from_wire, reports_to_wire, rules_from_wire
+from nixos_workspaces.node.machines import devices, observing, records, volumes
 from nixos_workspaces.node.machines.fleet import Fleet
-from nixos_workspaces.node.machines.machines import NOT_RUNNING, Machine, NodeContext
-from nixos_workspaces.node.machines.runs import SSH_PORT, Run, connect_holder, connect_sshd
+from nixos_workspaces.node.machines.machines import NOT_RUNNING, Machine, NodeContext, absent, authorise
+from nixos_workspaces.node.machines.ports.connecting import connect_port
+from nixos_workspaces.node.machines.ports.listening import Listening
+from nixos_workspaces.node.machines.runs import Run, connect_holder, connect_sshd
 from nixos_workspaces.node.rpc import Answer
 
-_CONNECT_SECONDS = 5.0
 _LONGEST_GRACE = 600.0
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -39,6 +43,7 @@ class Service:
         self._locks: dict[str, asyncio.Lock] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._threads = ThreadPoolExecutor(64, "machine")
+        self._lookers: dict[str, tuple[Listening, asyncio.Lock]] = {}
         self._methods: dict[str, _Method] = {
             "info": self._info,
             "create": self._create,
@@ -48,9 +53,15 @@ class Service:
             "observe": self._observe,
             "list": self._list,
             "resize": self._resize,
+            "open_ports": self._open_ports,
+            "set_egress": self._set_egress,
+            "denied": partial(self._reports, observed=False),
+            "observed": partial(self._reports, observed=True),
+            "authorise": self._authorise,
             "usage": self._usage,
             "connect": self._connect,
             "connect_holder": self._connect_holder,
+            "listening": self._listening,
             "pause": self._pause,
             "resume": self._resume,
             "boot_log": self._boot_log,
@@ -91,6 +102,8 @@ class Service:
 
     async def _info(self, _: dict[str, Any]) -> Answer:
         space = volumes.space(self._tools.home.kept)
+        if space.free:
+            records.keep_ballast(self._tools.home.kept)
         info = {
             "engine": self._tools.engine.name,
             "encryption": volumes.ENCRYPTION,
@@ -99,7 +112,10 @@ class Service:
             "memory_total_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             "storage_total_bytes": space.total,
             "storage_free_bytes": space.free,
+            "flaw": devices.flaw(self._tools.null_device),
+            "limits_unseen": self._tools.lxcfs.trouble,
         }
+        info["uplink"], info["uplink_trouble"] = self._tools.network.way_out.facts
         return Answer(info)
 
     async def _create(self, parameters: dict[str, Any]) -> Answer:
@@ -113,7 +129,7 @@ class Service:
         spec = protocol.spec_from_wire(parameters)
         async with self._changing(spec.workspace_id) as machine:
             await self._in_thread(self._fleet.require_adopted, machine)
-            if machine.state() is not MachineState.RUNNING:
+            if machine.state is not MachineState.RUNNING:
                 async with self._boots:
                     if self._tools.leaving.is_set():
                         raise Unavailable("The node is being stopped; try again.", code="node_stopping")
@@ -133,6 +149,7 @@ class Service:
         async with self._changing(_id(parameters), interrupting=True) as machine:
             await self._in_thread(self._fleet.require_adopted, machine)
             await self._in_thread(machine.delete)
+            self._lookers.pop(machine.workspace_id, None)
         return Answer()
 
     async def _resize(self, parameters: dict[str, Any]) -> Answer:
@@ -141,6 +158,36 @@ class Service:
             await self._in_thread(self._fleet.require_adopted, machine)
             with self._fleet.admitted(machine.workspace_id, resources.memory_bytes if machine.run else 0):
                 await self._in_thread(machine.resize, resources)
+        return Answer()
+
+    async def _open_ports(self, parameters: dict[str, Any]) -> Answer:
+        ports = protocol.ports_from_wire(parameters.get("ports"))
+        async with self._changing(_id(parameters)) as machine:
+            await self._in_thread(self._fleet.require_adopted, machine)
+            await self._in_thread(machine.open_ports, ports)
+        return Answer()
+
+    async def _set_egress(self, parameters: dict[str, Any]) -> Answer:
+        wanted = rules_from_wire(parameters.get("rules"))
+        async with self._changing(_id(parameters)) as machine:
+            await self._in_thread(self._fleet.require_adopted, machine)
+            await self._in_thread(machine.set_egress, wanted)
+        return Answer()
+
+    async def _reports(self, parameters: dict[str, Any], *, observed: bool) -> Answer:
+        since = moment_from_wire(parameters.get("since"))
+        record = self._look(parameters).record
+        if record is None:
+            raise absent(_id(parameters))
+        told = self._tools.network.way_out.reported.told(record.index, observed=observed, since=since)
+        return Answer(reports_to_wire(told))
+
+    async def _authorise(self, parameters: dict[str, Any]) -> Answer:
+        keys = protocol.keys_from_wire(parameters.get("authorized_keys"))
+        certificate = protocol.certificate_from_wire(parameters.get("host_certificate"))
+        async with self._changing(_id(parameters)) as machine:
+            await self._in_thread(self._fleet.require_adopted, machine)
+            await self._in_thread(authorise, machine, keys, certificate)
         return Answer()
 
     async def _pause(self, parameters: dict[str, Any]) -> Answer:
@@ -156,9 +203,12 @@ class Service:
     async def _observe(self, parameters: dict[str, Any]) -> Answer:
         return Answer(protocol.observed_to_wire(observing.observe(self._look(parameters))))
 
-    async def _list(self, _: dict[str, Any]) -> Answer:
-        seen = [observing.observe(machine) for machine in self._fleet.all()]
-        return Answer([protocol.observed_to_wire(one) for one in seen if one.state is not MachineState.ABSENT])
+    async def _list(self, parameters: dict[str, Any]) -> Answer:
+        machines = {machine.workspace_id: machine for machine in self._fleet.all()}
+        chosen, last = protocol.page_of(machines, str(parameters.get("after", "")))
+        seen = [observing.observe(machines[one]) for one in chosen]
+        told = [protocol.observed_to_wire(one) for one in seen if one.state is not MachineState.ABSENT]
+        return Answer({"machines": told, "next": last})
 
     async def _usage(self, parameters: dict[str, Any]) -> Answer:
         figures = observing.figures(self._look(parameters))
@@ -172,21 +222,20 @@ class Service:
         port = int(protocol.number_from(parameters.get("port"), "port", LOWEST_PORT, HIGHEST_PORT))
         _, run = self._live(parameters)
         connection = connect_sshd(run) if port == SSH_PORT else None
-        if connection is not None:
-            return Answer(handed_over=connection)
-        connection = run.socket()
-        try:
-            loop = asyncio.get_running_loop()
-            await asyncio.wait_for(loop.sock_connect(connection, ("127.0.0.1", port)), _CONNECT_SECONDS)
-        except (OSError, TimeoutError) as refused:
-            connection.close()
-            message = f"Nothing answers on port {port} in the workspace; start the program that listens there."
-            raise Unavailable(message, code="port_closed") from refused
-        return Answer(handed_over=connection)
+        return Answer(handed_over=connection or await connect_port(run, port))
 
     async def _connect_holder(self, parameters: dict[str, Any]) -> Answer:
         machine, run = self._live(parameters)
         return Answer(handed_over=connect_holder(run, machine.users))
+
+    async def _listening(self, parameters: dict[str, Any]) -> Answer:
+        machine, run = self._live(parameters)
+        looker, turn = self._lookers.get(machine.workspace_id, (None, None))
+        if looker is None or turn is None or looker.run is not run:
+            looker, turn = self._lookers[machine.workspace_id] = Listening(run), asyncio.Lock()
+        async with turn:
+            found = await self._in_thread(looker.look)
+        return Answer([protocol.listener_to_wire(one) for one in found])
 
     async def _shutdown(self, parameters: dict[str, Any]) -> Answer:
         if parameters.get("stop_machines") is True:
@@ -208,7 +257,7 @@ class Service:
     def _live(self, parameters: dict[str, Any]) -> tuple[Machine, Run]:
         """Return a machine that can be connected to; raises ``Conflict``."""
         machine = self._look(parameters)
-        run, state = machine.run, machine.state()
+        run, state = machine.run, machine.state
         if state is MachineState.PAUSED:
             raise Conflict("The workspace is paused; resume it first.", code="paused")
         if run is None or state not in {MachineState.RUNNING, MachineState.BOOTING}:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from nixos_workspaces.model.machine import Capabilities, MachineSpec, Observed, Resources, Usage
+from nixos_workspaces.model.network import DeniedConnection, EgressRules
+from nixos_workspaces.model.reach.ports import Listener
 
 
 class Machines(Protocol):
@@ -77,7 +80,8 @@ class MachineAccess(Protocol):
     async def connect(self, workspace_id: str, port: int) -> socket.socket:
         """Return a connected, non-blocking stream socket to ``127.0.0.1:port`` *inside* the machine.
 
-        Port 22 may be reached by another way than TCP, and so the socket be of another family.
+        Where nothing listens there, to ``::1`` or the address that a program listens on. Port 22 may be reached by
+        another way than TCP, and so the socket be of another family.
         Works whatever the machine's network policy is. Raises ``Conflict`` when it is not running, ``Unavailable``
         when nothing listens there.
         """
@@ -87,6 +91,29 @@ class MachineAccess(Protocol):
 
         None where the engine has no way to it that is shorter than SSH, or no holder listens (yet). Raises ``Conflict``
         when the machine is not running.
+        """
+
+    async def listening(self, workspace_id: str) -> Sequence[Listener]:
+        """Return the programs that listen on TCP ports, by port; at most ``MOST_LISTENERS``.
+
+        Cheap enough to be asked every second. Raises ``Conflict`` when the machine is not running, ``RuntimeFailed``
+        (``listeners_unseen``) where the engine cannot tell.
+        """
+
+    async def open_ports(self, workspace_id: str, ports: Sequence[int]) -> None:
+        """Let the machine's own firewall open these TCP ports besides 22, and no others, while it runs.
+
+        Holds until the next start, which opens those of its order. Connections that were let in go on. Raises
+        ``Conflict`` when the machine is not running or paused, ``RuntimeFailed`` with code ``ports_refused`` where its
+        root has changed the firewall so that it cannot be done.
+        """
+
+    async def authorise(self, workspace_id: str, keys: Sequence[str], host_certificate: str) -> None:
+        """Let these public keys log in as user ``nixos``, and no others of ours, from the next login on.
+
+        ``host_certificate`` is what its sshd shows to whoever connects from then on; empty for none. Holds until the
+        next start, which has those of its order. Raises ``Conflict`` when the machine is not running or paused,
+        ``RuntimeFailed`` with code ``keys_refused`` where its root has changed ``/etc`` so that it cannot be done.
         """
 
     async def boot_log(self, workspace_id: str, offset: int = 0) -> bytes:
@@ -99,5 +126,26 @@ class MachineAccess(Protocol):
         """Release the engine; machines keep running."""
 
 
-class Runtime(Machines, MachineAccess, Protocol):
-    """An engine that runs workspaces: its machines and the ways into them."""
+class Egress(Protocol):
+    """The reach of machines, enforced outside of them. Raises as ``Machines`` does."""
+
+    async def set_egress(self, workspace_id: str, rules: EgressRules) -> None:
+        """Put rules in force, also upon connections that are open, before it returns; in every state but ``ABSENT``.
+
+        They hold until they are set anew, through starts and stops of the machine and of the engine itself. A machine
+        for which none were ever set reaches nothing. The engine never lets out to ``model.network.NEVER_ALLOWED``,
+        its own computer and other machines. Entries that have ended are not its concern: it is told in time.
+        """
+
+    async def denied(self, workspace_id: str, since: datetime | None = None) -> Sequence[DeniedConnection]:
+        """Return the connections that were refused after ``since``, oldest first: at most the last 1000 different ones.
+
+        Survives neither the machine's deletion nor, necessarily, a restart of the engine.
+        """
+
+    async def observed(self, workspace_id: str, since: datetime | None = None) -> Sequence[DeniedConnection]:
+        """Return the connections that were let out in mode ``OBSERVE`` after ``since``, as ``denied`` does."""
+
+
+class Runtime(Machines, MachineAccess, Egress, Protocol):
+    """An engine that runs workspaces: its machines, the ways into them and the way out."""

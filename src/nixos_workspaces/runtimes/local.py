@@ -6,17 +6,25 @@ import asyncio
 import base64
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from nixos_workspaces.errors import InvalidInput, RuntimeFailed, Unavailable
 from nixos_workspaces.model.machine import Capabilities, MachineSpec, Observed, Resources, Usage
+from nixos_workspaces.model.network import DeniedConnection, EgressRules
+from nixos_workspaces.model.reach.ports import Listener
 from nixos_workspaces.node import protocol
+from nixos_workspaces.node.egress import wire
 
 T = TypeVar("T")
 
+_STRANGE = "The node's answer cannot be read: it is of another version than the service. Restart both."
 _DESCRIPTOR = struct.Struct("=i")
 
 
@@ -32,7 +40,9 @@ class _Node:
         result, _ = await self._exchange(method, parameters)
         return result
 
-    async def _exchange(self, method: str, parameters: dict[str, Any]) -> tuple[Any, socket.socket | None]:
+    async def _exchange(
+        self, method: str, parameters: dict[str, Any], decode: Callable[[bytes], dict[str, Any]] = protocol.decode
+    ) -> tuple[Any, socket.socket | None]:
         """Make one call; raises the error that the node answered, or ``Unavailable`` when it does not."""
         loop = asyncio.get_running_loop()
         with (
@@ -49,7 +59,7 @@ class _Node:
             except (OSError, TimeoutError, EOFError) as silent:
                 message = "The node does not answer. Start it (nixws node), or look at its log."
                 raise Unavailable(message, code="node_unavailable") from silent
-            told = _read(lambda: protocol.decode(answer))
+            told = _read(lambda: decode(answer))
             if "error" in told:
                 raise _read(lambda: protocol.error_from_wire(told["error"]))
             result = _read(lambda: told["result"])
@@ -75,8 +85,21 @@ class _Node:
                     return await _exactly(connection, length), received
 
 
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Some of the node's machines, with the answer that they were read from."""
+
+    answer: bytes
+    machines: tuple[Observed, ...]
+    next: str | None
+    """The id after which the next page begins; None on the last one."""
+
+
 class _LocalMachines(_Node):
     """``Machines`` of this machine's node."""
+
+    _pages: Mapping[str, _Page] = MappingProxyType({})
+    """The last list, by the id after which each page begins."""
 
     async def capabilities(self) -> Capabilities:
         """See ``Machines``."""
@@ -107,8 +130,31 @@ class _LocalMachines(_Node):
 
     async def list(self) -> Sequence[Observed]:
         """See ``Machines``."""
-        answer = await self._call("list")
-        return _read(lambda: [protocol.observed_from_wire(seen) for seen in answer])
+        found: list[Observed] = []
+        pages: dict[str, _Page] = {}
+        after: str | None = ""
+        while after is not None:
+            told, _ = await self._exchange("list", {"after": after}, partial(self._read_page, after))
+            page: _Page = told
+            if page.next is not None and page.next <= after:
+                raise Unavailable(_STRANGE, code="node_protocol")
+            pages[after] = page
+            found += page.machines
+            after = page.next
+        self._pages = pages
+        return found
+
+    def _read_page(self, after: str, answer: bytes) -> dict[str, Any]:
+        """Return a page of machines; the last one again if it is the same to the letter, as most are."""
+        before = self._pages.get(after)
+        if before is not None and before.answer == answer:
+            return {"result": before}
+        told = protocol.decode(answer)
+        if "error" in told:
+            return told
+        result = told["result"]
+        machines = tuple(protocol.observed_from_wire(seen) for seen in result["machines"])
+        return {"result": _Page(answer, machines, None if result["next"] is None else str(result["next"]))}
 
     async def resize(self, workspace_id: str, resources: Resources) -> None:
         """See ``Machines``."""
@@ -147,6 +193,20 @@ class _LocalAccess(_Node):
             received.setblocking(False)
         return received
 
+    async def listening(self, workspace_id: str) -> Sequence[Listener]:
+        """See ``MachineAccess``."""
+        answer = await self._call("listening", workspace_id=workspace_id)
+        return _read(lambda: tuple(protocol.listener_from_wire(one) for one in answer))
+
+    async def open_ports(self, workspace_id: str, ports: Sequence[int]) -> None:
+        """See ``MachineAccess``."""
+        await self._call("open_ports", workspace_id=workspace_id, ports=[*ports])
+
+    async def authorise(self, workspace_id: str, keys: Sequence[str], host_certificate: str) -> None:
+        """See ``MachineAccess``."""
+        told = {"authorized_keys": [*keys], "host_certificate": host_certificate}
+        await self._call("authorise", workspace_id=workspace_id, **told)
+
     async def boot_log(self, workspace_id: str, offset: int = 0) -> bytes:
         """See ``MachineAccess``."""
         answer = await self._call("boot_log", workspace_id=workspace_id, offset=offset)
@@ -156,7 +216,28 @@ class _LocalAccess(_Node):
         """See ``MachineAccess``; there is nothing to release."""
 
 
-class LocalRuntime(_LocalMachines, _LocalAccess):
+class _LocalEgress(_Node):
+    """``Egress`` of this machine's node."""
+
+    async def set_egress(self, workspace_id: str, rules: EgressRules) -> None:
+        """See ``Egress``."""
+        await self._call("set_egress", workspace_id=workspace_id, rules=wire.rules_to_wire(rules))
+
+    async def denied(self, workspace_id: str, since: datetime | None = None) -> Sequence[DeniedConnection]:
+        """See ``Egress``."""
+        return await self._reports("denied", workspace_id, since)
+
+    async def observed(self, workspace_id: str, since: datetime | None = None) -> Sequence[DeniedConnection]:
+        """See ``Egress``."""
+        return await self._reports("observed", workspace_id, since)
+
+    async def _reports(self, verb: str, workspace_id: str, since: datetime | None) -> Sequence[DeniedConnection]:
+        moment = None if since is None else since.isoformat()
+        answer = await self._call(verb, workspace_id=workspace_id, since=moment)
+        return _read(lambda: wire.reports_from_wire(answer))
+
+
+class LocalRuntime(_LocalMachines, _LocalAccess, _LocalEgress):
     """A ``Runtime`` whose machines run on this machine's node."""
 
 
@@ -165,10 +246,7 @@ def _read(read: Callable[[], T]) -> T:
     try:
         return read()
     except (InvalidInput, AttributeError, LookupError, TypeError, ValueError) as strange:
-        raise Unavailable(
-            "The node's answer cannot be read: it is of another version than the service. Restart both.",
-            code="node_protocol",
-        ) from strange
+        raise Unavailable(_STRANGE, code="node_protocol") from strange
 
 
 async def _first(connection: socket.socket) -> tuple[bytes, socket.socket | None]:

@@ -20,6 +20,7 @@ MOST_DEPTH, MOST_DESCENDANTS = 64, 4096
 _FREEZE_SECONDS = 5.0
 _STUCK_SECONDS = 5.0
 _REMOVE_SECONDS = 60.0
+_PERIOD = 100_000
 _WEIGHING = ("blkio.weight", "blkio.bfq.io_service_bytes")
 _WEIGHED = ("io.weight", "io.bfq.weight")
 _DELEGATED = ("", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "tasks", "cgroup.clone_children")
@@ -229,6 +230,42 @@ class ControlGroup:
     def _table(self, controller: str, name: str) -> dict[str, int]:
         lines = (line.split() for line in self._read(controller, name).splitlines())
         return {words[0]: int(words[1]) for words in lines if len(words) == 2}  # noqa: PLR2004 - a name and a figure
+
+
+def confine(machine: Hierarchies, path: str, pid: int, memory_bytes: int, cores: int) -> None:
+    """Move a process into a group with limits, as far as this machine has them; the group may be there already."""
+    if machine.controllers:
+        roots = [machine.unified, *(machine.controllers.get(name) for name in ("name=systemd", "memory", "cpu"))]
+        limits = {
+            "memory.limit_in_bytes": str(memory_bytes),
+            "cpu.cfs_period_us": str(_PERIOD),
+            "cpu.cfs_quota_us": str(cores * _PERIOD),
+        }
+    else:
+        roots = [machine.unified]
+        limits = {"memory.max": str(memory_bytes), "cpu.max": f"{cores * _PERIOD} {_PERIOD}"}
+        with contextlib.suppress(OSError):
+            Path(f"{machine.unified}/cgroup.subtree_control").write_text("+memory +cpu")
+    for group in {Path(f"{root}{path}") for root in roots if root}:
+        with contextlib.suppress(OSError):
+            group.mkdir(exist_ok=True)
+            for name, limit in limits.items():
+                if (group / name).exists():
+                    (group / name).write_text(limit)
+            (group / "cgroup.procs").write_text(str(pid))
+
+
+def members(machine: Hierarchies, path: str) -> set[int]:
+    """Return the processes of a group and of those below it, as many of these as there may be."""
+    found: set[int] = set()
+    groups = [f"{machine.controllers.get('memory') or machine.unified}{path}"]
+    for group in groups:
+        with contextlib.suppress(OSError):  # gone, or deeper than a path may be
+            found.update(int(pid) for pid in Path(f"{group}/cgroup.procs").read_text().split())
+            with os.scandir(group) as entries:
+                inner = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            groups += inner[: max(0, MOST_DESCENDANTS - len(groups))]
+    return found
 
 
 def remove_empty(machine: Hierarchies, path: str) -> None:

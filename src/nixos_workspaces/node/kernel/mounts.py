@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import struct
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,8 @@ _AT_FDCWD = -100
 _AT_EMPTY_PATH = 0x1000
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_OPENAT2, _SYS_MOUNT_SETATTR = 428, 429, 437, 442
 _OPEN_TREE_CLONE = 1
-_MOVE_MOUNT_F_EMPTY_PATH = 4
+_MOVE_MOUNT_F_EMPTY_PATH, _MOVE_MOUNT_T_EMPTY_PATH = 4, 64
+_STATX_MNT_ID, _STATX_MNT_ID_AT = 0x1000, 144
 _MOUNT_ATTR_NOSUID, _MOUNT_ATTR_NODEV, _MOUNT_ATTR_NOEXEC, _MOUNT_ATTR_IDMAP = 2, 4, 8, 0x100000
 _MOUNT_ATTR = struct.Struct("=QQQQ")  # set, clear, propagation, descriptor of the user namespace
 _OPEN_HOW = struct.Struct("=QQQ")  # flags, mode, resolve
@@ -58,6 +60,12 @@ def unmount(target: Path) -> bool:
     raise OSError(number, os.strerror(number), str(target))
 
 
+def detach_all(target: Path) -> None:
+    """Take away everything that is mounted on a path, in use or not, and also if what serves it is dead."""
+    while _libc.umount2(os.fsencode(target), MNT_DETACH) == 0:
+        pass
+
+
 def mount_points(below: Path) -> list[Path]:
     """Return the mount points under a directory, innermost first."""
     prefix = f"{below}/"
@@ -73,17 +81,36 @@ def bind_read_only(source: Path, target: Path) -> None:
 
 def bind_mapped(source: Path, target: Path, user_namespace: int) -> None:
     """Show a directory at another place with its ids seen through a user namespace's map, setuid programs allowed."""
-    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC
-    tree = _checked(_libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, os.fsencode(source), flags), source)
+    tree = clone_tree(source)
     try:
         cleared = _MOUNT_ATTR_NOSUID | _MOUNT_ATTR_NOEXEC
         attributes = _MOUNT_ATTR.pack(_MOUNT_ATTR_IDMAP | _MOUNT_ATTR_NODEV, cleared, 0, user_namespace)
         _checked(_libc.syscall(_SYS_MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH, attributes, _MOUNT_ATTR.size), source)
-        _checked(
-            _libc.syscall(_SYS_MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH), target
-        )
+        attach_tree(tree, target)
     finally:
         os.close(tree)
+
+
+def clone_tree(source: Path) -> int:
+    """Return a descriptor of a copy of the mount that shows a path, attached nowhere."""
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC
+    return _checked(_libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, os.fsencode(source), flags), source)
+
+
+def attach_tree(tree: int, target: Path | int) -> None:
+    """Attach a mount that ``clone_tree`` made at a path, or at what a descriptor names."""
+    if isinstance(target, int):
+        words = (target, b"", _MOVE_MOUNT_F_EMPTY_PATH | _MOVE_MOUNT_T_EMPTY_PATH)
+    else:
+        words = (_AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
+    _checked(_libc.syscall(_SYS_MOVE_MOUNT, tree, b"", *words), target)
+
+
+def mount_id(descriptor: int) -> int:
+    """Return the number of the mount that shows an open file."""
+    found = ctypes.create_string_buffer(256)
+    _checked(_libc.statx(descriptor, b"", _AT_EMPTY_PATH, _STATX_MNT_ID, found), descriptor)
+    return int.from_bytes(found.raw[_STATX_MNT_ID_AT : _STATX_MNT_ID_AT + 8], sys.byteorder)
 
 
 def open_beneath(directory: int, path: str, flags: int, mode: int = 0, *, across_mounts: bool = False) -> int:

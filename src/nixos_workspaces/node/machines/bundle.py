@@ -17,7 +17,6 @@ from nixos_workspaces.node.machines.volumes import IDS_PER_WORKSPACE
 CPU_PERIOD = 100_000
 _LEAST_PROCESSES, _MOST_PROCESSES = 512, 32768
 _BYTES_PER_PROCESS = 1 << 20
-MOST_OPEN_FILES = 524_288
 
 # Left out of what container engines usually grant: AUDIT_WRITE, MKNOD, NET_RAW, SYS_PTRACE, SYS_RESOURCE, SYS_BOOT.
 CAPABILITIES = (
@@ -53,7 +52,7 @@ _EINVAL, _EAFNOSUPPORT = 22, 97
 _REFUSED_CALLS = frozenset(
     {"socket", "socketpair", "socketcall", "io_uring_setup", "io_uring_enter", "io_uring_register"}
 )
-_NAMESPACES = ("pid", "network", "ipc", "uts", "mount", "cgroup", "user")
+_NAMESPACES = ("pid", "network", "ipc", "uts", "mount", "cgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,6 @@ class HostContext:
     store: Path
     """The Nix store as containers may see it."""
     seccomp: Mapping[str, Any]
-    open_files: int
-    """The most open files that a process may have; not more than the node itself may."""
     limits_swap: bool
     """Whether the machine can limit swap."""
     weighs_io: bool = False
@@ -85,9 +82,13 @@ class Container:
     toplevel: str
     resources: Resources
     first_id: int
+    user_namespace: Path
+    """The user namespace that it is put into."""
     rootfs: Path
     devices: Path
     """A directory with the container's own device nodes."""
+    name_servers: Path
+    """The container's ``/etc/resolv.conf``; its root may take it away and have one of its own."""
     cgroup: str
     """Path below every cgroup hierarchy's root, with a leading slash."""
 
@@ -104,10 +105,6 @@ def configuration(container: Container, host: HostContext) -> dict[str, Any]:
             "env": ["container=oci", "PATH=/run/current-system/sw/bin"],
             "cwd": "/",
             "capabilities": {kind: list(CAPABILITIES) for kind in _CAPABILITY_SETS},
-            "rlimits": [
-                {"type": "RLIMIT_NOFILE", "soft": 1024, "hard": host.open_files},
-                {"type": "RLIMIT_CORE", "soft": 0, "hard": 0},
-            ],
             # sudo and the wrappers of NixOS are setuid programs; what they can reach is bounded by the sets above.
             "noNewPrivileges": False,
             "oomScoreAdj": OOM_SCORE,
@@ -116,7 +113,11 @@ def configuration(container: Container, host: HostContext) -> dict[str, Any]:
         "hostname": container.hostname,
         "mounts": _mounts(container, host),
         "linux": {
-            "namespaces": [{"type": kind} for kind in _NAMESPACES],
+            "namespaces": [
+                {"type": "user", "path": str(container.user_namespace)},
+                *({"type": kind} for kind in _NAMESPACES),
+            ],
+            # Those of the namespace: the engine asks for them all the same.
             "uidMappings": mapping,
             "gidMappings": mapping,
             "resources": limits(container.resources, host) | {"devices": [{"allow": False, "access": "rwm"}]},
@@ -168,8 +169,8 @@ def _mounts(container: Container, host: HostContext) -> list[dict[str, Any]]:
         *(_bind(str(part), part, "ro", *quiet) for part in host.system),
         _mount("/sys/fs/cgroup", host.cgroup, [*quiet, "rw"]),
         _mount("/run", "tmpfs", ["nosuid", "nodev", "mode=755", f"size={memory // 8}"]),
-        _mount("/tmp", "tmpfs", ["nosuid", "nodev", "mode=1777", f"size={memory // 4}"]),  # noqa: S108 - inside
         _bind("/nix/store", host.store, "ro", "nosuid", "nodev"),
+        _bind("/etc/resolv.conf", container.name_servers, "ro", *quiet),
     ]
 
 

@@ -23,6 +23,8 @@ _LINKS = {
 _DIRECTORIES = {"pts": 0o755, "shm": 0o1777, "mqueue": 0o1777}
 """With their modes, which the engine gives to what it mounts there."""
 _MOST_ENTRIES = 512
+_EVERYBODY = 0o666
+NULL = Path("/dev/null")
 
 
 def furnish(place: Path, owner: int) -> None:
@@ -31,8 +33,8 @@ def furnish(place: Path, owner: int) -> None:
     place.mkdir(mode=0o700)
     mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NOEXEC, f"mode=755,size=64k,nr_inodes={_MOST_ENTRIES}")
     for name, (major, minor) in _NODES.items():
-        os.mknod(place / name, stat.S_IFCHR | 0o666, os.makedev(major, minor))
-        (place / name).chmod(0o666)
+        os.mknod(place / name, stat.S_IFCHR | _EVERYBODY, os.makedev(major, minor))
+        (place / name).chmod(_EVERYBODY)
     for name, target in _LINKS.items():
         (place / name).symlink_to(target)
     for name, mode in _DIRECTORIES.items():
@@ -40,6 +42,25 @@ def furnish(place: Path, owner: int) -> None:
         (place / name).chmod(mode)
     for name in (".", *_NODES, *_LINKS, *_DIRECTORIES):
         os.chown(place / name, owner, owner, follow_symlinks=False)
+
+
+def flaw(null: Path) -> str:
+    """Return what keeps a path from being a null device that everybody may use, in a sentence; empty if it is one.
+
+    Empty as well where there are no devices at all: a machine that an earlier version started has this computer's.
+    """
+    if not null.parent.is_dir():
+        return ""
+    try:
+        status = null.lstat()
+    except OSError as missing:
+        return f"{NULL} cannot be looked at: {missing.strerror}."
+    if not stat.S_ISCHR(status.st_mode) or status.st_rdev != os.makedev(*_NODES["null"]):
+        return f"{NULL} is not the null device: it was replaced by something else."
+    if status.st_mode & _EVERYBODY != _EVERYBODY:
+        mode = stat.S_IMODE(status.st_mode)
+        return f"{NULL} may not be read and written by everybody: its mode is {mode:o}, not {_EVERYBODY:o}."
+    return ""
 
 
 def remove(place: Path) -> None:

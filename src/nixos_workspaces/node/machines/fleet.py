@@ -6,11 +6,14 @@ import itertools
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from nixos_workspaces.errors import InsufficientResources, RuntimeFailed
 from nixos_workspaces.model.machine import BYTES_PER_GB
-from nixos_workspaces.node.kernel.cgroups import remove_empty
+from nixos_workspaces.model.network import EgressRules
+from nixos_workspaces.node.egress.programs import program_of
+from nixos_workspaces.node.egress.reports import Packet
+from nixos_workspaces.node.kernel.cgroups import members, remove_empty
 from nixos_workspaces.node.machines.machines import Machine, NodeContext
 
 _log = logging.getLogger(__name__)
@@ -38,6 +41,7 @@ class Fleet:
             self._refuse_shared_index(machine)
             self.forget(name)
         strange = any(machine.quarantine for machine in self.all())
+        self._tools.network.way_out.reported.find_program = self._program
         self._tools.network.open(self._linked(), keep_others=strange)
 
     def require_adopted(self, machine: Machine) -> None:
@@ -117,16 +121,28 @@ class Fleet:
 
     def close(self) -> bool:
         """Leave this computer as it was if nothing runs any more; returns whether that is so."""
-        kept = self._linked() or any(machine.quarantine for machine in self.all())
+        kept = bool(self._linked()) or any(machine.quarantine for machine in self.all())
         for machine in self.all():
             if machine.run is not None:
                 machine.run.close()
         if kept:
+            self._tools.network.way_out.release()
             return False
         self._tools.network.close()
         remove_empty(self._tools.cgroups, self._tools.group)
         return True
 
-    def _linked(self) -> list[int]:
-        """Return the indices of the machines that run or may run."""
-        return [one.record.index for one in self.all() if one.record and (one.run or one.quarantine)]
+    def _linked(self) -> dict[int, EgressRules]:
+        """Return the indices of the machines that run or may run, with what each may reach."""
+        linked = [one.record for one in self.all() if one.record and (one.run or one.quarantine)]
+        return {record.index: record.egress for record in linked}
+
+    def _program(self, index: int, packet: Packet) -> str | None:
+        """Return the name of the program of a machine that has a connection; None if it is not found."""
+        for machine in self.all():
+            run = machine.run
+            if machine.record is not None and machine.record.index == index and run is not None:
+                with suppress(OSError):
+                    processes = members(self._tools.cgroups, f"{self._tools.group}/{machine.workspace_id}")
+                    return program_of(run.network, processes, packet)
+        return None

@@ -14,7 +14,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,12 +23,15 @@ from typing import Any, assert_never
 
 from nixos_workspaces.errors import Conflict, NotFound, RuntimeFailed, Unavailable, WorkspacesError
 from nixos_workspaces.model.machine import MachineSpec, MachineState, Resources
+from nixos_workspaces.model.network import EgressRules
 from nixos_workspaces.node.home import PASSABLE, Home
 from nixos_workspaces.node.kernel.cgroups import ControlGroup, Hierarchies
 from nixos_workspaces.node.kernel.mounts import mount_points, wait_until_detached
+from nixos_workspaces.node.kernel.namespaces import user_namespace
+from nixos_workspaces.node.lxcfs import Lxcfs
 from nixos_workspaces.node.machines import console, devices, records, volumes
 from nixos_workspaces.node.machines.bundle import Container, HostContext, configuration, limits
-from nixos_workspaces.node.machines.containers import Engine
+from nixos_workspaces.node.machines.containers import Engine, ports_at_boot
 from nixos_workspaces.node.machines.network import Network
 from nixos_workspaces.node.machines.records import MachineRecord, RunRecord, Stage
 from nixos_workspaces.node.machines.runs import Run, wait_for_sshd
@@ -52,12 +55,15 @@ class NodeContext:
     network: Network
     cgroups: Hierarchies
     host: HostContext
+    lxcfs: Lxcfs
     id_base: int
     boot_timeout: float
     memory_bytes: int
     """Bytes that the memory limits of all running machines may add up to."""
     leaving: threading.Event
     """Set when the node's process is to end: boots go on, waiting for them does not."""
+    null_device: Path
+    """This computer's."""
 
     @property
     def group(self) -> str:
@@ -136,7 +142,7 @@ class Machine:
         if self.record is not None and self.record.stage is not Stage.READY:
             message = "The machine was not made or removed to the end. Delete the workspace again, then make it anew."
             raise RuntimeFailed(message, code="machine_incomplete")
-        match self.state():
+        match self.state:
             case MachineState.ABSENT:
                 raise absent(self.workspace_id)
             case MachineState.RUNNING:
@@ -203,6 +209,8 @@ class Machine:
                 self._image.unlink()
             for directory in (self.live, self._kept):  # the record goes last, and only when all else has gone
                 _remove_directory(directory)
+            if self.record is not None:
+                self.tools.network.way_out.reported.drop(self.record.index)
             self.record = None
             self.quarantine = ""
 
@@ -216,8 +224,8 @@ class Machine:
 
     def freeze(self, *, frozen: bool) -> None:
         """Freeze or thaw every process; raises ``Conflict`` when there is none, or not all of it has booted."""
-        run = self.running()
-        if frozen and self.state() is MachineState.BOOTING:
+        run = self.running
+        if frozen and self.state is MachineState.BOOTING:
             raise Conflict("The workspace is booting; pause it when it runs.", code="booting")
         with _step("pause"):
             run.group.freeze(frozen=frozen)
@@ -241,8 +249,29 @@ class Machine:
                 volumes.grow(self._image, resources.storage_bytes)
             self._change(resources=resources)
 
+    def open_ports(self, wanted: Sequence[int]) -> None:
+        """Open these TCP ports in the running machine's own firewall, and no others."""
+        run = self.running
+        record = self.record
+        assert record is not None
+        if run.frozen():
+            raise Conflict("The workspace is paused; its ports change when it goes on.", code="paused")
+        with _step("ports"):
+            self.tools.engine.open_ports(self.workspace_id, record.toplevel, wanted)
+            self._change(ports=tuple(wanted))
+
+    def set_egress(self, rules: EgressRules) -> None:
+        """Let the machine reach this and nothing else, from now on and after each start."""
+        record = self.record
+        if record is None:
+            raise absent(self.workspace_id)
+        with _step("egress"):
+            self._change(egress=rules)
+            self.tools.network.way_out.rules.change(record.index, rules)
+
+    @property
     def state(self) -> MachineState:
-        """Return what is there now."""
+        """The state that it is in now."""
         record, run, seen = self.record, self.run, self.run_record
         if not self.quarantine and (record is None or record.stage is Stage.MAKING):
             return MachineState.ABSENT
@@ -265,7 +294,7 @@ class Machine:
             run = self._assemble(spec, resources)
             now = datetime.now(UTC)
             changes = {"resources": resources, "generation": spec.generation, "toplevel": spec.toplevel}
-            self._change(**changes, expected=True, exit_reason="", oom_kills=0)
+            self._change(**changes, ports=ports_at_boot(spec), expected=True, exit_reason="", oom_kills=0)
             self.tools.engine.start(self.workspace_id)
             self._note_run(RunRecord(run.pid, run.born, now, ready=False))
             self.run = run
@@ -283,36 +312,40 @@ class Machine:
         record, tools = self.record, self.tools
         assert record is not None
         first_id = self.users.start
-        keys = "".join(f"{key}\n" for key in spec.authorized_keys)
         identity = {
             "ssh_host_ed25519_key": (0o600, spec.host_key.strip().encode() + b"\n"),
-            "authorized_keys": (0o644, keys.encode()),
+            **_public_identity(spec.authorized_keys, spec.host_certificate),
+            "ports": (0o644, "".join(f"{port}\n" for port in spec.ports).encode()),
         }
         self.live.mkdir(exist_ok=True)
         self.live.chmod(PASSABLE)
-        rootfs = volumes.attach(self._image, spec.volume_key, first_id, self.live, identity)
-        container = Container(
-            self.workspace_id,
-            spec.hostname,
-            spec.generation,
-            spec.toplevel,
-            resources,
-            first_id,
-            rootfs,
-            self._devices,
-            self._group_path,
-        )
         devices.furnish(self._devices, first_id)
         bundle = self.live / "bundle"
         bundle.mkdir(mode=0o700)
-        config = configuration(container, tools.host)
-        (bundle / "config.json").write_text(json.dumps(config))
-        with console.opened(self.console) as output:
+        name_servers = self.live / "resolv.conf"
+        name_servers.write_text(f"nameserver {tools.network.gateway}\n")
+        with user_namespace(first_id, volumes.IDS_PER_WORKSPACE) as users, console.opened(self.console) as output:
+            rootfs = volumes.attach(self._image, spec.volume_key, users, self.live, identity)
+            container = Container(
+                self.workspace_id,
+                spec.hostname,
+                spec.generation,
+                spec.toplevel,
+                resources,
+                first_id,
+                Path(f"/proc/{os.getpid()}/fd/{users}"),
+                rootfs,
+                self._devices,
+                name_servers,
+                self._group_path,
+            )
+            (bundle / "config.json").write_text(json.dumps(configuration(container, tools.host)))
             pid = tools.engine.create(self.workspace_id, bundle, output)
         group = ControlGroup(tools.cgroups, self._group_path)
         group.hand_over(first_id)
         run = Run(pid, None, group)
-        tools.network.attach(record.index, run.network)
+        tools.lxcfs.cover(run.pid, run.born, self._group_path)
+        tools.network.attach(record.index, run.network, record.egress)
         return run
 
     def _clear(self, *, keep_log: bool = False) -> None:
@@ -323,7 +356,12 @@ class Machine:
             run.kill()
             run.close()
             self.run = None
-        ControlGroup(tools.cgroups, self._group_path).kill()
+        group = ControlGroup(tools.cgroups, self._group_path)
+        try:
+            group.kill()
+        except RuntimeFailed:
+            tools.lxcfs.kill()  # a process that waits for an answer of it does not end
+            group.kill()
         tools.engine.delete(self.workspace_id)
         if self.record is not None:
             tools.network.detach(self.record.index)
@@ -343,6 +381,7 @@ class Machine:
             with suppress(ProcessLookupError):
                 self.run = Run(seen.pid, seen.born, group)
                 self.run_record = seen
+                self.tools.lxcfs.cover(seen.pid, seen.born, self._group_path)
                 return
         kills = 0
         with suppress(OSError):
@@ -353,8 +392,9 @@ class Machine:
             reason = "out of memory" if kills else "it ended while the node or the machine was not running"
             self._change(expected=False, exit_reason=reason, oom_kills=kills)
 
+    @property
     def running(self) -> Run:
-        """Return the run; raises ``NotFound`` or ``Conflict`` when there is none."""
+        """The run; raises ``NotFound`` or ``Conflict`` when there is none."""
         run = self.run
         if self.record is None and not self.quarantine:
             raise absent(self.workspace_id)
@@ -367,10 +407,11 @@ class Machine:
         printed = console.read(self.console, 0)[-_LOG_TAIL:].decode(errors="replace").strip()
         if self.run is None or self.run.ended():
             return printed
-        return f"{printed}\n{self.tools.engine.output(self.workspace_id, _JOURNAL)[-_LOG_TAIL:]}".strip()
+        _, journal = self.tools.engine.output(self.workspace_id, _JOURNAL)
+        return f"{printed}\n{journal[-_LOG_TAIL:]}".strip()
 
     def _keep(self, record: MachineRecord) -> None:
-        records.write(self._kept / "machine.json", record)
+        records.write(self._kept / "machine.json", record, ballast=self.tools.home.kept)
         self.record = record
 
     def _change(self, **changes: Any) -> None:
@@ -389,6 +430,11 @@ class Machine:
         return self.tools.home.kept / "volumes" / self.record.volume
 
     @property
+    def null_device(self) -> Path:
+        """The machine's ``/dev/null``, as the node sees it."""
+        return self._devices / "null"
+
+    @property
     def _devices(self) -> Path:
         return self.live / "devices"
 
@@ -399,6 +445,24 @@ class Machine:
     @property
     def _group_path(self) -> str:
         return f"{self.tools.group}/{self.workspace_id}"
+
+
+def authorise(machine: Machine, keys: Sequence[str], certificate: str) -> None:
+    """Let these keys in, and no others of ours, and show this host certificate, from the next connection on."""
+    machine.running  # noqa: B018  it raises where there is none
+    try:
+        volumes.rewrite(machine.live / "rootfs", machine.users.start, _public_identity(keys, certificate))
+    except OSError as refused:
+        message = f"The workspace's SSH keys could not be changed: {refused.strerror}. Its next start does it as well."
+        raise RuntimeFailed(message, code="keys_refused") from refused
+
+
+def _public_identity(keys: Sequence[str], certificate: str) -> dict[str, tuple[int, bytes]]:
+    """Return the files of who is let in and of the host certificate, as they lie in ``/etc/nixws``."""
+    return {
+        "authorized_keys": (0o644, "".join(f"{key}\n" for key in keys).encode()),
+        "ssh_host_ed25519_key-cert.pub": (0o644, f"{certificate}\n".encode() if certificate else b""),
+    }
 
 
 def absent(workspace_id: str) -> NotFound:

@@ -8,14 +8,14 @@ from contextlib import suppress
 
 from nixos_workspaces.errors import Conflict
 from nixos_workspaces.model.machine import Address, MachineState, Observed, Usage
-from nixos_workspaces.node.machines import console, volumes
+from nixos_workspaces.model.reach.ports import SSH_PORT
+from nixos_workspaces.node.machines import console, devices, volumes
 from nixos_workspaces.node.machines.machines import NOT_RUNNING, Machine, absent
-from nixos_workspaces.node.machines.runs import SSH_PORT
 
 
 def observe(machine: Machine) -> Observed:
     """Return what is there now."""
-    state, record, run, seen = machine.state(), machine.record, machine.run, machine.run_record
+    state, record, run, seen = machine.state, machine.record, machine.run, machine.run_record
     if state is MachineState.ABSENT or record is None:
         return Observed(machine.workspace_id, state, quarantine=machine.quarantine)
     up = state in {MachineState.RUNNING, MachineState.PAUSED}
@@ -31,12 +31,14 @@ def observe(machine: Machine) -> Observed:
         exit_reason=record.exit_reason,
         encryption=volumes.ENCRYPTION,
         quarantine=machine.quarantine,
+        flaw=devices.flaw(machine.null_device) if up else "",
+        ports=record.ports if state is not MachineState.STOPPED else None,
     )
 
 
 def figures(machine: Machine) -> Usage:
     """Return what a running or paused machine uses."""
-    run, record = machine.running(), machine.record
+    run, record = machine.running, machine.record
     assert record is not None
     try:
         cpu, memory, processes = run.figures()

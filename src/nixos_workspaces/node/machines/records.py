@@ -6,8 +6,10 @@ Records hold no secret. Each is replaced as a whole, so that a crash leaves the 
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from nixos_workspaces.model.machine import Resources
+from nixos_workspaces.model.network import EgressRules
+from nixos_workspaces.node.egress.enforcement import NOTHING
+from nixos_workspaces.node.egress.wire import rules_from_wire, rules_to_wire
+
+_BALLAST = "ballast"
+_BALLAST_BYTES = 1 << 20
 
 
 class Stage(StrEnum):
@@ -45,6 +53,10 @@ class MachineRecord:
     exit_reason: str = ""
     oom_kills: int = 0
     """Of the last run, once that has ended."""
+    ports: tuple[int, ...] | None = None
+    """The ports that are open in the present or last run; None for one whose system cannot change them live."""
+    egress: EgressRules = NOTHING
+    """The rules of its way out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,13 @@ def read_machine(path: Path) -> MachineRecord | None:
     value = _read(path)
     if value is None:
         return None
-    changes = {"stage": Stage(value["stage"]), "resources": Resources(**value["resources"])}
+    ports = value.get("ports")
+    changes = {
+        "stage": Stage(value["stage"]),
+        "resources": Resources(**value["resources"]),
+        "ports": None if ports is None else tuple(ports),
+        "egress": rules_from_wire(value["egress"]) if "egress" in value else NOTHING,
+    }
     return MachineRecord(**(value | changes))
 
 
@@ -74,11 +92,24 @@ def read_run(path: Path) -> RunRecord | None:
     return None if value is None else RunRecord(**(value | {"started_at": datetime.fromisoformat(value["started_at"])}))
 
 
-def write(path: Path, record: MachineRecord | RunRecord) -> None:
-    """Replace a record; returns when it would survive a power cut."""
+def write(path: Path, record: MachineRecord | RunRecord, ballast: Path | None = None) -> None:
+    """Replace a record; returns when it would survive a power cut.
+
+    On a full disk it takes the room that ``keep_ballast`` has reserved in the directory ``ballast``.
+    """
+    try:
+        _replace(path, record)
+    except OSError as full:
+        if full.errno not in (errno.ENOSPC, errno.EDQUOT) or ballast is None or not _give_up_ballast(ballast):
+            raise
+        _replace(path, record)
+
+
+def _replace(path: Path, record: MachineRecord | RunRecord) -> None:
     fresh = path.with_suffix(".new")
     with fresh.open("w") as file:
-        json.dump(dataclasses.asdict(record), file, default=datetime.isoformat)
+        egress = {"egress": rules_to_wire(record.egress)} if isinstance(record, MachineRecord) else {}
+        json.dump(dataclasses.asdict(record) | egress, file, default=datetime.isoformat)
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
@@ -87,6 +118,23 @@ def write(path: Path, record: MachineRecord | RunRecord) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def keep_ballast(kept: Path) -> None:
+    """Reserve a little of the disk, where that is not done yet, for records that must be written when it is full."""
+    ballast = kept / _BALLAST
+    if not ballast.exists():
+        with suppress(OSError), ballast.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, _BALLAST_BYTES)
+
+
+def _give_up_ballast(kept: Path) -> bool:
+    """Give the reserved room to whatever is written next; tell whether there was any."""
+    try:
+        (kept / _BALLAST).unlink()
+    except OSError:
+        return False
+    return True
 
 
 def _read(path: Path) -> dict[str, Any] | None:

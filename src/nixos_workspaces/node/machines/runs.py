@@ -14,14 +14,13 @@ import socket
 import threading
 import time
 from contextlib import ExitStack, suppress
-from pathlib import Path
 
 from nixos_workspaces.errors import Conflict
+from nixos_workspaces.model.reach.ports import SSH_PORT
 from nixos_workspaces.node.kernel.cgroups import ControlGroup
 from nixos_workspaces.node.kernel.mounts import open_beneath
-from nixos_workspaces.node.kernel.namespaces import effective_user, socket_inside
+from nixos_workspaces.node.kernel.namespaces import birth, effective_user, socket_inside
 
-SSH_PORT = 22
 _SSHD_ADDRESS = "\0nixws-sshd"
 """An abstract address: it belongs to the run's network and to no file system. ``nix/workspace.nix`` listens there."""
 _HOLDER_PATH = "run/nixws-terminals/holder.sock"
@@ -117,12 +116,14 @@ class Run:
             return 0 if self._closed else self.group.oom_kills()
         return 0
 
-    def socket(self, family: socket.AddressFamily = socket.AF_INET) -> socket.socket:
-        """Return a new stream socket in the run's network; raises ``Conflict`` once the run is over."""
+    def socket(
+        self, family: socket.AddressFamily = socket.AF_INET, kind: int = socket.SOCK_STREAM, protocol: int = 0
+    ) -> socket.socket:
+        """Return a new socket in the run's network that does not block; raises ``Conflict`` once the run is over."""
         with self._lock:
             if self._closed:
                 raise Conflict("The workspace is not running; start it first.", code="not_running")
-            return socket_inside(self.network, family)
+            return socket_inside(self.network, family, kind, protocol)
 
     def close(self) -> None:
         """Let go of everything; the processes are not touched."""
@@ -132,12 +133,6 @@ class Run:
                 self.group.close()
                 os.close(self.network)
                 os.close(self._process)
-
-
-def birth(pid: int) -> int:
-    """Return a process's start time in ticks of the kernel's clock."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[19])
 
 
 def become_reaper() -> None:

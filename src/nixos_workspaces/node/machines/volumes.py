@@ -27,7 +27,7 @@ from nixos_workspaces.node.kernel.mounts import (
     unmount,
     wait_until_detached,
 )
-from nixos_workspaces.node.kernel.namespaces import user_namespace
+from nixos_workspaces.node.kernel.namespaces import file_owner
 from nixos_workspaces.process import CommandFailed, run
 
 ENCRYPTION = "fscrypt"
@@ -79,8 +79,8 @@ def create(image: Path, size: int, key: bytes, scratch: Path) -> None:
         (root / "etc/os-release").touch(mode=0o644)
 
 
-def attach(image: Path, key: bytes, first_id: int, place: Path, files: Mapping[str, tuple[int, bytes]]) -> Path:
-    """Show a volume's content, ids mapped from ``first_id`` on, at ``place/rootfs`` and return that path.
+def attach(image: Path, key: bytes, users: int, place: Path, files: Mapping[str, tuple[int, bytes]]) -> Path:
+    """Show a volume's content at ``place/rootfs``, ids as in the user namespace ``users``, and return that path.
 
     ``files`` (names in ``/etc/nixws``, each with mode and content) are written first. Raises ``RuntimeFailed`` when
     the key is not the volume's; then nothing was changed.
@@ -95,13 +95,29 @@ def attach(image: Path, key: bytes, first_id: int, place: Path, files: Mapping[s
         except RuntimeFailed:
             fscrypt.remove_key(raw, identifier)
             raise
-        _write_identity(raw / _ROOT, files)
-        with user_namespace(first_id, IDS_PER_WORKSPACE) as mapping:
-            bind_mapped(raw / _ROOT, shown, mapping)
+        top = os.open(raw / _ROOT, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _write_identity(top, files)
+        finally:
+            os.close(top)
+        bind_mapped(raw / _ROOT, shown, users)
         if shown.stat().st_dev == place.stat().st_dev:
             unmount(shown)
             raise RuntimeFailed("The volume is not where it was mounted; nothing was started.", code="volume_mount")
     return shown
+
+
+def rewrite(shown: Path, owner: int, files: Mapping[str, tuple[int, bytes]]) -> None:
+    """Replace files in ``/etc/nixws`` of a volume that is in use, shown at ``shown``; ``owner`` is root's id there.
+
+    It is done with the rights of the workspace's own root, which may have put anything anywhere. Raises ``OSError``.
+    """
+    top = os.open(shown, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with file_owner(owner):
+            _write_identity(top, files, owner)
+    finally:
+        os.close(top)
 
 
 def detach(place: Path) -> None:
@@ -189,16 +205,12 @@ def _require_detached(image: Path) -> None:
         raise RuntimeFailed(message, code="volume_busy")
 
 
-def _write_identity(root: Path, files: Mapping[str, tuple[int, bytes]]) -> None:
+def _write_identity(top: int, files: Mapping[str, tuple[int, bytes]], owner: int = 0) -> None:
     """Replace files in ``/etc/nixws`` of a tree whose owner may have put anything anywhere."""
-    top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        directory = _own_directory(_own_directory(top, "etc"), "nixws", closing=True)
-    finally:
-        os.close(top)
+    directory = _own_directory(_own_directory(top, "etc"), "nixws", closing=True)
     try:
         for name, (mode, content) in files.items():
-            _replace(directory, name, mode, content)
+            _replace(directory, name, mode, content, owner)
         os.fsync(directory)
     finally:
         os.close(directory)
@@ -220,12 +232,12 @@ def _own_directory(parent: int, name: str, *, closing: bool = False) -> int:
             os.close(parent)
 
 
-def _replace(directory: int, name: str, mode: int, content: bytes) -> None:
-    """Write a file of host root's (root inside) under a new name, then give it its own.
+def _replace(directory: int, name: str, mode: int, content: bytes, owner: int) -> None:
+    """Write a file of root's (inside) under a new name, then give it its own.
 
     One that is right already is left alone: a volume that its owner has filled can still be started.
     """
-    if _is_file(directory, name, mode, content):
+    if _is_file(directory, name, mode, content, owner):
         return
     fresh = f".{name}.new"
     _discard(directory, fresh)
@@ -239,7 +251,7 @@ def _replace(directory: int, name: str, mode: int, content: bytes) -> None:
     os.rename(fresh, name, src_dir_fd=directory, dst_dir_fd=directory)
 
 
-def _is_file(directory: int, name: str, mode: int, content: bytes) -> bool:
+def _is_file(directory: int, name: str, mode: int, content: bytes, owner: int) -> bool:
     """Return whether a name is a file of root's alone with that mode and content."""
     try:
         # Not blocking: a pipe in the file's place would wait for a writer.
@@ -248,7 +260,7 @@ def _is_file(directory: int, name: str, mode: int, content: bytes) -> bool:
         return False
     try:
         status = os.fstat(descriptor)
-        right = (stat.S_IFREG | mode, 0, 0, 1, len(content))
+        right = (stat.S_IFREG | mode, owner, owner, 1, len(content))
         found = (status.st_mode, status.st_uid, status.st_gid, status.st_nlink, status.st_size)
         return found == right and os.read(descriptor, len(content) + 1) == content
     finally:
