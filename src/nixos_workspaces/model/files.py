@@ -65,6 +65,15 @@ class Found:
     """False when a bound ended the search: there may be more."""
 
 
+class Loss(StrEnum):
+    """A property that a file loses when another takes its place."""
+
+    OWNER = "owner"
+    GROUP = "group"
+    LINKS = "links"
+    """Its other names, which keep the old content."""
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """A file that was written."""
@@ -73,6 +82,8 @@ class Written:
     etag: str
     created: bool
     """Whether nothing was there before."""
+    lost: tuple[Loss, ...] = ()
+    """The properties that could not be kept; told only where keeping them was asked for."""
 
 
 @dataclass(slots=True)

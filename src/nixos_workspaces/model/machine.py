@@ -62,8 +62,12 @@ class Observed:
     """Reason of a stop that was not asked for; empty otherwise."""
     quarantine: str = ""
     """Reason why the engine leaves the machine alone: it could not be taken up or cleared away; empty otherwise."""
+    flaw: str = ""
+    """A device of the running machine that is broken, in a sentence; its next start makes it anew. Empty otherwise."""
     encryption: str = ""
     """The encryption of the volume that is in force: ``fscrypt``, ``luks2`` or ``gocryptfs``."""
+    ports: tuple[int, ...] | None = None
+    """The TCP ports that its own firewall opens besides 22; None where the engine cannot tell, or change them live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,10 @@ class MachineSpec:
     """The machine's Ed25519 SSH host key in OpenSSH's private format."""
     authorized_keys: tuple[str, ...] = ()
     """Public keys, one line each, that may log in as user ``nixos``."""
+    host_certificate: str = ""
+    """A certificate of the host key, one line that its sshd shows to clients; empty for none."""
+    ports: tuple[int, ...] = ()
+    """The TCP ports that its own firewall opens besides 22, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +144,11 @@ class Capabilities:
     storage_total_bytes: int
     storage_free_bytes: int
     """Bytes that new volumes may still take."""
+    flaw: str = ""
+    """A device of the engine's own computer that is broken, in a sentence; empty otherwise."""
+    limits_unseen: str = ""
+    """Why workspaces see the machine's figures in ``/proc`` instead of their limits; empty if they see those."""
+    uplink: str = ""
+    """The link that carries what workspaces send out, with its kind; empty where there is none."""
+    uplink_trouble: str = ""
+    """Why there is no way out although one is wanted; empty otherwise."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-NAME_PATTERN = r"^(?!ws-)(?![0-9]+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-"""A workspace's name: it becomes the host name, is no number (an address) and no id."""
+NAME_PATTERN = r"^(?!ws-)(?![0-9]+$)(?!create$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+"""A workspace's name: it becomes the host name, is no number (an address), no id and no path of the API."""
 ID_PATTERN = r"^ws-[a-z0-9]{1,29}$"
 REFERENCE_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 """A workspace in a path, by id or by name; the rule of a host name's label, too (RFC 1123)."""

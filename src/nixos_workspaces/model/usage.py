@@ -51,3 +51,13 @@ class Sample:
 
     at: datetime
     metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Connectivity:
+    """Whether the sshd of a running workspace answered when it was last asked."""
+
+    answers: bool
+    latency_ms: float | None
+    """Time of one question and its answer on a connection that was open; None where there was none."""
+    at: datetime

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import takewhile
+from typing import NewType
 
+from nixos_workspaces.model.access.shares import Grant
+from nixos_workspaces.model.contents.repositories import GitSource
 from nixos_workspaces.model.environment import Environment
 from nixos_workspaces.model.machine import Address, Metrics, Resources
+from nixos_workspaces.model.network import NetworkEntry, NetworkMode
+from nixos_workspaces.model.service import Sentence
+
+AuthorisedId = NewType("AuthorisedId", str)
+"""The id of a workspace that a principal was let into: the only key to its files and terminals.
+
+``auth.policy.enter`` alone makes one; a test looks that nothing else does.
+"""
 
 
 class Status(StrEnum):
@@ -32,6 +44,13 @@ class Desire(StrEnum):
     DELETED = "deleted"
 
 
+class PersonalSecrets(StrEnum):
+    """Whether its owner's own secrets are delivered to a workspace, besides those of the workspace."""
+
+    DELIVERED = "delivered"
+    WITHHELD = "withheld"
+
+
 class Phase(StrEnum):
     """The phases of making a workspace ready, in order (design section 6)."""
 
@@ -50,7 +69,48 @@ class Progress:
     phase: Phase
     fraction: float | None = None
     """0.0 to 1.0 within the phase; None where it cannot be told."""
-    message: str = ""
+    said: Sentence | None = None
+    """More than the phase tells; None for nothing."""
+
+    @property
+    def message(self) -> str:
+        """The same in English; empty for nothing."""
+        return self.said.text if self.said else ""
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseTime:
+    """When a phase was worked on."""
+
+    phase: Phase
+    started_at: datetime
+    ended_at: datetime | None = None
+    """None while it is worked on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """The phases of the present work, or of the last one, in order; ``READY`` ends a work that succeeded."""
+
+    times: tuple[PhaseTime, ...] = ()
+
+    def entered(self, phase: Phase, at: datetime) -> Phases:
+        """Return them with a phase that begins; one that was there already is done anew, with all that follow it."""
+        is_over = bool(self.times) and self.times[-1].phase is Phase.READY
+        before = () if is_over else tuple(takewhile(lambda one: one.phase is not phase, self.times))
+        return Phases((*Phases(before).closed(at).times, PhaseTime(phase, at)))
+
+    def closed(self, at: datetime) -> Phases:
+        """Return them with nothing under way."""
+        if not self.times or self.times[-1].ended_at is not None:
+            return self
+        return Phases((*self.times[:-1], replace(self.times[-1], ended_at=at)))
+
+    def ready(self, at: datetime) -> Phases:
+        """Return them with the work done."""
+        if not self.times or self.times[-1].phase is Phase.READY:
+            return self
+        return Phases((*self.closed(at).times, PhaseTime(Phase.READY, at, at)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +130,20 @@ class WorkspaceConfig:
     name: str
     resources: Resources
     environment: Environment
+    network: NetworkMode | None = None
+    """Its reach; None: as the settings say for new workspaces."""
+    git: GitSource | None = None
+    """The repository that is cloned into it once it runs."""
+    allow: tuple[NetworkEntry, ...] = ()
+    """Names and addresses that it reaches in the modes ``balanced`` and ``locked``."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceChange:
     """A partial update of a workspace; None keeps the current value."""
 
+    name: str | None = None
+    """Becomes the host name with the next start."""
     cpu: float | None = None
     memory_bytes: int | None = None
     storage_bytes: int | None = None
@@ -128,13 +196,14 @@ class Workspace:
 
     status: Status = Status.CREATING
     progress: Progress | None = None
+    phases: Phases = Phases()
     package_set: str = ""
     """The package set that the present generation was built from, for people."""
     generation: int | None = None
     """The generation that boots next, or has booted; None before the first build."""
     toplevel: str = ""
     open_ports: tuple[int, ...] = ()
-    """The ports of ``generation``, which may lag behind those of ``environment``."""
+    """The ports that are open, or were in its last run; they may lag behind those of ``environment``."""
     built_revision: int = 0
     restarts_done: int = 0
     address: Address | None = None
@@ -153,6 +222,17 @@ class Workspace:
     """Its generations have been given back; only while it is deleted."""
     build_failure: Failure | None = None
     step_failure: Failure | None = None
+    withholds_personal: bool = False
+    """It came from another owner, and its present one has not let their personal secrets be delivered to it."""
+    owner_name: str = ""
+    """The owner's handle when it was read; empty for an owner who is no user."""
+    grants: tuple[Grant, ...] = ()
+    """The shares that were in force when it was read; ``auth.policy`` alone looks at them."""
+
+    @property
+    def personal_secrets(self) -> PersonalSecrets:
+        """Whether its owner's own secrets are delivered to it."""
+        return PersonalSecrets.WITHHELD if self.withholds_personal else PersonalSecrets.DELIVERED
 
     @property
     def fault(self) -> Fault | None:
@@ -163,12 +243,13 @@ class Workspace:
         return None
 
     @property
-    def notice(self) -> str:
-        """A warning for its owner although nothing failed; empty if there is none."""
+    def notice(self) -> Sentence | None:
+        """A warning for its owner although nothing failed; None if there is none."""
         if not self.oom_kills:
-            return ""
-        killed = "1 process was" if self.oom_kills == 1 else f"{self.oom_kills} processes were"
-        return f"The memory limit was reached: {killed} killed since the last boot. Give it more memory."
+            return None
+        if self.oom_kills == 1:
+            return Sentence("notice.memory_one")
+        return Sentence("notice.memory", {"count": str(self.oom_kills)})
 
 
 @dataclass(frozen=True, slots=True)

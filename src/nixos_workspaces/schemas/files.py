@@ -9,18 +9,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from nixos_workspaces.model.files import Entry, FilePage, Found, Outcome, Written
+from nixos_workspaces.model.files import Entry, FilePage, Found, Loss, Outcome, Written
 from nixos_workspaces.model.names import VISIBLE_PATTERN
 from nixos_workspaces.model.paths import decoded, encoded, shown
+from nixos_workspaces.schemas.wire import Request
 
 PathText = Annotated[str, Field(min_length=1, max_length=4096)]
 EncodedPath = Annotated[str, Field(min_length=1, max_length=12_288, pattern=VISIBLE_PATTERN)]
-
-
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class FileAnswer(BaseModel):
@@ -94,11 +91,14 @@ class WrittenAnswer(BaseModel):
     file: FileAnswer
     etag: str | None = None
     created: bool = False
+    lost: list[Loss] = Field(default=[], description="What in_place could not keep.")
 
     @classmethod
     def of(cls, written: Written) -> Self:
         """Return the wire form."""
-        return cls(file=FileAnswer.of(written.entry), etag=written.etag, created=written.created)
+        return cls(
+            file=FileAnswer.of(written.entry), etag=written.etag, created=written.created, lost=list(written.lost)
+        )
 
 
 class FileProblem(BaseModel):
@@ -142,7 +142,7 @@ class CountAnswer(BaseModel):
     count: int
 
 
-class MakeDirectory(_Request):
+class MakeDirectory(Request):
     """Make a directory."""
 
     path: PathText | None = None
@@ -159,7 +159,7 @@ class MakeDirectory(_Request):
         return _path(self.path, self.path_encoded)
 
 
-class MakeLink(_Request):
+class MakeLink(Request):
     """Make a symbolic link."""
 
     path: PathText | None = None
@@ -182,7 +182,7 @@ class MakeLink(_Request):
         return _path(self.target, self.target_encoded)
 
 
-class CopyFile(_Request):
+class CopyFile(Request):
     """Copy a file, link or directory."""
 
     path: PathText | None = None
@@ -205,7 +205,7 @@ class CopyFile(_Request):
         return _path(self.to, self.to_encoded)
 
 
-class ChangeFile(_Request):
+class ChangeFile(Request):
     """Move a file, or set its mode: one of both."""
 
     to: PathText | None = None

@@ -12,6 +12,7 @@ from nixos_workspaces.model.service import HealthItem
 from nixos_workspaces.schemas.wire import (
     Answer,
     Request,
+    SentenceAnswer,
     absent,
     to_gb,
 )
@@ -62,11 +63,25 @@ class HealthItemAnswer(Answer):
     ok: bool
     message: str
     remedy: str
+    said: SentenceAnswer = Field(
+        description="The finding by its code; the code of a bad one stands for its remedy too."
+    )
 
     @classmethod
     def of(cls, item: HealthItem) -> Self:
         """Convert."""
-        return cls(code=item.code, ok=item.ok, message=item.message, remedy=item.remedy)
+        said = SentenceAnswer.of(item.finding)
+        return cls(code=item.code, ok=item.ok, message=item.message, remedy=item.remedy, said=said)
+
+
+class ResponseTimeAnswer(Answer):
+    """The response times of one route over the last ten to twenty minutes."""
+
+    method: str
+    route: str
+    count: int
+    p50_ms: float
+    p95_ms: float
 
 
 class HealthAnswer(Answer):
@@ -77,6 +92,9 @@ class HealthAnswer(Answer):
     package_set: str
     capacity: CapacityAnswer | None = Field(description="null while the engine does not answer.")
     items: list[HealthItemAnswer]
+    response_times: list[ResponseTimeAnswer] = Field(
+        description="Of each route that was asked lately, until its answer began; slowest first."
+    )
 
 
 class AliveAnswer(Answer):
@@ -104,16 +122,24 @@ class SignedIn(Answer):
     token: str = Field(description="Send it as Authorization: Bearer TOKEN.")
 
 
-class LoginRequest(Request):
-    """The credential to exchange for a session: a one-time code from the login link, or an API token; one of them."""
+class SignedOut(Answer):
+    """A session has ended here, and goes on at the OpenID provider."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+    url: str = Field(description="Address of the provider that ends it there, for the browser to go to.")
+
+
+class LoginRequest(Request):
+    """The credential to exchange for a session: a code from a login link, an API token, or handle and password."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 2})
 
     code: Annotated[str, Field(min_length=1, max_length=256)] = Field(default_factory=absent)
     token: Annotated[str, Field(min_length=1, max_length=256)] = Field(default_factory=absent)
+    handle: Annotated[str, Field(min_length=1, max_length=64)] = Field(default_factory=absent)
+    password: Annotated[str, Field(min_length=1, max_length=256)] = Field(default_factory=absent)
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        if len(self.model_fields_set) != 1:
-            raise PydanticCustomError("one", "give either code or token")
+        if self.model_fields_set not in ({"code"}, {"token"}, {"handle", "password"}):
+            raise PydanticCustomError("one", "give either code, token, or handle and password")
         return self

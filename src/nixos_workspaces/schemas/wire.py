@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, Any
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from nixos_workspaces.model.machine import BYTES_PER_GB
@@ -20,8 +30,13 @@ from nixos_workspaces.model.names import (
     is_template_name,
     is_workspace_name,
 )
+from nixos_workspaces.model.network import NetworkMode
+from nixos_workspaces.model.service import Sentence
+from nixos_workspaces.model.workspace import MAX_PAGE
+from nixos_workspaces.schemas.problems import no_such
 
 MIB_PER_GB = 1024
+_DIGITS = re.compile(r"-?[0-9]{1,9}")
 
 
 def _name(value: str) -> str:
@@ -50,11 +65,22 @@ def _package(value: str) -> str:
     return value
 
 
+def _whole_number(text: object) -> object:
+    """Read digits only: pydantic alone would take ``1_0``, `` 1`` and ``1.0``."""
+    if isinstance(text, str) and not _DIGITS.fullmatch(text):
+        raise PydanticCustomError("whole_number", "this is not a whole number")
+    return text
+
+
 def _mib(gigabytes: float) -> float:
     """Round to whole MiB, as they are kept."""
     return round(gigabytes * MIB_PER_GB) / MIB_PER_GB
 
 
+Mode = Annotated[NetworkMode, Field(strict=False)]
+"""A mode of a network, by its word."""
+PageSize = Annotated[int, Field(ge=1, le=MAX_PAGE), BeforeValidator(_whole_number)]
+"""How many of a list are wanted, as a query tells it."""
 Name = Annotated[
     str,
     Field(
@@ -108,6 +134,50 @@ Time = Annotated[
 """RFC 3339 in UTC, with milliseconds."""
 
 
+_DURATION_PATTERN = "^[0-9]{1,6}[smhd]$"
+_DURATION = re.compile(_DURATION_PATTERN.removeprefix("^").removesuffix("$"))
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_LONGEST_DURATION = timedelta(days=3660)
+
+
+def duration(text: object) -> object:
+    """Read ``90s``, ``10m``, ``1h`` or ``7d``; leave anything but a text to the type's own check."""
+    if not isinstance(text, str):
+        return text
+    found = timedelta()
+    if _DURATION.fullmatch(text):
+        found = timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
+    if not timedelta() < found <= _LONGEST_DURATION:
+        raise PydanticCustomError("duration", "this is no time such as 90s, 10m, 1h or 7d, of ten years at most")
+    return found
+
+
+def _moment(text: object) -> object:
+    """Read an RFC 3339 time with its zone."""
+    if not isinstance(text, str):
+        return text
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = datetime.min  # noqa: DTZ901  refused below, as every time without a zone
+    if found.tzinfo is None:
+        raise PydanticCustomError("moment", "this is no time with its zone, such as 2030-01-31T12:00:00Z")
+    try:
+        return found.astimezone(UTC)
+    except OverflowError:  # on the first or last day of all, by the zone
+        return found.replace(tzinfo=UTC)
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(duration),
+    WithJsonSchema({"type": "string", "pattern": _DURATION_PATTERN, "examples": ["10m", "1h"]}),
+]
+"""A length of time, as a whole number with a unit."""
+Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+"""A time that the API reads: RFC 3339, with a zone."""
+
+
 def to_bytes(gigabytes: float) -> int:
     """Return a size of the wire in bytes, in whole MiB."""
     return round(gigabytes * MIB_PER_GB) * (BYTES_PER_GB // MIB_PER_GB)
@@ -128,8 +198,32 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_every_field(cls, given: Any) -> Any:
+        """Refuse unknown fields before pydantic does, which does not say what there is instead."""
+        if isinstance(given, dict):
+            known = {field.alias or name for name, field in cls.model_fields.items()}
+            for name in given:
+                if name not in known:
+                    said = no_such("field", str(name), known)
+                    raise PydanticCustomError("unknown_field", "{said}", {"said": said, "field": str(name)})
+        return given
+
 
 class Answer(BaseModel):
     """Base of the types that the API writes; clients must ignore fields that they do not know."""
 
     model_config = ConfigDict(frozen=True)
+
+
+class SentenceAnswer(Answer):
+    """One sentence by its code, with what is filled in."""
+
+    code: str = Field(description="Stable, for programs.")
+    values: dict[str, str]
+
+    @classmethod
+    def of(cls, sentence: Sentence) -> Self:
+        """Convert."""
+        return cls(code=sentence.code, values=dict(sentence.values))

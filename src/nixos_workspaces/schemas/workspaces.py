@@ -2,42 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from nixos_workspaces.model.access.shares import Relation
 from nixos_workspaces.model.environment import environment
 from nixos_workspaces.model.machine import Address, Metrics, Resources
-from nixos_workspaces.model.service import LogLine
-from nixos_workspaces.model.usage import Sample, Span
+from nixos_workspaces.model.network import NetworkMode
+from nixos_workspaces.model.service import JournalEntry, JournalLevel, LogLine
+from nixos_workspaces.model.usage import Connectivity, Sample, Span
 from nixos_workspaces.model.workspace import (
     Desire,
     Fault,
     Page,
     Phase,
+    PhaseTime,
     Progress,
+    Sort,
     Status,
     Workspace,
     WorkspaceChange,
     WorkspaceConfig,
+    WorkspaceQuery,
 )
+from nixos_workspaces.schemas.contents.repositories import GitRequest
+from nixos_workspaces.schemas.network.requests import Entries, read_entries
 from nixos_workspaces.schemas.wire import (
     Answer,
     Cores,
     MemoryGB,
+    Mode,
     Name,
     Packages,
+    PageSize,
     Ports,
     Request,
+    SentenceAnswer,
     StorageGB,
     TemplateName,
     Time,
     absent,
     to_bytes,
     to_gb,
+)
+
+RELATION_TOLD = (
+    "Of the caller. editor: works in it; reader, viewer: looks at it, with or without its files; typist, watcher, "
+    "visitor: one terminal or one port of it; none: sees it by their role."
 )
 
 
@@ -47,15 +62,28 @@ class ProgressAnswer(Answer):
     phase: Phase
     fraction: float | None = Field(description="0 to 1 within the phase; null where it cannot be told.")
     message: str
+    said: SentenceAnswer | None = Field(description="The message by its code; null where there is none.")
 
     @classmethod
     def of(cls, progress: Progress | None) -> Self | None:
         """Convert; None stays None."""
-        return (
-            None
-            if progress is None
-            else cls(phase=progress.phase, fraction=progress.fraction, message=progress.message)
-        )
+        if progress is None:
+            return None
+        said = None if progress.said is None else SentenceAnswer.of(progress.said)
+        return cls(phase=progress.phase, fraction=progress.fraction, message=progress.message, said=said)
+
+
+class PhaseAnswer(Answer):
+    """When a phase of making a workspace ready was worked on."""
+
+    phase: Phase
+    started_at: Time
+    ended_at: Time | None = Field(description="null while it is worked on.")
+
+    @classmethod
+    def of(cls, time: PhaseTime) -> Self:
+        """Convert."""
+        return cls(phase=time.phase, started_at=time.started_at, ended_at=time.ended_at)
 
 
 class FaultAnswer(Answer):
@@ -69,6 +97,25 @@ class FaultAnswer(Answer):
     def of(cls, fault: Fault | None) -> Self | None:
         """Convert; None stays None."""
         return None if fault is None else cls(code=fault.code, message=fault.message, at=fault.at)
+
+
+class MetricsAnswer(Answer):
+    """Present use, each in percent of its limit."""
+
+    cpu_usage: float
+    memory_usage: float
+    storage_usage: float
+
+    @classmethod
+    def of(cls, metrics: Metrics | None) -> Self | None:
+        """Convert; None stays None."""
+        if metrics is None:
+            return None
+        return cls(
+            cpu_usage=round(metrics.cpu_usage, 1),
+            memory_usage=round(metrics.memory_usage, 1),
+            storage_usage=round(metrics.storage_usage, 1),
+        )
 
 
 class WorkspaceSummary(Answer):
@@ -89,14 +136,26 @@ class WorkspaceSummary(Answer):
     desired: Desire
     progress: ProgressAnswer | None
     fault: FaultAnswer | None
+    owner: str
+    owner_name: str = Field(description="The owner's handle; the id where there is none.")
+    relation: Relation = Field(description=RELATION_TOLD)
+    started_at: Time | None = Field(description="Begin of the present or the last run.")
+    usage: MetricsAnswer | None = Field(
+        default=None, description="Measured at most 10 seconds ago, in lists; null where nothing is known."
+    )
 
     @classmethod
-    def of(cls, workspace: Workspace) -> Self:
-        """Convert."""
+    def of(cls, workspace: Workspace, relation: Relation, usage: Metrics | None = None) -> Self:
+        """Convert; ``relation`` is that of the caller."""
         return cls(
             id=workspace.id,
             name=workspace.name,
             status=workspace.status,
+            owner=workspace.owner_id,
+            owner_name=workspace.owner_name or workspace.owner_id,
+            relation=relation,
+            started_at=workspace.started_at,
+            usage=MetricsAnswer.of(usage) if workspace.status == Status.RUNNING else None,
             cpu=workspace.resources.cpu,
             memory=to_gb(workspace.resources.memory_bytes),
             storage=to_gb(workspace.resources.storage_bytes),
@@ -119,9 +178,10 @@ class WorkspaceList(Answer):
     next_cursor: str | None = Field(description="Give it as cursor for the next page; null on the last one.")
 
     @classmethod
-    def of(cls, page: Page) -> Self:
-        """Convert."""
-        return cls(workspaces=[WorkspaceSummary.of(item) for item in page.items], next_cursor=page.next_cursor)
+    def of(cls, page: Page, relation: Callable[[Workspace], Relation], usage: Callable[[str], Metrics | None]) -> Self:
+        """Convert; ``relation`` gives that of the caller, ``usage`` the last figures of the workspace with an id."""
+        items = [WorkspaceSummary.of(item, relation(item), usage(item.id)) for item in page.items]
+        return cls(workspaces=items, next_cursor=page.next_cursor)
 
 
 class ConfigAnswer(Answer):
@@ -133,25 +193,6 @@ class ConfigAnswer(Answer):
     template: str
     packages: list[str]
     ports: list[int]
-
-
-class MetricsAnswer(Answer):
-    """Present use, each in percent of its limit."""
-
-    cpu_usage: float
-    memory_usage: float
-    storage_usage: float
-
-    @classmethod
-    def of(cls, metrics: Metrics | None) -> Self | None:
-        """Convert; None stays None."""
-        if metrics is None:
-            return None
-        return cls(
-            cpu_usage=round(metrics.cpu_usage, 1),
-            memory_usage=round(metrics.memory_usage, 1),
-            storage_usage=round(metrics.storage_usage, 1),
-        )
 
 
 class SampleAnswer(Answer):
@@ -200,6 +241,21 @@ class SshInfo(Answer):
         return None if address is None else cls(host=address.host, port=address.port, username=address.username)
 
 
+class ConnectivityAnswer(Answer):
+    """Whether and how fast a running workspace is reached."""
+
+    sshd: bool = Field(description="Its sshd lets the service in and answers.")
+    latency_ms: float | None = Field(description="Time of one question to it and back; null where it does not answer.")
+    last_checked: Time
+    egress_mode: NetworkMode = Field(description="The mode of its network that is in force.")
+
+    @classmethod
+    def of(cls, seen: Connectivity, egress_mode: NetworkMode) -> Self:
+        """Convert."""
+        latency = None if seen.latency_ms is None else round(seen.latency_ms, 2)
+        return cls(sshd=seen.answers, latency_ms=latency, last_checked=seen.at, egress_mode=egress_mode)
+
+
 class WorkspaceDetail(Answer):
     """One workspace in full."""
 
@@ -210,6 +266,9 @@ class WorkspaceDetail(Answer):
     metrics: MetricsAnswer | None = Field(description="null while the workspace does not run.")
     ssh_info: SshInfo | None = Field(description="null while the workspace does not run.")
     hostname: str
+    owner: str
+    owner_name: str = Field(description="The owner's handle; the id where there is none.")
+    relation: Relation = Field(description=RELATION_TOLD)
     created_at: Time
     last_accessed: Time
     started_at: Time | None
@@ -220,12 +279,20 @@ class WorkspaceDetail(Answer):
     ssh_host_key: str = Field(description="The machine's public host key, one line, to pin; empty until it has one.")
     oom_kills: int = Field(description="Processes killed since the last boot because the memory limit was reached.")
     notice: str | None = Field(description="What its owner should know although nothing failed.")
+    notice_said: SentenceAnswer | None = Field(description="The notice by its code; null where there is none.")
     progress: ProgressAnswer | None
+    phases: list[PhaseAnswer] = Field(
+        description="The phases of the present work with their times, or of the last; ready ends one that succeeded."
+    )
     fault: FaultAnswer | None
+    connectivity: ConnectivityAnswer | None = Field(
+        default=None, description="Told where one workspace is asked for while it runs; null otherwise."
+    )
 
     @classmethod
-    def of(cls, workspace: Workspace, metrics: Metrics | None = None) -> Self:
-        """Convert."""
+    def of(cls, workspace: Workspace, relation: Relation, metrics: Metrics | None = None) -> Self:
+        """Convert; ``relation`` is that of the caller."""
+        notice = workspace.notice
         return cls(
             id=workspace.id,
             name=workspace.name,
@@ -241,6 +308,9 @@ class WorkspaceDetail(Answer):
             metrics=MetricsAnswer.of(metrics),
             ssh_info=SshInfo.of(workspace.address),
             hostname=workspace.hostname,
+            owner=workspace.owner_id,
+            owner_name=workspace.owner_name or workspace.owner_id,
+            relation=relation,
             created_at=workspace.created_at,
             last_accessed=workspace.last_accessed,
             started_at=workspace.started_at,
@@ -250,8 +320,10 @@ class WorkspaceDetail(Answer):
             encryption=workspace.encryption,
             ssh_host_key=workspace.host_key,
             oom_kills=workspace.oom_kills,
-            notice=workspace.notice or None,
+            notice=None if notice is None else notice.text,
+            notice_said=None if notice is None else SentenceAnswer.of(notice),
             progress=ProgressAnswer.of(workspace.progress),
+            phases=[PhaseAnswer.of(one) for one in workspace.phases.times],
             fault=FaultAnswer.of(workspace.fault),
         )
 
@@ -267,11 +339,12 @@ class LogLineAnswer(Answer):
 
     source: str = Field(description="build or boot.")
     text: str
+    at: datetime | None = Field(description="When it was written; null where nobody noted it.")
 
     @classmethod
     def of(cls, line: LogLine) -> Self:
         """Convert; bytes that were not UTF-8 have become replacement characters before."""
-        return cls(source=line.source, text=line.text)
+        return cls(source=line.source, text=line.text, at=line.at)
 
 
 class LogAnswer(Answer):
@@ -280,12 +353,48 @@ class LogAnswer(Answer):
     lines: list[LogLineAnswer]
 
 
+class JournalEntryAnswer(Answer):
+    """One entry of the journal of a running workspace."""
+
+    at: datetime
+    level: JournalLevel
+    unit: str = Field(description="The systemd unit that it is about; empty for none.")
+    program: str
+    text: str
+
+    @classmethod
+    def of(cls, entry: JournalEntry) -> Self:
+        """Convert."""
+        return cls(at=entry.at, level=entry.level, unit=entry.unit, program=entry.program, text=entry.text)
+
+
+class JournalAnswer(Answer):
+    """The end of a running workspace's journal, oldest entry first."""
+
+    entries: list[JournalEntryAnswer]
+
+
 class SshKeyAnswer(Answer):
     """The keys to log in with, for the owner only."""
 
     private_key: str = Field(description="In OpenSSH's format.")
     username: str
     host_key: str = Field(description="The machine's public host key, one line; pin it.")
+
+
+class ListParameters(BaseModel):
+    """Query of a list of workspaces: one type, which is read at once."""
+
+    limit: PageSize = 50
+    cursor: Annotated[str | None, Field(min_length=1, max_length=512)] = None
+    status: Status | None = None
+    template: Annotated[str | None, Field(min_length=1, max_length=63)] = None
+    q: Annotated[str, Field(max_length=100, description="Part of the name, in any case.")] = ""
+    sort: Sort = Sort.CREATED_DOWN
+
+    def to_model(self) -> WorkspaceQuery:
+        """Return the core's value."""
+        return WorkspaceQuery(self.limit, self.cursor, self.status, self.template, self.q, self.sort)
 
 
 class CreateRequest(Request):
@@ -298,18 +407,31 @@ class CreateRequest(Request):
     template: TemplateName = "development"
     packages: Packages = Field(default_factory=list)
     ports: Ports = Field(default_factory=list)
+    network: Mode = Field(
+        default_factory=absent, description="What it may reach; left out: as the administrator has set it."
+    )
+    git: GitRequest = Field(
+        default_factory=absent, description="A repository that is cloned into it once it runs; brings the package git."
+    )
+    allow: Entries = Field(
+        default_factory=list, description="What it may reach in the modes balanced and locked: at most 256 entries."
+    )
 
     def to_model(self) -> WorkspaceConfig:
         """Return the value for the orchestrator."""
         resources = Resources(self.cpu, to_bytes(self.memory), to_bytes(self.storage))
-        return WorkspaceConfig(self.name, resources, environment(self.template, self.packages, self.ports))
+        made_of = environment(self.template, self.packages, self.ports)
+        network = self.network if "network" in self.model_fields_set else None
+        git = self.git.to_model() if "git" in self.model_fields_set else None
+        return WorkspaceConfig(self.name, resources, made_of, network, git, read_entries(self.allow, "/allow"))
 
 
 class UpdateRequest(Request):
-    """A partial update of resources and environment; an absent field keeps its value."""
+    """A partial update of name, resources and environment; an absent field keeps its value."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
+    name: Name = Field(default_factory=absent)
     cpu: Cores = Field(default_factory=absent)
     memory: MemoryGB = Field(default_factory=absent)
     storage: StorageGB = Field(default_factory=absent)
@@ -329,6 +451,7 @@ class UpdateRequest(Request):
         """Return the value for the orchestrator."""
         given = self.model_fields_set
         return WorkspaceChange(
+            name=self.name if "name" in given else None,
             cpu=self.cpu if "cpu" in given else None,
             memory_bytes=to_bytes(self.memory) if "memory" in given else None,
             storage_bytes=to_bytes(self.storage) if "storage" in given else None,

@@ -1,0 +1,1 @@
+"""Values about how people get in."""

@@ -1,0 +1,1 @@
+"""Records about the ways into a workspace."""

@@ -1,0 +1,1 @@
+"""The wire types of how people get in."""

@@ -1,0 +1,1 @@
+"""Wire types of what a workspace may reach."""

@@ -1,0 +1,1 @@
+"""Wire types of people: users, groups, quotas, tokens, sessions, device logins."""
