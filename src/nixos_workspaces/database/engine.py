@@ -11,9 +11,10 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -23,12 +24,30 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from nixos_workspaces.database.audit import AuditRepository
+from nixos_workspaces.database.access.shares import ShareRepository
+from nixos_workspaces.database.access.ssh_keys import SshKeyRepository
+from nixos_workspaces.database.access.transfers import TransferRepository
+from nixos_workspaces.database.audit import AuditRepository, CheckpointRepository
+from nixos_workspaces.database.ballast import Ballast
+from nixos_workspaces.database.contents.repositories import RepositoryRepository
+from nixos_workspaces.database.contents.secrets import SecretRepository
 from nixos_workspaces.database.idempotency import IdempotencyRepository
+from nixos_workspaces.database.layouts import LayoutRepository
 from nixos_workspaces.database.leases import LeaseRepository
+from nixos_workspaces.database.network.policies import NetworkRepository
+from nixos_workspaces.database.network.proposals import ProposalRepository
+from nixos_workspaces.database.people.groups import GroupRepository
+from nixos_workspaces.database.people.identities import IdentityRepository, ProviderSessionRepository
+from nixos_workspaces.database.people.login_codes import LoginCodeRepository
+from nixos_workspaces.database.people.passkeys import PasskeyRepository
+from nixos_workspaces.database.people.provisioned import ProvisionedRepository
+from nixos_workspaces.database.people.quotas import QuotaRepository
+from nixos_workspaces.database.people.users import UserRepository
+from nixos_workspaces.database.reach.ports import PortRepository
 from nixos_workspaces.database.sqlite import SqliteConnection
+from nixos_workspaces.database.terminals.recordings import RecordingRepository, TerminalChoiceRepository
 from nixos_workspaces.database.tokens import TokenRepository
-from nixos_workspaces.database.workspaces import TombstoneRepository, WorkspaceRepository
+from nixos_workspaces.database.workspaces import SummaryRepository, TombstoneRepository, WorkspaceRepository
 from nixos_workspaces.errors import Unavailable
 
 BUSY_MILLISECONDS = 5000
@@ -53,11 +72,32 @@ class Transaction:
     """The repositories of one transaction; all that is written through them is stored together or not at all."""
 
     workspaces: WorkspaceRepository
+    summaries: SummaryRepository
     tombstones: TombstoneRepository
     tokens: TokenRepository
     audit: AuditRepository
+    checkpoints: CheckpointRepository
     idempotency: IdempotencyRepository
     leases: LeaseRepository
+    layouts: LayoutRepository
+    networks: NetworkRepository
+    proposals: ProposalRepository
+    ports: PortRepository
+    shares: ShareRepository
+    transfers: TransferRepository
+    ssh_keys: SshKeyRepository
+    secrets: SecretRepository
+    repositories: RepositoryRepository
+    login_codes: LoginCodeRepository
+    users: UserRepository
+    passkeys: PasskeyRepository
+    groups: GroupRepository
+    provisioned: ProvisionedRepository
+    identities: IdentityRepository
+    provider_sessions: ProviderSessionRepository
+    quotas: QuotaRepository
+    recordings: RecordingRepository
+    terminal_choices: TerminalChoiceRepository
     connection: AsyncConnection
     """For the database's own tests; queries live in the repositories."""
 
@@ -65,9 +105,20 @@ class Transaction:
 class Database:
     """An open database. Every method raises ``Unavailable`` when it does not answer or cannot store."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Use ``engine``; call ``open_database`` instead."""
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        ballast: Ballast | None = None,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Use ``engine``; call ``open_database`` instead. The ``ballast`` is given up when the disk is full.
+
+        ``clock`` tells which shares of workspaces have expired when they are read.
+        """
         self._engine = engine
+        self._clock = clock
+        self._ballast = ballast
         # Made once: options that are given to a connection cost each reading a trip.
         self._once, self._all = (engine.execution_options(**{_READING: how}) for how in ("once", "all"))
         self._writers = asyncio.Lock()
@@ -85,9 +136,15 @@ class Database:
         except TimeoutError as late:
             raise _unavailable(f"others have written for {TURN_SECONDS:g} s") from late
         try:
+            if self._ballast is not None:
+                self._ballast.make_room()
             with _translated():
                 async with self._engine.begin() as connection:
-                    yield _transaction(connection)
+                    yield _transaction(connection, self._clock)
+        except Unavailable as refused:
+            if self._ballast is not None and isinstance(refused.__cause__, DBAPIError) and _is_full(refused.__cause__):
+                self._ballast.give_up()
+            raise
         finally:
             self._writers.release()
 
@@ -96,7 +153,7 @@ class Database:
         """Read one consistent state without keeping writers waiting; ``once``: by one statement, which is cheaper."""
         with _translated():
             async with (self._once if once else self._all).connect() as connection:
-                yield _transaction(connection)
+                yield _transaction(connection, self._clock)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -111,8 +168,13 @@ class Database:
             await self._engine.dispose()
 
 
-async def open_database(path: Path) -> Database:
-    """Open the SQLite database at ``path``, made if absent and brought to the present schema."""
+async def open_database(
+    path: Path, ballast: Ballast | None = None, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Database:
+    """Open the SQLite database at ``path``, made if absent and brought to the present schema.
+
+    ``ballast`` is given up when the disk is full; ``clock`` tells which shares have expired.
+    """
     await asyncio.to_thread(_make_private, path)
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}",
@@ -130,7 +192,7 @@ async def open_database(path: Path) -> Database:
     except BaseException:
         await engine.dispose()
         raise
-    return Database(engine)
+    return Database(engine, ballast, clock=clock)
 
 
 async def migrate(engine: AsyncEngine, lock: Path) -> None:
@@ -144,8 +206,9 @@ async def migrate(engine: AsyncEngine, lock: Path) -> None:
                     await connection.execution_options(**{_READING: "all"})
                     if await connection.run_sync(_is_current):
                         return
+                upgrade = await asyncio.to_thread(_load_upgrade)
                 async with engine.begin() as connection:
-                    await connection.run_sync(_upgrade)
+                    await connection.run_sync(upgrade)
         finally:
             os.close(descriptor)
 
@@ -171,16 +234,19 @@ def _is_current(connection: Connection) -> bool:
     return connection.exec_driver_sql(_REVISION).fetchall() == [(newest_revision(),)]
 
 
-def _upgrade(connection: Connection) -> None:
-    """Run every migration that the database has not seen."""
-    # Alembic and what it loads take 8 MB, which a service would keep for as long as it runs.
+def _load_upgrade() -> Callable[[Connection], None]:
+    """Load what migrates; return what runs every migration that the database has not seen."""
+    # Alembic and what it loads take 8 MB, which a service would keep for as long as it runs, and a tenth of a second.
     from alembic import command
     from alembic.config import Config
 
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    def upgrade(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    return upgrade
 
 
 def _make_private(path: Path) -> None:
@@ -230,31 +296,71 @@ class _translated:  # noqa: N801  reads as a verb where it is used
         """
         match problem:
             case DBAPIError() as failed:
-                raise _unavailable(str(failed.orig)) from problem
+                raise _unavailable(str(failed.orig), failed.orig) from problem
             case SQLAlchemyError():
                 raise _unavailable(type(problem).__name__) from problem
             case sqlite3.Error():
-                raise _unavailable(str(problem)) from problem
+                raise _unavailable(str(problem), problem) from problem
             case _:
                 pass
 
 
-def _unavailable(reason: str) -> Unavailable:
+def _is_full(failed: DBAPIError) -> bool:
+    return isinstance(failed.orig, sqlite3.Error) and failed.orig.sqlite_errorcode == sqlite3.SQLITE_FULL
+
+
+def _unavailable(reason: str, cause: BaseException | None = None) -> Unavailable:
     return Unavailable(
-        f"The database cannot do it now ({reason}). Try again; if it stays so, look at the disk's free space.",
+        f"The database cannot do it now ({reason}). {_remedy(cause)}",
         code="database_unavailable",
     )
 
 
-def _transaction(connection: AsyncConnection) -> Transaction:
+def _remedy(cause: BaseException | None) -> str:
+    """Return what helps against a failure of SQLite, by its primary code."""
+    match getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_BUSY) & 0xFF:
+        case sqlite3.SQLITE_FULL:
+            return "Make room on the disk of the data directory."
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return "Try again; if it stays so, another program keeps the database locked."
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return "Its file is damaged: stop the service and put a copy back."
+        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return "Look at the disk of the data directory and at the owner of its files."
+        case _:
+            return "It is not the database that the program expects: is it of another version? The log says more."
+
+
+def _transaction(connection: AsyncConnection, clock: Callable[[], datetime]) -> Transaction:
     """Return the repositories over one connection."""
     return Transaction(
-        WorkspaceRepository(connection),
+        WorkspaceRepository(connection, clock),
+        SummaryRepository(connection),
         TombstoneRepository(connection),
         TokenRepository(connection),
         AuditRepository(connection),
+        CheckpointRepository(connection),
         IdempotencyRepository(connection),
         LeaseRepository(connection),
+        LayoutRepository(connection),
+        NetworkRepository(connection),
+        ProposalRepository(connection),
+        PortRepository(connection),
+        ShareRepository(connection),
+        TransferRepository(connection),
+        SshKeyRepository(connection),
+        SecretRepository(connection),
+        RepositoryRepository(connection),
+        LoginCodeRepository(connection),
+        UserRepository(connection),
+        PasskeyRepository(connection),
+        GroupRepository(connection),
+        ProvisionedRepository(connection),
+        IdentityRepository(connection),
+        ProviderSessionRepository(connection),
+        QuotaRepository(connection),
+        RecordingRepository(connection),
+        TerminalChoiceRepository(connection),
         connection,
     )
 

@@ -7,14 +7,25 @@ Source: aiosqlite/core.py and sqlalchemy/connectors/asyncio.py of the pinned ver
 
 from __future__ import annotations
 
+import importlib
 import sqlite3
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import aiosqlite
 from typing_extensions import override
+
+if TYPE_CHECKING:
+    # Not when it runs: it would load the ORM.
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+T = TypeVar("T")
+Run = Callable[[str, Sequence[Any]], list[Any]]
+"""Executes a statement with its parameters and returns all rows."""
 
 _CHUNK = 64
 """Rows that aiosqlite fetches at a time where it iterates; nothing here does."""
@@ -79,6 +90,18 @@ class SqliteConnection(aiosqlite.Connection):
         )
         return done
 
+    async def together(self, work: Callable[[Run], T]) -> T:
+        """Do statements that depend on one another in one trip, in the transaction that has begun."""
+        done: T = await self._execute(self._together, work)  # type: ignore[no-untyped-call]
+        return done
+
+    def _together(self, work: Callable[[Run], T]) -> T:
+        cursor = self._conn.cursor()
+        try:
+            return work(lambda statement, parameters: cursor.execute(statement, parameters).fetchall())
+        finally:
+            cursor.close()
+
     def _perform(self, begin: str, statement: str, parameters: Any, many: bool) -> _Done:  # noqa: FBT001 - by position
         cursor = self._conn.cursor()
         try:
@@ -129,3 +152,41 @@ class _Cursor:
 
     async def close(self) -> None:
         """Do nothing: the real cursor is closed."""
+
+
+class _Absent(ModuleType):
+    """Stands for a module of which nothing is used."""
+
+    @override
+    def __getattr__(self, name: str) -> object:
+        """Have every name but those of the import system."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return object
+
+
+def load_without_orm() -> None:
+    """Load SQLAlchemy's asyncio package without the two modules of it that load the ORM, which takes 6 MB.
+
+    Does nothing once the package is loaded. An import of one of the two afterwards gets the real one.
+    """
+    package = "sqlalchemy.ext.asyncio"
+    if package in sys.modules:
+        return
+    absent = {f"{package}.{name}": _Absent(name) for name in ("session", "scoping")}
+    sys.modules.update(absent)
+    try:
+        importlib.import_module(package)
+    finally:
+        for name in absent:
+            del sys.modules[name]
+
+
+async def in_one_trip(connection: AsyncConnection, work: Callable[[Run], T]) -> T:
+    """Do ``work`` in the writing transaction of ``connection``: as many statements for the price of one.
+
+    Raises ``sqlite3.Error`` where a statement fails.
+    """
+    raw: Any = connection.sync_connection
+    driver: SqliteConnection = raw.connection.driver_connection
+    return await driver.together(work)

@@ -6,19 +6,49 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    Row,
+    Text,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from nixos_workspaces.database.access.seen import EVERY, EVERYTHING, PRESENT, ROWS, Seen, column_of, page_statement
+from nixos_workspaces.database.access.shares import read_grants
+from nixos_workspaces.database.schema import (
+    network_proposals,
+    port_shares,
+    preview_sessions,
+    repositories,
+    secret_scopes,
+    secrets,
+    terminal_choices,
+    terminal_layouts,
+    transfer_offers,
+    workspace_networks,
+    workspace_shares,
+)
 from nixos_workspaces.database.schema import workspaces as table
 from nixos_workspaces.errors import Conflict, InvalidInput
+from nixos_workspaces.model.access.shares import Grant
 from nixos_workspaces.model.environment import Environment
 from nixos_workspaces.model.machine import Address, Resources
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.workspace import (
     MAX_PAGE,
     Desire,
@@ -26,6 +56,8 @@ from nixos_workspaces.model.workspace import (
     Fault,
     Page,
     Phase,
+    Phases,
+    PhaseTime,
     Progress,
     Sort,
     Status,
@@ -33,83 +65,120 @@ from nixos_workspaces.model.workspace import (
     WorkspaceQuery,
 )
 
-_COLUMNS = tuple(table.c.keys())
-_PRESENT = table.c.deleted_at.is_(None)
-"""The condition of a workspace that is not a tombstone; built once, as building costs as much as asking."""
-_EVERYTHING = select(table).where(_PRESENT)
+_PARTS = (
+    *(terminal_layouts, terminal_choices, workspace_networks, network_proposals),
+    *(port_shares, preview_sessions, repositories, workspace_shares, transfer_offers),
+)
+"""The tables that hold parts of a workspace, which go when it goes."""
+_REMEMBERED_ROWS = 1024
 _LIKE_SPECIAL = re.compile(r"[%_/]")
+_FIELD, _RECORD = "\x1f", "\x1e"
+"""Separators that neither ids nor JSON hold."""
+
+
+def _joined(columns: Iterable[ColumnElement[Any]]) -> ColumnElement[str]:
+    """Return the values of a row's columns as one text, beginning with its id."""
+    record: ColumnElement[str] = cast(table.c.id, Text)
+    for column in columns:
+        record += _FIELD + func.coalesce(cast(column, Text), "")
+    return record
+
+
+_DECIDING = select(
+    func.aggregate_strings(
+        _joined(
+            (
+                *(table.c.intent, table.c.desire, table.c.status, table.c.progress, table.c.cpu),
+                *(table.c.memory_bytes, table.c.storage_bytes, table.c.revision, table.c.built_revision),
+                *(table.c.pinned, table.c.restarts, table.c.restarts_done, table.c.toplevel, table.c.address),
+                *(table.c.encryption, table.c.volume_bytes, table.c.started_at, table.c.ready_at),
+                *(table.c.oom_kills, table.c.forgotten, table.c.build_failure, table.c.step_failure),
+                *(table.c.ports, table.c.open_ports),
+            )
+        ),
+        _RECORD,
+    )
+).where(PRESENT)
+"""All in one value: the database makes it without the interpreter, which ten thousand rows would keep busy."""
+_STATUSES = select(table.c.id, table.c.status).where(PRESENT)
+_IDS_AT_ONCE = 500
 
 
 class WorkspaceRepository:
-    """The workspaces, inside one transaction. A deleted one stays as a tombstone, which no method here sees."""
+    """The workspaces, inside one transaction. A deleted one stays as a tombstone, which no method here sees.
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work in the transaction of ``connection``."""
+    Each comes with the shares that are in force when it is read.
+    """
+
+    def __init__(self, connection: AsyncConnection, clock: Callable[[], datetime]) -> None:
+        """Work in the transaction of ``connection``; ``clock`` tells which shares have expired."""
         self._connection = connection
+        self._clock = clock
 
     async def add(self, workspace: Workspace) -> None:
         """Store a new workspace; ``Conflict`` with code ``name_taken`` if its owner has one of that name."""
-        taken = Conflict(
-            f"You have a workspace named {workspace.name!r} already: choose another name.",
-            code="name_taken",
-            field="name",
-        )
         if await self.find(workspace.name, workspace.owner_id) is not None:
-            raise taken
+            raise _taken(workspace.name)
         try:
             await self._connection.execute(
                 insert(table).values(**_identity(workspace), **_desired(workspace), **_seen(workspace))
             )
         except IntegrityError as wrong:
-            raise taken from wrong
+            raise _taken(workspace.name) from wrong
 
     async def get(self, workspace_id: str, *, lock: bool = False) -> Workspace | None:
         """Return the workspace of that id; ``lock`` keeps others from changing it until the transaction ends."""
-        query = select(table).where(table.c.id == workspace_id, _PRESENT)
-        row = (await self._connection.execute(query.with_for_update() if lock else query)).one_or_none()
-        return None if row is None else _workspace(row)
+        query = EVERYTHING.where(table.c.id == workspace_id)
+        row = (await self._connection.execute(query.with_for_update(of=table) if lock else query)).one_or_none()
+        return None if row is None else self._read(row, self._clock())
 
     async def find(self, name: str, owner_id: str) -> Workspace | None:
         """Return the owner's workspace of that name, unless it is being deleted."""
-        row = (
-            await self._connection.execute(
-                select(table).where(
-                    table.c.owner_id == owner_id, table.c.name == name, table.c.desire != Desire.DELETED.value
-                )
-            )
-        ).one_or_none()
-        return None if row is None else _workspace(row)
+        query = ROWS.where(table.c.owner_id == owner_id, table.c.name == name, table.c.desire != Desire.DELETED.value)
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else self._read(row, self._clock())
 
-    async def all(self) -> tuple[Workspace, ...]:
-        """Return every workspace that is not gone, oldest first."""
-        rows = await self._connection.execute(select(table).where(_PRESENT).order_by(table.c.created_at, table.c.id))
-        return tuple(_workspace(row) for row in rows)
+    async def several(self, ids: Sequence[str]) -> tuple[Workspace, ...]:
+        """Return those of these workspaces that are not gone, in any order; for some hundred ids at most."""
+        rows = await self._connection.execute(EVERYTHING.where(table.c.id.in_(ids)))
+        now = self._clock()
+        return tuple(self._read(row, now) for row in rows)
 
-    async def page(self, query: WorkspaceQuery, owner_id: str | None) -> Page:
-        """Return one page of a list; of one owner's workspaces, or of all with None.
+    async def page(self, query: WorkspaceQuery, seen: Seen = EVERY) -> Page:
+        """Return one page of a list of the workspaces that may be ``seen``.
 
         Raises ``InvalidInput`` for a limit out of range and for a cursor that is not of this list.
         """
         if not 1 <= query.limit <= MAX_PAGE:
             raise InvalidInput(f"limit must be between 1 and {MAX_PAGE}.", field="limit")
-        asked: dict[str, Any] = {"owner_id": owner_id, "template": query.template}
+        asked: dict[str, Any] = {"owner_id": seen.owner_id, "template": query.template}
+        asked["ids"] = None if seen.ids is None else sorted(seen.ids)
         asked["status"] = None if query.status is None else query.status.value
         asked["pattern"] = "%" + _LIKE_SPECIAL.sub(r"/\g<0>", query.q.lower()) + "%" if query.q else None
         if query.cursor is not None:
             asked["value"], asked["last"] = _read_cursor(query.cursor, query.sort)
         given = {name: value for name, value in asked.items() if value is not None}
-        found = await self._connection.execute(
-            _page_statement(query.sort, frozenset(given)), given | {"rows": query.limit + 1}
-        )
-        items = tuple(_workspace(row) for row in found)
+        statement = page_statement(query.sort, frozenset(given))
+        now = self._clock()
+        given["rows"] = query.limit + 1
+        if seen.owner_id is not None:
+            given |= {"subjects": sorted(seen.subjects), "now": now}
+        found = await self._connection.execute(statement, given)
+        items = tuple(self._read(row, now) for row in found)
         more = len(items) > query.limit
         items = items[: query.limit]
         return Page(items, _cursor(items[-1], query.sort) if more else None)
 
     async def save_desired(self, workspace: Workspace) -> None:
-        """Store the desired half, and the status that the verb shows at once."""
-        values = _desired(workspace) | {"status": workspace.status.value, "progress": _progress(workspace.progress)}
-        await self._connection.execute(update(table).where(table.c.id == workspace.id).values(**values))
+        """Store the desired half, and the status that the verb shows at once.
+
+        Raises ``Conflict`` with code ``name_taken`` as ``add`` does.
+        """
+        values = _desired(workspace) | {"status": workspace.status.value, "progress": _progress(workspace)}
+        try:
+            await self._connection.execute(update(table).where(table.c.id == workspace.id).values(**values))
+        except IntegrityError as wrong:
+            raise _taken(workspace.name) from wrong
 
     async def save_seen(self, workspace: Workspace) -> bool:
         """Store the observed half; tell whether that includes status and progress.
@@ -130,14 +199,14 @@ class WorkspaceRepository:
         """Return the bytes that are promised to workspaces and not yet taken by their volumes."""
         open_bytes = table.c.storage_bytes - table.c.volume_bytes
         counted = func.coalesce(func.sum(case((open_bytes > 0, open_bytes), else_=0)), 0)
-        found = await self._connection.execute(select(counted).where(_PRESENT, table.c.desire != Desire.DELETED.value))
+        found = await self._connection.execute(select(counted).where(PRESENT, table.c.desire != Desire.DELETED.value))
         return int(found.scalar_one())
 
     async def limits_in_force(self) -> tuple[float, int]:
         """Return the cores and the bytes of memory that workspaces which are to run may use together."""
         found = await self._connection.execute(
             select(func.coalesce(func.sum(table.c.cpu), 0.0), func.coalesce(func.sum(table.c.memory_bytes), 0)).where(
-                _PRESENT, table.c.desire.in_([Desire.RUNNING.value, Desire.PAUSED.value])
+                PRESENT, table.c.desire.in_([Desire.RUNNING.value, Desire.PAUSED.value])
             )
         )
         cpu, memory_bytes = found.one()
@@ -146,6 +215,49 @@ class WorkspaceRepository:
     async def touch(self, workspace_id: str, at: datetime) -> None:
         """Note the last use."""
         await self._connection.execute(update(table).where(table.c.id == workspace_id).values(last_accessed=at))
+
+    def _read(self, row: Row[Any], now: datetime) -> Workspace:
+        stored: tuple[Any, ...] = tuple(row)
+        return _workspace(self._connection.dialect, stored[:-1], read_grants(stored[-1], now))
+
+
+class SummaryRepository:
+    """A few values of every workspace that is not gone, inside one transaction: many rows at a small cost."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Work in the transaction of ``connection``."""
+        self._connection = connection
+
+    async def deciding(self) -> str:
+        """Return for every workspace the values that decide its next step, for ``parted``."""
+        return (await self._connection.execute(_DECIDING)).scalar_one() or ""
+
+    async def statuses(self) -> Mapping[str, str]:
+        """Return the status of every workspace by its id."""
+        return {row[0]: row[1] for row in await self._connection.execute(_STATUSES)}
+
+    async def running(self, owner_id: str | None) -> tuple[str, ...]:
+        """Return the ids of all workspaces, or of a person's, that run or are paused."""
+        wanted = select(table.c.id).where(PRESENT, table.c.status.in_([Status.RUNNING.value, Status.PAUSED.value]))
+        if owner_id is not None:
+            wanted = wanted.where(table.c.owner_id == owner_id)
+        return tuple((await self._connection.execute(wanted)).scalars())
+
+    async def promises(self) -> Mapping[str, int]:
+        """Return the bytes that are promised to each workspace, its volume's included, by its id."""
+        found = await self._connection.execute(
+            select(table.c.id, table.c.storage_bytes).where(PRESENT, table.c.desire != Desire.DELETED.value)
+        )
+        return {row[0]: row[1] for row in found}
+
+
+def parted(deciding: str) -> Iterator[tuple[str, str]]:
+    """Yield the id of every workspace with the values that decide its next step.
+
+    The values are for comparing only, with those of another time.
+    """
+    for record in deciding.split(_RECORD) if deciding else ():
+        yield record.partition(_FIELD)[0], record
 
 
 class TombstoneRepository:
@@ -160,34 +272,19 @@ class TombstoneRepository:
         await self._connection.execute(
             update(table).where(table.c.id == workspace_id).values(deleted_at=at, packages=[], ports=[], toplevel="")
         )
+        for part in _PARTS:
+            await self._connection.execute(delete(part).where(part.c.workspace_id == workspace_id))
+        for kept in (secrets, secret_scopes):
+            await self._connection.execute(delete(kept).where(kept.c.scope == workspace_id))
 
-    async def has(self, workspace_id: str) -> bool:
-        """Tell whether a workspace of that id was deleted."""
-        found = await self._connection.execute(
-            select(table.c.id).where(table.c.id == workspace_id, table.c.deleted_at.is_not(None))
-        )
-        return found.one_or_none() is not None
-
-
-@cache
-def _page_statement(sort: Sort, given: frozenset[str]) -> Select[Any]:
-    """Return the query of a page for the values that are ``given`` by name, and ``rows``.
-
-    Kept, as building one costs as much as asking it.
-    """
-    column, down = table.c[column_of(sort)], sort.startswith("-")
-    value, last = bindparam("value", type_=column.type), bindparam("last", type_=table.c.id.type)
-    beyond = (column < value, table.c.id < last) if down else (column > value, table.c.id > last)
-    conditions: dict[str, ColumnElement[bool]] = {
-        "owner_id": table.c.owner_id == bindparam("owner_id"),
-        "status": table.c.status == bindparam("status"),
-        "template": table.c.template == bindparam("template"),
-        "pattern": func.lower(table.c.name).like(bindparam("pattern"), escape="/"),
-        "last": or_(beyond[0], and_(column == value, beyond[1])),
-    }
-    order = (column.desc(), table.c.id.desc()) if down else (column, table.c.id)
-    wanted = [condition for name, condition in conditions.items() if name in given]
-    return _EVERYTHING.where(*wanted).order_by(*order).limit(bindparam("rows"))
+    async def among(self, ids: Iterable[str]) -> frozenset[str]:
+        """Return those of these ids whose workspaces were deleted."""
+        asked, found = sorted(ids), set[str]()
+        for begin in range(0, len(asked), _IDS_AT_ONCE):
+            wanted = table.c.id.in_(asked[begin : begin + _IDS_AT_ONCE])
+            rows = await self._connection.execute(select(table.c.id).where(wanted, table.c.deleted_at.is_not(None)))
+            found.update(rows.scalars())
+        return frozenset(found)
 
 
 def _cursor(last: Workspace, sort: Sort) -> str:
@@ -214,26 +311,28 @@ def _read_cursor(cursor: str, sort: Sort) -> tuple[str | datetime, str]:
         raise foreign from wrong
 
 
-def column_of(sort: Sort) -> str:
-    """Return the name of the column that decides an order."""
-    return sort.value.lstrip("-")
+def _taken(name: str) -> Conflict:
+    """Return the error of a name that another workspace of its owner has."""
+    message = f"You have a workspace named {name!r} already: choose another name."
+    return Conflict(message, code="name_taken", field="name")
 
 
 def _identity(workspace: Workspace) -> dict[str, Any]:
-    """Return the columns that never change."""
+    """Return the columns that neither verbs nor the reconciler write."""
     return {
         "id": workspace.id,
-        "name": workspace.name,
         "owner_id": workspace.owner_id,
-        "hostname": workspace.hostname,
         "created_at": workspace.created_at,
         "last_accessed": workspace.last_accessed,
+        "withholds_personal": workspace.withholds_personal,
     }
 
 
 def _desired(workspace: Workspace) -> dict[str, Any]:
     """Return the columns that verbs write."""
     return {
+        "name": workspace.name,
+        "hostname": workspace.hostname,
         "desire": workspace.desire.value,
         "cpu": workspace.resources.cpu,
         "memory_bytes": workspace.resources.memory_bytes,
@@ -252,7 +351,7 @@ def _seen(workspace: Workspace) -> dict[str, Any]:
     """Return the columns that the reconciler writes."""
     return {
         "status": workspace.status.value,
-        "progress": _progress(workspace.progress),
+        "progress": _progress(workspace),
         "package_set": workspace.package_set,
         "generation": workspace.generation,
         "toplevel": workspace.toplevel,
@@ -272,9 +371,34 @@ def _seen(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def _progress(progress: Progress | None) -> dict[str, Any] | None:
-    """Return progress as JSON."""
-    return None if progress is None else asdict(progress)
+def _progress(workspace: Workspace) -> dict[str, Any] | None:
+    """Return progress and the times of its phases as JSON; ``phase`` is null once nothing is under way."""
+    progress, times = workspace.progress, workspace.phases.times
+    if progress is None and not times:
+        return None
+    now = {"phase": None} if progress is None else asdict(progress)
+    return now | {"phases": [[one.phase, one.started_at.isoformat(), _iso(one.ended_at)] for one in times]}
+
+
+def _iso(at: datetime | None) -> str | None:
+    """Return an instant as text."""
+    return None if at is None else at.isoformat()
+
+
+def _read_progress(data: dict[str, Any] | None) -> tuple[Progress | None, Phases]:
+    """Return progress and the times of its phases out of JSON."""
+    if data is None:
+        return None, Phases()
+    idle = data["phase"] is None
+    said = data.get("said")  # rows of before have an English message in its place
+    sentence = None if said is None else Sentence(said["code"], said["values"])
+    now = None if idle else Progress(Phase(data["phase"]), data["fraction"], sentence)
+    # Rows of before have no times.
+    times = (
+        PhaseTime(Phase(phase), datetime.fromisoformat(began), None if ended is None else datetime.fromisoformat(ended))
+        for phase, began, ended in data.get("phases", ())
+    )
+    return now, Phases(tuple(times))
 
 
 def _failure(failure: Failure | None) -> dict[str, Any] | None:
@@ -287,7 +411,7 @@ def _failure(failure: Failure | None) -> dict[str, Any] | None:
         "message": failure.fault.message,
         "at": failure.fault.at.isoformat(),
         "count": failure.count,
-        "retry_at": None if failure.retry_at is None else failure.retry_at.isoformat(),
+        "retry_at": _iso(failure.retry_at),
         "intent": failure.intent,
     }
 
@@ -305,11 +429,22 @@ def _read_failure(data: dict[str, Any] | None) -> Failure | None:
     )
 
 
-def _workspace(found: Row[Any]) -> Workspace:
-    """Return a row as the domain's value."""
-    # A dict is read ten times as fast as the row's own attributes: lists are made of many rows.
-    row = dict(zip(_COLUMNS, found, strict=True))
-    progress = row["progress"]
+@lru_cache(8)
+def _conversions(dialect: Dialect) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
+    """Return the name of every column, and what makes its value out of the stored one; None where they are the same."""
+    types = ((column.key, column.type.dialect_impl(dialect)) for column in table.c)
+    return *((key, kind.result_processor(dialect, None)) for key, kind in types), ("owner_name", None)
+
+
+@lru_cache(_REMEMBERED_ROWS)
+def _workspace(dialect: Dialect, stored: tuple[Any, ...], grants: tuple[Grant, ...]) -> Workspace:
+    """Return a row as the domain's value, with the shares that are in force.
+
+    Remembered by all that is stored: lists are asked for every few seconds, and few of their rows change meanwhile.
+    """
+    named = zip(_conversions(dialect), stored, strict=True)
+    row = {key: value if convert is None else convert(value) for (key, convert), value in named}
+    progress, phases = _read_progress(row["progress"])
     return Workspace(
         id=row["id"],
         name=row["name"],
@@ -325,7 +460,8 @@ def _workspace(found: Row[Any]) -> Workspace:
         pinned=row["pinned"],
         restarts=row["restarts"],
         status=Status(row["status"]),
-        progress=progress and Progress(Phase(progress["phase"]), progress["fraction"], progress["message"]),
+        progress=progress,
+        phases=phases,
         package_set=row["package_set"],
         generation=row["generation"],
         toplevel=row["toplevel"],
@@ -342,4 +478,7 @@ def _workspace(found: Row[Any]) -> Workspace:
         forgotten=row["forgotten"],
         build_failure=_read_failure(row["build_failure"]),
         step_failure=_read_failure(row["step_failure"]),
+        withholds_personal=row["withholds_personal"],
+        owner_name=row["owner_name"] or "",
+        grants=grants,
     )

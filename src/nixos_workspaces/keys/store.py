@@ -28,6 +28,7 @@ _MASTER_BYTES = 32
 _NONCE_BYTES = 12
 _VOLUME_BYTES = 64
 _CHECK = b"NixOS Workspaces"
+_CERTIFICATE = "host-certificate.pub"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,38 @@ class KeyStore:
         except (OSError, ValueError, KeyError, TypeError):
             return ""
 
+    def authority(self, purpose: str) -> str:
+        """Return the private key of a certificate authority (``host``, ``user``), made and on the disk if absent.
+
+        Raises ``RuntimeFailed`` if it does not open.
+        """
+        path = self._directory / f"authority-{purpose}.json"
+        if not path.exists():
+            wrapped = self._wrap("authority", purpose, _private(Ed25519PrivateKey.generate()).encode())
+            _write_new(path, json.dumps({"version": 1, "key": wrapped}).encode())
+        try:
+            return self._unwrap("authority", purpose, json.loads(path.read_bytes())["key"]).decode()
+        except (InvalidTag, ValueError, KeyError, TypeError) as wrong:
+            raise RuntimeFailed(
+                f"The key {path.name} does not open under this master key. Put back the data directory's own "
+                "master.key and keys.",
+                code="keys_unreadable",
+            ) from wrong
+
+    def kept_certificate(self, workspace_id: str) -> str:
+        """Return the host certificate that was made last for a workspace; empty if there is none."""
+        try:
+            return self._path(workspace_id).with_name(_CERTIFICATE).read_text()
+        except OSError:
+            return ""
+
+    def keep_certificate(self, workspace_id: str, certificate: str) -> None:
+        """Keep a host certificate of a workspace that has keys; it is no secret."""
+        path = self._path(workspace_id).with_name(_CERTIFICATE)
+        with suppress(FileNotFoundError):
+            path.unlink()
+        _write_new(path, certificate.encode())
+
     def has(self, workspace_id: str) -> bool:
         """Tell whether any of the workspace's keys, or a rest of them, is still there."""
         return self._path(workspace_id).parent.exists()
@@ -113,6 +146,24 @@ class KeyStore:
             _sync_directory(directory)
             directory.rmdir()
             _sync_directory(self._directory)
+
+    def seal(self, purpose: str, secret: bytes) -> bytes:
+        """Return a secret encrypted under the master key and bound to ``purpose``, to be stored elsewhere."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, secret, f"nixws-sealed:{purpose}".encode())
+
+    def unseal(self, purpose: str, sealed: bytes) -> bytes:
+        """Return the secret that ``seal`` was given; ``RuntimeFailed`` if it does not open for this purpose."""
+        try:
+            return self._cipher.decrypt(
+                sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], f"nixws-sealed:{purpose}".encode()
+            )
+        except (InvalidTag, ValueError) as wrong:
+            raise RuntimeFailed(
+                "A secret does not open under this master key: set it again, or put back the data directory's own "
+                "master.key.",
+                code="secret_unreadable",
+            ) from wrong
 
     def _path(self, workspace_id: str) -> Path:
         """Return the file of one workspace; ids are checked because they become a path."""

@@ -1,0 +1,1 @@
+"""The audit log without a database: entries, canonical JSON, the Merkle tree, checkpoints, verification."""

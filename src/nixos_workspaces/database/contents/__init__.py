@@ -1,0 +1,1 @@
+"""Parts about the contents of workspaces that come from outside: secrets and repositories."""

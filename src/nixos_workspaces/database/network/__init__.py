@@ -1,0 +1,1 @@
+"""Networks of workspaces: policies and proposals."""

@@ -1,0 +1,1 @@
+"""Recordings of terminals, and the choices about them."""
