@@ -5,29 +5,43 @@ So many random bits need no slow hash, and looking them up by their hash leaks n
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from nixos_workspaces.auth.policy import ADMIN, Principal, Role
+from nixos_workspaces.audit.entries import current_request
+from nixos_workspaces.auth.policy import ADMIN, Principal, Role, Scope
+from nixos_workspaces.auth.recent import KNOWN_FOR, RecentTokens
 from nixos_workspaces.database import AuditEntry, Database, TokenRecord, Uses
+from nixos_workspaces.database.uses import STORE_SECONDS
 from nixos_workspaces.errors import InvalidInput, NotFound, Unauthenticated
+from nixos_workspaces.model.access.people import is_token_name
 
 PREFIX = "nixws_"
 """So that a leaked token is recognised by people and scanners."""
 SESSION_LIFETIME = timedelta(days=14)
 CODE_LIFETIME = timedelta(hours=1)
-KNOWN_FOR = timedelta(seconds=1)
-"""How long a token that was valid counts as valid without being looked up again.
+BY_LINK = "login-link"
+"""The name of sessions that a login link began."""
+_PREFIX_LETTERS = len(PREFIX) + 6
 
-A token that this process revokes counts no more at once; one that another process revokes, after this time.
-"""
-_MOST_KNOWN = 4096
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,62}")
+
+__all__ = [
+    "KNOWN_FOR",
+    "Bounds",
+    "Device",
+    "Lifetimes",
+    "Token",
+    "TokenKind",
+    "Tokens",
+    "digest_of",
+    "principal_of",
+    "token_of",
+]
 
 
 class TokenKind(StrEnum):
@@ -37,6 +51,37 @@ class TokenKind(StrEnum):
     """In ``Authorization: Bearer``."""
     SESSION = "session"
     """In a browser's cookie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long sessions live."""
+
+    absolute: timedelta = SESSION_LIFETIME
+    idle: timedelta | None = None
+    """A session that is not used for so long ends; None: it may lie unused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Bounds of a credential within what its user may do."""
+
+    scopes: frozenset[Scope] | None = None
+    workspaces: frozenset[str] | None = None
+    parent_id: str | None = None
+    """The token that it ends with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A program that begins a session, and its address."""
+
+    agent: str = ""
+    """As it says itself."""
+    address: str = ""
+
+
+NO_BOUNDS, NO_DEVICE = Bounds(), Device()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +97,22 @@ class Token:
     """None: valid until it is revoked."""
     last_used_at: datetime | None = None
     """To the minute; None if never."""
+    parent_id: str | None = None
+    """The token it was made with, at the root of sessions made with sessions. It ends with that one."""
+    prefix: str = ""
+    """The first letters of the secret; empty where it is older than they are kept."""
+    device: Device = NO_DEVICE
+    idle_until: datetime | None = None
+    """A session ends then unless it is used."""
+
+    @property
+    def lifetime(self) -> timedelta | None:
+        """The time from its making to its end."""
+        return None if self.expires_at is None else self.expires_at - self.created_at
+
+    def has_ended(self, now: datetime) -> bool:
+        """Tell whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= now
 
 
 class Tokens:
@@ -63,29 +124,73 @@ class Tokens:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         uses: Uses | None = None,
+        recent: RecentTokens[Token] | None = None,
+        lifetimes: Lifetimes = Lifetimes(),
     ) -> None:
-        """Keep the credentials in ``database``; ``clock`` tells the time, ``uses`` is told when they are used."""
+        """Keep the credentials in ``database``; ``clock`` tells the time, ``uses`` is told when they are used.
+
+        ``recent`` is shared with everything else that makes tokens invalid.
+        """
         self._database = database
         self._clock = clock
         self._uses = Uses(database) if uses is None else uses
-        self._known: dict[str, tuple[Token, datetime]] = {}
-        self._revocations = 0
+        self._recent: RecentTokens[Token] = RecentTokens() if recent is None else recent
+        self._lifetimes = lifetimes
+        self.revoked: asyncio.Event = self._recent.changed
+        """Set by each revocation of this process, for a watch that waits for one and clears it."""
 
     async def create(
-        self, name: str, *, principal: Principal, kind: TokenKind = TokenKind.API, lifetime: timedelta | None = None
+        self,
+        name: str,
+        *,
+        principal: Principal,
+        kind: TokenKind = TokenKind.API,
+        lifetime: timedelta | None = None,
+        bounds: Bounds = NO_BOUNDS,
+        device: Device = NO_DEVICE,
     ) -> tuple[str, Token]:
         """Make a token and return its secret, which is shown this once only, with its record.
 
-        Without ``lifetime`` an API token is valid until it is revoked, a session for ``SESSION_LIFETIME``.
+        Without ``lifetime`` an API token is valid until it is revoked, a session as long as sessions live.
         """
+        now = self._clock()
         if lifetime is None and kind is TokenKind.SESSION:
-            lifetime = SESSION_LIFETIME
-        if not _NAME.fullmatch(name):
+            lifetime = self._lifetimes.absolute
+        expires_at = None if lifetime is None else now + lifetime
+        return await self._add(name, principal, kind, now=now, expires_at=expires_at, bounds=bounds, device=device)
+
+    async def open_session(self, credential: str, device: Device = NO_DEVICE) -> tuple[str, Token]:
+        """Make a browser session with a token or another session, and return its secret with its record.
+
+        It may do no more, and ends with the token at its root, at the latest when that which it was made with would
+        have ended. Raises ``Unauthenticated`` where ``credential`` is not valid.
+        """
+        now = self._clock()
+        given = await self._look_up(digest_of(credential), now)
+        expires_at = now + self._lifetimes.absolute
+        if given.expires_at is not None:
+            expires_at = min(expires_at, given.expires_at)
+        bounds = Bounds(given.principal.scopes, given.principal.workspaces, given.parent_id or given.id)
+        named = "browser", given.principal, TokenKind.SESSION
+        return await self._add(*named, now=now, expires_at=expires_at, bounds=bounds, device=device)
+
+    async def _add(
+        self,
+        name: str,
+        principal: Principal,
+        kind: TokenKind,
+        *,
+        now: datetime,
+        expires_at: datetime | None,
+        bounds: Bounds,
+        device: Device,
+    ) -> tuple[str, Token]:
+        """Store a new token with its audit entry."""
+        if not is_token_name(name):
             raise InvalidInput(
                 "A token's name has 1 to 63 letters, digits, blanks and . _ @ -, and begins with a letter or digit.",
                 field="name",
             )
-        now = self._clock()
         secret = PREFIX + secrets.token_urlsafe(32)
         record = TokenRecord(
             id=f"tok-{secrets.token_hex(6)}",
@@ -95,98 +200,129 @@ class Tokens:
             principal_name=principal.name,
             role=principal.role,
             created_at=now,
-            expires_at=None if lifetime is None else now + lifetime,
+            expires_at=expires_at,
+            parent_id=bounds.parent_id,
+            scopes=None if bounds.scopes is None else tuple(sorted(bounds.scopes)),
+            workspace_ids=None if bounds.workspaces is None else tuple(sorted(bounds.workspaces)),
+            prefix=secret[:_PREFIX_LETTERS],
+            device=device.agent,
+            address=device.address,
+            idle_until=self._idle_end(kind, now),
+            group_ids=tuple(sorted(principal.groups)),
         )
+        detail = {"token": record.id, "kind": kind, **({"parent": bounds.parent_id} if bounds.parent_id else {})}
         async with self._database.transaction() as tx:
-            await tx.tokens.add(record, _digest(secret))
-            await tx.audit.append(
-                AuditEntry(now, principal.id, "create-token", "", "accepted", detail={"token": record.id, "kind": kind})
-            )
-        return secret, _token(record)
+            await tx.tokens.add(record, digest_of(secret))
+            await tx.audit.append(_entry(now, principal.id, "create-token", detail))
+        return secret, token_of(record)
 
     async def authenticate(self, secret: str) -> Principal:
         """Return the principal of a token; ``Unauthenticated`` if it is unknown, revoked or has expired."""
-        now, digest = self._clock(), _digest(secret)
-        token, read_at = self._known.get(digest, (None, now))
-        if token is None or not timedelta(0) <= now - read_at < KNOWN_FOR or _expired(token, now):
-            token = await self._look_up(digest, now)
-        self._uses.token(token.id, now)
+        now, digest = self._clock(), digest_of(secret)
+        token = self._recent.get(digest, now) or await self._look_up(digest, now)
+        self._uses.token(token.id, now, self._idle_end(token.kind, now))
         return token.principal
+
+    def _idle_end(self, kind: TokenKind, now: datetime) -> datetime | None:
+        """Return when a credential that is used now ends if it is not used again; uses are stored some time later."""
+        if kind is TokenKind.API or self._lifetimes.idle is None:
+            return None
+        return now + self._lifetimes.idle + timedelta(seconds=STORE_SECONDS)
 
     async def _look_up(self, digest: str, now: datetime) -> Token:
         """Return the valid token with that digest out of the database, and know it for a moment."""
-        revocations = self._revocations
-        self._known.pop(digest, None)
+        changes = self._recent.changes
+        self._recent.drop(digest)
         async with self._database.reading(once=True) as tx:
             found = await tx.tokens.find(digest, now)
         if found is None:
             raise Unauthenticated("The token is not valid: it is unknown, was revoked or has expired.")
-        token = _token(found)
-        # What was read before a revocation may say nothing after it.
-        if revocations == self._revocations:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[digest] = (token, now)
+        token = token_of(found)
+        self._recent.put(digest, token, now, changes)
         return token
 
-    def _forget(self) -> None:
-        """Look every token up again, those too that are being looked up now."""
-        self._revocations += 1
-        self._known.clear()
+    async def invalid(self, credentials: Collection[str]) -> frozenset[str]:
+        """Return those of some credentials in use that are not valid any more, by one look into the database.
+
+        A session under which something is open is used: it does not end for lying idle.
+        """
+        now, idle = self._clock(), self._lifetimes.idle
+        digests = {digest_of(one): one for one in credentials}
+        async with self._database.reading(once=True) as tx:
+            valid = await tx.tokens.valid(digests.keys(), now)
+        for token_id, idle_until in valid.values():
+            # Not at each look: it is stored, and looking writes nothing.
+            if idle is not None and idle_until is not None and idle_until < now + idle / 2:
+                self._uses.token(token_id, now, self._idle_end(TokenKind.SESSION, now))
+        return frozenset(credential for digest, credential in digests.items() if digest not in valid)
 
     async def list(self, *, principal: Principal) -> tuple[Token, ...]:
         """Return the principal's valid tokens, newest first."""
         async with self._database.reading() as tx:
             found = await tx.tokens.of_principal(principal.id, self._clock())
         return tuple(
-            replace(_token(one), last_used_at=self._uses.of_token(one.id) or one.last_used_at) for one in found
+            replace(token_of(one), last_used_at=self._uses.of_token(one.id) or one.last_used_at) for one in found
         )
 
-    async def revoke(self, token_id: str, *, principal: Principal) -> None:
-        """Revoke one of the principal's tokens; ``NotFound`` if there is none of that id."""
+    async def revoke(self, token_id: str, *, principal: Principal, owner_id: str | None = None) -> None:
+        """Revoke one of the principal's tokens, or ``owner_id``'s, and all that were made with it.
+
+        Raises ``NotFound`` if there is none of that id.
+        """
         now = self._clock()
         async with self._database.transaction() as tx:
-            if not await tx.tokens.revoke(token_id, principal.id, now):
+            if not await tx.tokens.revoke(token_id, owner_id or principal.id, now):
                 raise NotFound(f"You have no token {token_id!r}.", code="token_not_found", field="token_id")
-            await tx.audit.append(
-                AuditEntry(now, principal.id, "revoke-token", "", "accepted", detail={"token": token_id})
-            )
-        self._forget()
+            await tx.audit.append(_entry(now, principal.id, "revoke-token", {"token": token_id}))
+        self._recent.forget()
 
     async def sign_out(self, secret: str) -> None:
         """Revoke the token with this secret; does nothing where it is not valid."""
         now = self._clock()
         async with self._database.transaction() as tx:
-            found = await tx.tokens.find(_digest(secret), now)
+            found = await tx.tokens.find(digest_of(secret), now)
             if found is not None:
                 await tx.tokens.revoke(found.id, found.principal_id, now)
-                await tx.audit.append(
-                    AuditEntry(now, found.principal_id, "sign-out", "", "accepted", detail={"token": found.id})
-                )
-        self._forget()
+                await tx.audit.append(_entry(now, found.principal_id, "sign-out", {"token": found.id}))
+        self._recent.forget()
 
-    async def login_code(self) -> str:
-        """Make a code that logs in one browser as administrator, once, within an hour."""
+    async def login_code(
+        self,
+        user_id: str = ADMIN.id,
+        *,
+        by: str = ADMIN.id,
+        action: str = "create-login-code",
+        request_id: str = "",
+    ) -> str:
+        """Make a code that signs one browser in as that user, once, within an hour; ``by`` is who wants it."""
         now = self._clock()
         code = secrets.token_urlsafe(32)
         async with self._database.transaction() as tx:
-            await tx.tokens.add_login_code(_digest(code), now, now + CODE_LIFETIME)
+            await tx.login_codes.add(digest_of(code), now, now + CODE_LIFETIME, user_id)
+            await tx.audit.append(_entry(now, by, action, {"user": user_id}, request_id))
         return code
 
-    async def redeem(self, code: str) -> tuple[str, Token]:
+    async def redeem(self, code: str, device: Device = NO_DEVICE) -> tuple[str, Token]:
         """Trade a login code for a session token; ``Unauthenticated`` if it is unknown, used or has expired."""
-        now = self._clock()
-        async with self._database.transaction() as tx:
-            used = await tx.tokens.use_login_code(_digest(code), now)
-            await tx.audit.append(
-                AuditEntry(now, ADMIN.id if used else "", "login", "", "accepted" if used else "refused")
-            )
-        if not used:
+        now, digest = self._clock(), digest_of(code)
+        async with self._database.reading(once=True) as tx:
+            usable = await tx.login_codes.has(digest, now)
+        principal: Principal | None = None
+        # Who has no code must not write: not even an audit entry, which costs a sync of the disk.
+        if usable:
+            async with self._database.transaction() as tx:
+                user_id = await tx.login_codes.use(digest, now)
+                found = None if user_id is None else await tx.users.principal(user_id)
+                if found is not None:
+                    user, groups = found
+                    principal = Principal(user.id, user.handle, Role(user.role), frozenset(groups))
+                    await tx.audit.append(_entry(now, user.id, "login"))
+        if principal is None:
             raise Unauthenticated(
                 "The login code is not valid: it works once, within an hour. Make another with `nixws login-link`.",
                 code="login_code_invalid",
             )
-        return await self.create("browser", principal=ADMIN, kind=TokenKind.SESSION)
+        return await self.create(BY_LINK, principal=principal, kind=TokenKind.SESSION, device=device)
 
     async def never_used(self) -> bool:
         """Tell whether no token was ever made: whether a login code should be printed."""
@@ -194,23 +330,43 @@ class Tokens:
             return not await tx.tokens.any_ever()
 
 
-def _expired(token: Token, now: datetime) -> bool:
-    return token.expires_at is not None and token.expires_at <= now
+def _entry(
+    now: datetime, actor: str, action: str, detail: Mapping[str, object] | None = None, request_id: str = ""
+) -> AuditEntry:
+    """Return the entry of what was done, by the request that is being answered where it was by one."""
+    return AuditEntry(now, actor, action, "", "accepted", request_id or current_request(), detail)
 
 
-def _digest(secret: str) -> str:
+def digest_of(secret: str) -> str:
     """Return the stored digest of a secret, which may hold any text."""
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
-def _token(record: TokenRecord) -> Token:
+def token_of(record: TokenRecord) -> Token:
     """Return a stored token as the domain's value."""
     return Token(
         id=record.id,
         name=record.name,
         kind=TokenKind(record.kind),
-        principal=Principal(record.principal_id, record.principal_name, Role(record.role)),
+        principal=principal_of(record),
         created_at=record.created_at,
         expires_at=record.expires_at,
         last_used_at=record.last_used_at,
+        parent_id=record.parent_id,
+        prefix=record.prefix,
+        device=Device(record.device, record.address),
+        idle_until=record.idle_until,
+    )
+
+
+def principal_of(record: TokenRecord) -> Principal:
+    """Return the principal that a token acts as."""
+    return Principal(
+        record.principal_id,
+        record.principal_name,
+        Role(record.role),
+        frozenset(record.group_ids),
+        None if record.scopes is None else frozenset(Scope(one) for one in record.scopes),
+        None if record.workspace_ids is None else frozenset(record.workspace_ids),
+        (*record.share_ids, *([record.parent_id] if record.parent_id else []), record.id),
     )

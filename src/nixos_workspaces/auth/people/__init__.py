@@ -1,0 +1,1 @@
+"""People: users, groups, quotas, passwords, and the rules of their credentials."""

@@ -1,0 +1,1 @@
+"""Git repositories in workspaces: their work, and the dotfiles of their owners."""

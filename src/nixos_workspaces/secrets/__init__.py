@@ -1,0 +1,1 @@
+"""Secrets of people and workspaces: kept sealed, delivered into the memory of running workspaces."""
