@@ -7,13 +7,16 @@ import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import asyncssh
 
 from nixos_workspaces.errors import RuntimeFailed, Unavailable
+from nixos_workspaces.model.reach.ports import SSH_PORT
 from nixos_workspaces.ssh.transport import FastClientConnection
 
-SSH_PORT = 22
+_TRIES = 3
+"""Connections that are tried in turn for one session: those of a workspace often end all at once."""
 SESSIONS_PER_CONNECTION = 8
 """More would let one flood hold up too many others on one TCP stream."""
 ANSWER_SECONDS = 10.0
@@ -58,9 +61,13 @@ class _Pool:
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-async def _handshake(sock: socket.socket, credentials: Credentials) -> FastClientConnection:
+T = TypeVar("T")
+C = TypeVar("C", bound=FastClientConnection)
+
+
+async def _handshake(sock: socket.socket, credentials: Credentials, kind: type[C]) -> C:
     loop = asyncio.get_running_loop()
-    ssh: FastClientConnection | None = None
+    ssh: C | None = None
     try:
         pinned = asyncssh.import_public_key(credentials.host_key)
         options = await asyncssh.SSHClientConnectionOptions.construct(
@@ -81,7 +88,7 @@ async def _handshake(sock: socket.socket, credentials: Credentials) -> FastClien
         )
         options.waiter = loop.create_future()
         connect = loop.create_unix_connection if sock.family == socket.AF_UNIX else loop.create_connection
-        _, ssh = await connect(lambda: FastClientConnection(loop, options, wait="auth"), sock=sock)
+        _, ssh = await connect(lambda: kind(loop, options, wait="auth"), sock=sock)
         await options.waiter
         await _wake_up_nodelay(ssh)
     except BaseException:
@@ -102,7 +109,14 @@ async def _wake_up_nodelay(ssh: asyncssh.SSHClientConnection) -> None:
 async def open_ssh(
     sock: socket.socket, credentials: Credentials, within: float = ANSWER_SECONDS
 ) -> FastClientConnection:
-    """Log in over a connected socket, which the connection then owns.
+    """Log in over a connected socket, which the connection then owns; see ``open_ssh_as``."""
+    return await open_ssh_as(FastClientConnection, sock, credentials, within)
+
+
+async def open_ssh_as(
+    kind: type[C], sock: socket.socket, credentials: Credentials, within: float = ANSWER_SECONDS
+) -> C:
+    """Log in over a connected socket, which the connection, of that kind, then owns.
 
     Raises ``RuntimeFailed`` with code ``host_key_mismatch`` before anything of ours is sent when the other side has
     another host key than the pinned one, with code ``ssh_refused`` when it refuses our key; ``Unavailable`` with code
@@ -110,7 +124,7 @@ async def open_ssh(
     """
     try:
         async with asyncio.timeout(within):
-            return await _handshake(sock, credentials)
+            return await _handshake(sock, credentials, kind)
     except (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed) as wrong:
         raise RuntimeFailed(
             "The workspace's SSH server has another host key than the one made for it; the connection was refused. "
@@ -122,10 +136,16 @@ async def open_ssh(
             "The workspace's SSH server refuses the workspace's own key; restart the workspace to put its key back.",
             code="ssh_refused",
         ) from refused
-    except (TimeoutError, OSError, asyncssh.Error) as silent:
+    except TimeoutError as silent:
         raise Unavailable(
             f"The workspace's SSH server gave no answer within {within:g} seconds; try again.", code="no_answer"
         ) from silent
+    except (OSError, asyncssh.Error) as ended:
+        raise Unavailable(
+            "The workspace's SSH server ended the connection before anybody was logged in; try again, or look at the "
+            "workspace's log.",
+            code="no_answer",
+        ) from ended
 
 
 class Connections:
@@ -158,6 +178,26 @@ class Connections:
                 pooled.idle.cancel()
                 pooled.idle = None
             return pooled
+
+    async def start(self, workspace_id: str, begin: Callable[[FastClientConnection], Awaitable[T]]) -> tuple[Pooled, T]:
+        """Return what ``begin`` opens on a connection, with the connection; give it back with ``give_back``.
+
+        One that lay idle may have ended, and its end be on the way: it is dropped, and another one is tried. Raises
+        the errors of ``take``, ``TimeoutError`` where nothing answers in time, ``OSError`` and ``asyncssh.Error``
+        where it is refused.
+        """
+        for tries_left in reversed(range(_TRIES)):
+            pooled = await self.take(workspace_id)
+            try:
+                async with asyncio.timeout(self.answer_seconds):
+                    with self.doubting(pooled):
+                        return pooled, await begin(pooled.ssh)
+            except BaseException as failed:
+                self.give_back(pooled)
+                if not tries_left or not isinstance(failed, asyncssh.Error) or not pooled.ssh.is_closed():
+                    raise
+                self._let_go(pooled)
+        raise AssertionError
 
     def give_back(self, pooled: Pooled) -> None:
         """End a session's use of a connection."""

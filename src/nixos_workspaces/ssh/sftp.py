@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -19,14 +18,11 @@ async def open_sftp(connections: Connections, workspace_id: str) -> AsyncIterato
     Leave it with ``TimeoutError`` where it did not answer: the connection is then looked at too. Raises ``Unavailable``
     where the file service does not answer, and the errors of ``Connections.take``.
     """
-    pooled = await connections.take(workspace_id)
     try:
-        try:
-            async with asyncio.timeout(connections.answer_seconds):
-                with connections.doubting(pooled):
-                    sftp = await pooled.ssh.start_sftp_client(path_encoding=None)
-        except (TimeoutError, OSError, asyncssh.Error) as silent:
-            raise Unavailable("The workspace's file service does not answer; try again.") from silent
+        pooled, sftp = await connections.start(workspace_id, lambda ssh: ssh.start_sftp_client(path_encoding=None))
+    except (TimeoutError, OSError, asyncssh.Error) as silent:
+        raise Unavailable("The workspace's file service does not answer; try again.", code="no_answer") from silent
+    try:
         async with sftp:
             with connections.doubting(pooled):
                 yield sftp
