@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Protocol
 
 from nixos_workspaces.errors import WorkspacesError
 from nixos_workspaces.terminals import protocol
+from nixos_workspaces.terminals.people.company import PresenceOf
 from nixos_workspaces.terminals.text import whole_characters
 
 CREDIT_BYTES = 1 << 17
@@ -19,7 +21,10 @@ is. The holder grants it: its rings are at least twice as large."""
 COURTEOUS_CREDIT_BYTES = 1 << 12
 """The same while input arrives at another terminal, whose echo waits behind that much of this one's flood."""
 CLIENT_BYTES = 3 << 15
-"""Output that a client which acknowledges may have unacknowledged."""
+"""Output that a client which acknowledges may have unacknowledged, at least."""
+MOST_CLIENT_BYTES = 1 << 20
+CLIENT_SECONDS = 0.05
+"""So much of its output a faster client may have unacknowledged: what follows a Ctrl-C waits behind it."""
 FRAME_BYTES = 1 << 15
 COUNTED_FRAMES = 512
 """Frames after which a client that has acknowledged nothing is taken for one that never will."""
@@ -39,7 +44,16 @@ class Received:
     count: int
 
 
-Control = protocol.Attached | protocol.Gap | protocol.Resized | protocol.Exited | Received | Failed
+Control = (
+    protocol.Attached
+    | protocol.Gap
+    | protocol.Resized
+    | protocol.News
+    | protocol.Exited
+    | PresenceOf
+    | Received
+    | Failed
+)
 
 
 class TerminalClient(Protocol):
@@ -55,6 +69,36 @@ class TerminalClient(Protocol):
         """Send anything else, in its place among the output."""
 
 
+class ClientWindow:
+    """How much a client may have unacknowledged.
+
+    With a fixed bound a browser next door, which answers between two frames only, would wait for output more than half
+    of the time; with a larger one, a client behind a slow line would wait for seconds after a Ctrl-C.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Measure with a clock that tells seconds."""
+        self.size = CLIENT_BYTES
+        """In bytes: what was consumed in ``CLIENT_SECONDS`` lately, within the bounds."""
+        self._clock = clock
+        self._began = clock()
+        self._consumed = 0
+
+    def begin(self) -> None:
+        """Note that output is sent to a client that has nothing to do: time without output does not count."""
+        self._began = self._clock()
+        self._consumed = 0
+
+    def consumed(self, size: int) -> None:
+        """Note that the client has consumed so many bytes."""
+        self._consumed += size
+        seconds = self._clock() - self._began
+        if seconds >= CLIENT_SECONDS:
+            lately = int(self._consumed / seconds * CLIENT_SECONDS)
+            self.size = min(MOST_CLIENT_BYTES, max(CLIENT_BYTES, lately))
+            self.begin()
+
+
 class Output:
     """The output of a terminal and the messages among it, sent in order as far as the client has room.
 
@@ -63,10 +107,18 @@ class Output:
     """
 
     def __init__(
-        self, client: TerminalClient, on_progress: Callable[[int], None], *, text: bool, acknowledges: bool
+        self,
+        client: TerminalClient,
+        on_progress: Callable[[int], None],
+        *,
+        text: bool,
+        acknowledges: bool,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.offset = 0
         """The offset at which the sent output ends."""
+        self.received = 0
+        """The offset at which the output ends that was pushed."""
         self.credit_bytes = CREDIT_BYTES
         """How far the holder may be ahead; ``on_progress`` is called whenever half of it is used up."""
         self.input_is_held = False
@@ -81,14 +133,16 @@ class Output:
         self._flush_is_due = False
         self._unacknowledged: deque[int] | None = deque()
         self._in_flight = 0
+        self._window = ClientWindow(clock)
 
     def restart(self, offset: int) -> None:
         """Drop pending output: the holder begins again at ``offset``."""
         self._pending.clear()
-        self.offset = self._reported = offset
+        self.offset = self._reported = self.received = offset
 
     def push_data(self, data: bytes) -> None:
         """Take the next bytes of output."""
+        self.received += len(data)
         self._pending.append(data)
         if not self._flush_is_due:
             self._flush_is_due = True
@@ -97,6 +151,8 @@ class Output:
 
     def push_control(self, control: Control) -> None:
         """Queue a message behind the output so far."""
+        if isinstance(control, protocol.Gap):
+            self.received = control.end
         self._pending.append(control)
         self.flush()
 
@@ -112,8 +168,9 @@ class Output:
         if self._unacknowledged is None:
             return
         self._acknowledges = True
-        for _ in range(min(frames, len(self._unacknowledged))):
-            self._in_flight -= self._unacknowledged.popleft()
+        consumed = sum(self._unacknowledged.popleft() for _ in range(min(frames, len(self._unacknowledged))))
+        self._in_flight -= consumed
+        self._window.consumed(consumed)
         self.flush()
 
     def pause(self) -> None:
@@ -152,7 +209,7 @@ class Output:
         self.flush()
 
     def _is_blocked(self) -> bool:
-        return self._paused or (self._acknowledges and self._in_flight >= CLIENT_BYTES and not self.input_is_held)
+        return self._paused or (self._acknowledges and self._in_flight >= self._window.size and not self.input_is_held)
 
     def _take_frame(self) -> bytes:
         """Take one frame's bytes from the front; none when there is but the beginning of a character."""
@@ -183,6 +240,8 @@ class Output:
     def _count_frame(self, size: int) -> None:
         if self._unacknowledged is None:
             return
+        if not self._unacknowledged:
+            self._window.begin()
         self._unacknowledged.append(size)
         self._in_flight += size
         if not self._acknowledges and len(self._unacknowledged) > COUNTED_FRAMES:

@@ -1,4 +1,4 @@
-"""The terminal holder's frames (``agent/PROTOCOL.md``, version 1): bytes to values and back, without I/O."""
+"""The terminal holder's frames (``agent/PROTOCOL.md``, versions 1 and 2): bytes to values and back, without I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from enum import IntEnum
 from nixos_workspaces.errors import RuntimeFailed
 from nixos_workspaces.model.terminals import Start, Terminal
 
-VERSION = 1
+LOWEST_VERSION = 1
+"""Of holders in workspaces that were built before there were ``News``."""
+VERSION = 2
 INPUT_MAX = 32768
 """Bytes of input in one frame."""
 FROM_NOW_ON = (1 << 64) - 1
@@ -84,6 +86,19 @@ class Resized:
 
 
 @dataclass(frozen=True, slots=True)
+class News:
+    """How things stand with the terminal: told after ``Attached`` and when it changes, by holders of version 2."""
+
+    sizes: bool
+    """This client's size is in force."""
+    attached: int
+    name: str
+    title: str
+    cwd: str
+    process: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """The program has ended and all its output has been sent."""
 
@@ -114,7 +129,7 @@ class Refused:
     message: str
 
 
-Frame = Welcome | Attached | Window | Gap | Resized | Exited | Terminal | ListEnd | Done | Refused
+Frame = Welcome | Attached | Window | Gap | Resized | News | Exited | Terminal | ListEnd | Done | Refused
 
 
 def _frame(kind: bytes, payload: bytes = b"") -> bytes:
@@ -128,7 +143,7 @@ def _text(value: str) -> bytes:
 
 def greeting() -> bytes:
     """Return the first frame of every connection."""
-    return _frame(b"H", b"nixws-tm" + struct.pack("<HH", VERSION, VERSION))
+    return _frame(b"H", b"nixws-tm" + struct.pack("<HH", LOWEST_VERSION, VERSION))
 
 
 def open_terminal(start: Start, *, token: int, credit: int) -> bytes:
@@ -243,6 +258,11 @@ def _attached(payload: _Payload) -> Attached:
     return Attached(f"{number:016x}", *rest)
 
 
+def _news(payload: _Payload) -> News:
+    sizes, attached = payload.numbers("BH")
+    return News(bool(sizes), attached, *(payload.text() for _ in range(4)))
+
+
 def _refused(payload: _Payload) -> Refused:
     (reason,) = payload.numbers("H")
     return Refused(Refusal(reason), payload.text())
@@ -254,6 +274,7 @@ _DECODERS: dict[int, Callable[[_Payload], Frame]] = {
     ord("W"): lambda payload: Window(*payload.numbers("QQ")),
     ord("G"): lambda payload: Gap(*payload.numbers("QQ")),
     ord("Z"): lambda payload: Resized(*payload.numbers("HH")),
+    ord("P"): _news,
     ord("X"): lambda payload: Exited(*payload.numbers("iQ")),
     ord("T"): _terminal,
     ord("L"): lambda payload: ListEnd(*payload.numbers("I")),
@@ -269,7 +290,7 @@ def _decode(kind: int, payload: bytes) -> Frame:
         reader.end()
     except (KeyError, ValueError, OverflowError, OSError, struct.error) as wrong:
         raise RuntimeFailed(
-            "The workspace's terminal holder sent a frame that is not of version 1; rebuild the workspace.",
+            "The workspace's terminal holder sent a frame that is not of its version; rebuild the workspace.",
             code="terminal_protocol",
         ) from wrong
     return frame

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, Unavailable, WorkspacesError
 from nixos_workspaces.model.terminals import Start
 from nixos_workspaces.terminals import protocol
+from nixos_workspaces.terminals.feed import REST_SECONDS, Feed, Observer
 from nixos_workspaces.terminals.input import Input
 from nixos_workspaces.terminals.input_activity import InputActivity
 from nixos_workspaces.terminals.link import Link, LinkOwner, error_of
@@ -21,6 +24,8 @@ from nixos_workspaces.terminals.output import (
     Received,
     TerminalClient,
 )
+from nixos_workspaces.terminals.people.companies import Calls, Seat
+from nixos_workspaces.terminals.people.company import PresenceOf
 
 ATTACH_SECONDS = 10.0
 MOST_CELLS = 4096
@@ -38,11 +43,13 @@ class ClientOptions:
     """Output is cut between characters only, as far as it is UTF-8."""
     flow_control: bool
     """It is going to acknowledge; otherwise its first acknowledgement tells."""
+    news: bool
+    """It is told of ``News``."""
     token: int
     """The client's own number, or 0: its input is counted from session to session, and it gets ``Received``."""
 
 
-class SSHSession:
+class SSHSession(Observer):
     """A client's attachment to a terminal; made by ``SSHBridge``. Call it from the event loop's thread only.
 
     When its connection breaks it attaches again by itself for half a minute: the client notices a pause at most.
@@ -55,6 +62,7 @@ class SSHSession:
         client: TerminalClient,
         open_link: OpenLink,
         on_end: Callable[[SSHSession], None],
+        on_news: Callable[[protocol.News], protocol.News],
         *,
         input_activity: InputActivity,
         options: ClientOptions,
@@ -64,21 +72,37 @@ class SSHSession:
         self.terminal_id = ""
         """The terminal's own id, for attaching again; empty until attached."""
         self.ended = False
+        self.has_exited = False
+        """The terminal's program has ended."""
+        self.seat: Seat | None = None
+        """Its place among the people at the terminal; None for what no person uses."""
+        self.feed: Feed | None = None
+        """The stream that it shares with other observers once its own has come as far."""
+        self._is_fed = False
+        self._alone_until = 0.0
         self._size = (80, 24)
         self._readonly = False
         self._client = client
         self._open_link = open_link
         self._on_end = on_end
+        self._on_news = on_news
         self._input_activity = input_activity
         self._output = Output(
-            _LinkListener(client, self._finish), self._report, text=options.text, acknowledges=options.flow_control
+            _LinkListener(client, self._exit), self._report, text=options.text, acknowledges=options.flow_control
         )
         self._input = Input(options.token)
         self._tells_received = options.token != 0
+        self._tells_news = options.news
         self._link: Link | None = None
+        self._news: protocol.News | None = None
+        """The latest that the client was not told yet."""
+        self._presence: PresenceOf | None = None
+        self._quiet_until = 0.0
+        """Loop time until which a guest is not to type."""
+        self._is_paused = False
         self._attached: asyncio.Future[None] | None = None
         self._reconnecting: asyncio.Task[None] | None = None
-        self._owner = LinkOwner(self._output.push_data, self._on_frame, self._on_lost)
+        self._owner = LinkOwner(self._on_data, self._on_frame, self._on_lost)
 
     @property
     def offset(self) -> int:
@@ -103,16 +127,22 @@ class SSHSession:
     def write(self, data: bytes) -> bool:
         """Type ``data``. False asks the client to wait for ``input_ready`` before typing more.
 
-        Raises ``Forbidden`` when attached read-only and ``Conflict`` when the session has ended.
+        Raises ``Forbidden`` when attached read-only or another has the keyboard (``Company.check_typing``), and
+        ``Conflict`` when the session has ended.
         """
         if self._readonly:
             raise Forbidden("This terminal is attached read-only.", code="readonly")
         if self.ended:
             raise Conflict("The terminal session has ended.", code="session_ended")
+        if self.seat is not None:
+            self.seat.check_typing()
         self._input_activity.note(self)
         self._input.push(data)
         self._send_input()
-        if not self._input.hold():
+        wait = 0.0 if self.seat is None else self.seat.note_typed(len(data))
+        if wait:
+            self._quiet_until = asyncio.get_running_loop().time() + wait
+        elif not self._input.hold():
             return True
         self._output.input_is_held = True
         self._output.flush()
@@ -120,7 +150,12 @@ class SSHSession:
 
     async def input_ready(self) -> None:
         """Wait until more may be typed, or the session has ended."""
+        if self._quiet_until:
+            await asyncio.sleep(self._quiet_until - asyncio.get_running_loop().time())
         await self._input.room()
+        if self._quiet_until:
+            self._quiet_until = 0.0
+            self._output.input_is_held = False
 
     def resize(self, cols: int, rows: int) -> None:
         """Tell the size of the client's window; the size of the client that was active last is in force.
@@ -131,8 +166,13 @@ class SSHSession:
             if not 1 <= cells <= MOST_CELLS:
                 raise InvalidInput(f"A terminal has 1 to {MOST_CELLS} {field}.", field=field)
         self._size = (cols, rows)
+        if self._may_size():
+            self._take_size()
+
+    def _take_size(self) -> None:
+        """Put the size of the client's window in force."""
         if self._link is not None and not self._readonly:
-            self._link.write(protocol.resize(cols, rows))
+            self._link.write(protocol.resize(*self._size))
 
     def acknowledge(self, frames: int) -> None:
         """Say that ``frames`` more output frames were consumed; switches flow control on."""
@@ -140,15 +180,25 @@ class SSHSession:
 
     def pause_output(self) -> None:
         """Send nothing more to the client until ``resume_output``: its transport's buffer is full."""
+        self._is_paused = True
         self._output.pause()
 
     def resume_output(self) -> None:
         """Go on."""
+        self._is_paused = False
+        self._tell_news()
+        if self._presence is not None:
+            self._tell_presence(self._presence)
         self._output.resume()
 
     def notice(self, data: bytes) -> None:
         """Show the client something that the terminal did not print."""
         self._output.notice(data)
+
+    @property
+    def calls(self) -> Calls:
+        """The calls on this session for its place among the people at the terminal."""
+        return Calls(self._tell_presence, self._fail, self._take_size)
 
     # ---- connecting ----
 
@@ -170,6 +220,7 @@ class SSHSession:
         if self.ended:
             self._drop_link()
         self._send_input()
+        self.try_feed()
 
     async def _reconnect(self) -> None:
         """Attach again where the client's output ends. A final refusal by the workspace ends the session at once."""
@@ -203,16 +254,66 @@ class SSHSession:
         self._drop_link()
         self._output.pause()
         self._input.release(ended=True)
+        if self.seat is not None:
+            self.seat.leave()
+        if self.feed is not None:
+            self.feed.part(self)
         if self._reconnecting is not None and self._reconnecting is not asyncio.current_task():
             self._reconnecting.cancel()
         self._on_end(self)
+
+    def _exit(self) -> None:
+        self.has_exited = True
+        self._finish()
 
     def _fail(self, error: WorkspacesError) -> None:
         if not self.ended:
             self._client.send_control(Failed(error))
         self._finish()
 
+    # ---- from the feed ----
+
+    @override
+    def take_feed(self, data: bytes, start: int) -> None:
+        known = self._output.received - start
+        if known < len(data):
+            self._output.push_data(data[known:] if known else data)
+        if self._output.received - self._output.offset > CREDIT_BYTES:
+            self._part_from_feed()
+
+    @override
+    def take_feed_frame(self, frame: protocol.Frame) -> None:
+        self._on_frame(frame)
+
+    @override
+    def lose_feed(self, error: WorkspacesError) -> None:
+        self._is_fed = False
+        self._on_lost(error)
+
+    @override
+    def try_feed(self) -> None:
+        if self.feed is None or self._is_fed or self._attached is not None or self._link is None:
+            return
+        is_due = asyncio.get_running_loop().time() >= self._alone_until
+        if is_due and self.feed.offset == self._output.received:
+            self._is_fed = True
+            self.feed.join(self)
+            self._drop_link()
+
+    def _part_from_feed(self) -> None:
+        """Go on with a stream of its own: the client reads more slowly than the others."""
+        if self.feed is not None and self._is_fed:
+            self.feed.part(self)
+            self._is_fed = False
+            self._alone_until = asyncio.get_running_loop().time() + REST_SECONDS
+            self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect())
+
     # ---- from the holder ----
+
+    def _on_data(self, data: bytes) -> None:
+        self._output.push_data(data)
+        if self.feed is not None:
+            self.try_feed()
 
     def _on_frame(self, frame: protocol.Frame) -> None:
         match frame:
@@ -225,10 +326,36 @@ class SSHSession:
                 self._send_input()
             case protocol.Gap() | protocol.Resized() | protocol.Exited():
                 self._output.push_control(frame)
+            case protocol.News():
+                news = self._on_news(frame)
+                if self._tells_news:
+                    self._news = news
+                    self._tell_news()
             case protocol.Refused():
                 self._on_refused(error_of(frame))
             case _:
                 pass
+
+    def _tell_news(self) -> None:
+        """Tell the client, whose transport never holds more than its buffer and the latest news."""
+        if self._news is not None and not self._is_paused:
+            news, self._news = self._news, None
+            self._client.send_control(news)
+
+    def _tell_presence(self, presence: PresenceOf) -> None:
+        """Tell the client who is here, the latest only."""
+        self._presence = presence if self._is_paused else None
+        if not self._is_paused and not self.ended and self.terminal_id:
+            self._client.send_control(presence)
+
+    def _may_size(self) -> bool:
+        """Tell whether the client's window may decide the size: not while another has the keyboard."""
+        try:
+            if self.seat is not None:
+                self.seat.check_typing()
+        except Forbidden:
+            return False
+        return True
 
     def _on_attached(self, attached: protocol.Attached) -> None:
         first = not self.terminal_id

@@ -1,0 +1,1 @@
+"""The people at terminals: who is there, who types, who is sent away."""

@@ -1,0 +1,1 @@
+"""Recordings of terminals: asciicast text in sealed files, written as the output comes."""

@@ -1,0 +1,1 @@
+"""A person's terminals beyond any one of them: their arrangement."""
