@@ -3,6 +3,7 @@
 from nixos_workspaces.files.entries import etag
 from nixos_workspaces.files.listing import Order, Wanted
 from nixos_workspaces.files.reading import Download
+from nixos_workspaces.files.searching import OpenScript, Search, Searches
 from nixos_workspaces.files.service import Files
 from nixos_workspaces.files.sessions import OpenSftp
 from nixos_workspaces.files.trees.archives import Archive, Format, Total
@@ -20,8 +21,11 @@ __all__ = [
     "Download",
     "Files",
     "Format",
+    "OpenScript",
     "OpenSftp",
     "Order",
+    "Search",
+    "Searches",
     "Total",
     "Tree",
     "Upload",

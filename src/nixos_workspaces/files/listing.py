@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -36,6 +38,33 @@ class Wanted:
     order: Order = Order.NAME
     hidden: bool = False
     """Whether names that begin with a dot are listed."""
+
+
+class Snapshots:
+    """Listings that are being paged through: a large directory is read once, not again for each page of it."""
+
+    SECONDS = 5.0
+    MOST_NAMES = 100_000
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, bytes], tuple[float, list[Entry]]] = {}
+
+    def take(self, workspace_id: str, path: bytes) -> list[Entry] | None:
+        """Return a listing that is a few seconds old; None if there is none."""
+        kept = self._kept.get((workspace_id, path))
+        return kept[1] if kept is not None and kept[0] + self.SECONDS > time.monotonic() else None
+
+    def keep(self, workspace_id: str, path: bytes, found: list[Entry]) -> None:
+        """Keep a listing for the pages that follow; the oldest make room, and go when their time is over."""
+        self._kept.pop((workspace_id, path), None)
+        self._kept[workspace_id, path] = (time.monotonic(), found)
+        while len(self._kept) > 1 and sum(len(one) for _, one in self._kept.values()) > self.MOST_NAMES:
+            del self._kept[next(iter(self._kept))]
+        asyncio.get_running_loop().call_later(self.SECONDS, self._drop_old)
+
+    def _drop_old(self) -> None:
+        limit = time.monotonic() - self.SECONDS + 0.01
+        self._kept = {key: kept for key, kept in self._kept.items() if kept[0] > limit}
 
 
 def page(path: bytes, found: list[Entry], wanted: Wanted) -> FilePage:

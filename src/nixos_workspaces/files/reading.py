@@ -70,25 +70,32 @@ async def _link_target(session: Session, path: bytes) -> bytes | None:
 async def names(session: Session, path: bytes) -> list[Entry]:
     """Return the entries of a directory, in no order, without ``.`` and ``..``; links without their target.
 
-    Raises ``Conflict`` for what is not a directory, and for one of more than ``MAX_NAMES`` names.
+    Each name is there once, also where the directory changes while it is read. Raises ``Conflict`` for what is not a
+    directory, for one of more than ``MAX_NAMES`` names, and for a server that answers with names that no file can have.
     """
     prefix = path.rstrip(b"/") + b"/"
 
     async def collect() -> list[Entry]:
-        found: list[Entry] = []
+        found: dict[bytes, Entry] = {}
         async with contextlib.aclosing(session.sftp.scandir(path)) as listing:  # type: ignore[type-var]
             async for one in listing:
                 assert isinstance(one.filename, bytes)
                 if one.filename in {b".", b".."}:
                     continue
-                found.append(entry(prefix + one.filename, one.attrs, owner=owner_of(one.longname)))
+                if not one.filename or b"/" in one.filename or b"\0" in one.filename:
+                    raise Conflict(
+                        f"The workspace's file server lists {shown(one.filename)!r}, which no file can be called.",
+                        code="file_refused",
+                        field="path",
+                    )
+                found[one.filename] = entry(prefix + one.filename, one.attrs, owner=owner_of(one.longname))
                 if len(found) > MAX_NAMES:
                     raise Conflict(
                         f"The directory {shown(path)!r} holds more than {MAX_NAMES} names; use a terminal.",
                         code="too_many_entries",
                         field="path",
                     )
-        return found
+        return [*found.values()]
 
     try:
         return await session.do_patiently(collect(), path)

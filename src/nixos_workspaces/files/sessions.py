@@ -39,6 +39,8 @@ DEADLINE_SECONDS = 8.0
 """Within this a request is answered, or the workspace counts as stuck."""
 PATIENCE_SECONDS = 120.0
 """How long reading, writing and syncing data may take while the workspace answers other requests."""
+FRESH_SECONDS = 0.2
+"""A session that was used so recently is taken to be whole: its end would have been noticed."""
 IDLE_SECONDS = 30.0
 """How long an unused session is kept."""
 CLOSE_SECONDS = 5.0
@@ -136,6 +138,14 @@ class Session:
         self._forgotten.discard(answer)
         _look_at(answer)
 
+    async def answers(self) -> bool:
+        """Return whether it still answers: the end of one that lay idle may be on its way."""
+        try:
+            await self.do(self.sftp.realpath(b"/"), seconds=DEADLINE_SECONDS / 2)
+        except WorkspacesError:
+            return False
+        return True
+
     async def home(self) -> bytes:
         """Return the home directory."""
         if self._home is None:
@@ -229,9 +239,10 @@ class Sessions:
 
     async def _session(self, workspace_id: str, lanes: _Lanes, until: float) -> Session:
         """Return a session that was used before, or a new one."""
+        loop = asyncio.get_running_loop()
         while lanes.idle:
-            _, session = lanes.idle.pop()
-            if session.usable:
+            since, session = lanes.idle.pop()
+            if session.usable and (loop.time() - since < FRESH_SECONDS or await session.answers()):
                 return session
             self._close_later(session)
         stack = AsyncExitStack()

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from nixos_workspaces.database import Database
-from nixos_workspaces.errors import WorkspacesError
 from nixos_workspaces.metering.gauges import Gauges
 from nixos_workspaces.model.machine import Metrics
-from nixos_workspaces.model.usage import PERIOD, Sample, Span
+from nixos_workspaces.model.usage import Sample, Span
 from nixos_workspaces.model.workspace import Status, Workspace
 
-log = logging.getLogger(__name__)
-
-
 _AT_ONCE = 8
+_ROWS_AT_ONCE = 50
 
 
 _WIDTH = 4
@@ -81,6 +77,7 @@ class History:
         self._gauges = gauges
         self._clock = clock
         self._levels: dict[str, dict[timedelta, _Level]] = {}
+        self._last: dict[str, Metrics] = {}
 
     def read(self, workspace_id: str, span: Span) -> tuple[Sample, ...]:
         """Return the samples of ``span`` until now, oldest first; none for a workspace that was never measured."""
@@ -93,33 +90,32 @@ class History:
             for at, *figures in levels[span.step].since(begin)
         )
 
+    def last(self, workspace_id: str) -> Metrics | None:
+        """Return the figures of the last sampling; None for a workspace that it could not measure."""
+        return self._last.get(workspace_id)
+
     async def sample(self) -> None:
         """Measure every running workspace once, and forget those that are gone."""
-        async with self._database.reading() as tx:
-            everything = await tx.workspaces.all()
-        for gone in self._levels.keys() - {one.id for one in everything}:
+        async with self._database.reading(once=True) as tx:
+            statuses = await tx.summaries.statuses()
+        for gone in self._levels.keys() - statuses.keys():
             del self._levels[gone]
-        running = [one for one in everything if one.status is Status.RUNNING]
+        running = [one for one, status in statuses.items() if status == Status.RUNNING]
+        # What was measured before the last stop says nothing of the present run.
+        self._last = {one: self._last[one] for one in running if one in self._last}
         turns = asyncio.Semaphore(_AT_ONCE)
-        await asyncio.gather(*(self._measure(one, turns) for one in running))
-
-    async def sample_for_ever(self) -> None:
-        """Sample every ``PERIOD``; a failure costs that sample only."""
-        loop = asyncio.get_running_loop()
-        due = loop.time()
-        while True:
-            try:
-                await self.sample()
-            except WorkspacesError as problem:
-                log.warning("What workspaces use cannot be measured now: %s", problem)
-            due = max(due + PERIOD.total_seconds(), loop.time())
-            await asyncio.sleep(due - loop.time())
+        for begin in range(0, len(running), _ROWS_AT_ONCE):
+            async with self._database.reading(once=True) as tx:
+                workspaces = await tx.workspaces.several(running[begin : begin + _ROWS_AT_ONCE])
+            await asyncio.gather(*(self._measure(one, turns) for one in workspaces))
 
     async def _measure(self, workspace: Workspace, turns: asyncio.Semaphore) -> None:
         async with turns:
             metrics = await self._gauges.read(workspace)
         if metrics is None:
+            self._last.pop(workspace.id, None)
             return
+        self._last[workspace.id] = metrics
         levels = self._levels.setdefault(workspace.id, _levels())
         at = self._clock().timestamp()
         for level in levels.values():

@@ -39,6 +39,12 @@ class Environments(Protocol):
     async def select(self, workspace_id: str, number: int) -> Generation:
         """Make an older generation the present one; ``NotFound`` if there is none of that number."""
 
+    async def note_ports(self, workspace_id: str, ports: tuple[int, ...]) -> None:
+        """Note the ports that are open with the present generation; does nothing before the first build.
+
+        They are no part of what is built; the declaration of the workspace names them nevertheless.
+        """
+
     async def forget(self, workspace_id: str) -> None:
         """Give all generations back to the collector; idempotent."""
 

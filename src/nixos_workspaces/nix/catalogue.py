@@ -7,6 +7,8 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from nixos_workspaces.model.environment import Environment, Package, Template
 from nixos_workspaces.model.names import is_package_name
 from nixos_workspaces.nix.executable import Nix
 from nixos_workspaces.nix.flakes import replace_file
-from nixos_workspaces.nix.names import nearest, suggestion
+from nixos_workspaces.nix.index import Names, PackageIndex, from_lines, members, to_lines
+from nixos_workspaces.nix.locks import SingleFlight, Turns
+from nixos_workspaces.nix.names import suggestion
 from nixos_workspaces.nix.package_set import PackageSet, PackageSetKind
 
 log = logging.getLogger(__name__)
@@ -34,39 +38,48 @@ _SIZES = Path(__file__).with_name("sizes.nix")
 class Catalogue:
     """The packages and templates of one package set; asks Nix once and remembers."""
 
-    def __init__(self, directory: Path, package_set: PackageSet, nix: Nix, templates: Path) -> None:
-        """Keep the index in ``directory``; ``templates`` holds the modules."""
+    def __init__(
+        self, directory: Path, package_set: PackageSet, nix: Nix, templates: Path, evaluations: Turns | None = None
+    ) -> None:
+        """Keep the index in ``directory``; ``templates`` holds the modules; each evaluation takes a turn."""
         digest = hashlib.sha256(package_set.locked.encode()).hexdigest()[:32]
-        self._index_file = directory / f"catalogue-{digest}.json"
+        self._index_file = directory / f"packages-{digest}.jsonl"
         self._package_set = package_set
         self._nix = nix
         self._templates_file = templates / "default.nix"
         self._templates: tuple[Template, ...] | None = None
-        self._packages: dict[str, Package] | None = None
-        self._indexing: asyncio.Task[dict[str, Package]] | None = None
+        self._packages: PackageIndex | None = None
+        self._indexing: asyncio.Task[PackageIndex] | None = None
         self._usable: set[str] = set()
+        self._evaluations = Turns(1) if evaluations is None else evaluations
+        self._asking: SingleFlight[Any] = SingleFlight()
 
     async def templates(self) -> tuple[Template, ...]:
         """Return the templates, sorted by name."""
         if self._templates is None:
-            told = await self._nix.json("eval", "--json", "--file", self._templates_file, timeout=_LOOKUP_SECONDS)
+            told = await self._asking.do("templates", self._ask_for_templates)
             self._templates = tuple(_template(name, told[name]) for name in sorted(told))
         return self._templates
+
+    async def _ask_for_templates(self) -> dict[str, Any]:
+        async with self._evaluations.taken():
+            found: dict[str, Any] = await self._nix.json(
+                "eval", "--json", "--file", self._templates_file, timeout=_LOOKUP_SECONDS
+            )
+        return found
 
     async def search(self, query: str, limit: int) -> tuple[Package, ...]:
         """Return the packages whose name or description holds every word of ``query``, best first."""
         if len(query) > _LONGEST_QUERY:
             raise InvalidInput(f"A query has at most {_LONGEST_QUERY} characters.", field="query")
-        words = query.lower().split()
-        ranked = [(rank, item) for item in (await self.packages()).values() if (rank := _rank(item, words))]
-        ranked.sort(key=lambda pair: (pair[0], len(pair[1].name), pair[1].name))
-        return tuple(item for _, item in ranked[: max(limit, 0)])
+        index = await self.packages()
+        return await asyncio.to_thread(index.search, query, limit)
 
     async def refuse_unknown(self, environment: Environment) -> None:
         """Raise ``InvalidInput`` for a template or package that does not exist, naming the nearest that do."""
         names = [template.name for template in await self.templates()]
         if environment.template not in names:
-            near = nearest(environment.template, names) or tuple(names)
+            near = Names(names).nearest(environment.template) or tuple(names)
             raise InvalidInput(
                 f"The template {environment.template} does not exist.{suggestion(near)}",
                 code="unknown_template",
@@ -76,7 +89,7 @@ class Catalogue:
         for position, name in enumerate(environment.packages):
             match answers[name]:
                 case "missing":
-                    near = nearest(name, await self._known_names())
+                    near = await self._nearest(name)
                     raise InvalidInput(
                         f"The package {name} does not exist in {self._package_set.title}.{suggestion(near)}",
                         code="unknown_package",
@@ -90,8 +103,8 @@ class Catalogue:
                         field=f"packages.{position}",
                     )
 
-    async def packages(self) -> Mapping[str, Package]:
-        """Return every package by name.
+    async def packages(self) -> PackageIndex:
+        """Return every package.
 
         The first call for a package set evaluates all of it; a caller waits ``PATIENCE_SECONDS`` at most and gets
         ``Unavailable`` (code ``index_not_ready``) while the work goes on.
@@ -111,52 +124,47 @@ class Catalogue:
             self._indexing.cancel()
             await asyncio.wait({self._indexing})
 
-    async def _known_names(self) -> Iterable[str]:
-        """Return the names to suggest from; none while they are not known."""
+    async def _nearest(self, name: str) -> tuple[str, ...]:
+        """Return the names to suggest; none while they are not known."""
         try:
-            return await self.packages()
+            index = await self.packages()
         except WorkspacesError:
             return ()
+        return await asyncio.to_thread(index.names.nearest, name)
 
-    async def _index(self) -> dict[str, Package]:
+    async def _index(self) -> PackageIndex:
         """Read the index of this set, or make it."""
         try:
-            return _packages(json.loads(self._index_file.read_bytes()))
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return await asyncio.to_thread(lambda: from_lines(self._index_file.read_bytes()))
+        except (OSError, ValueError):
             # Not made yet, or by a version that kept something else in it.
             made = await self._make_index()
         try:
-            replace_file(self._index_file, json.dumps(made, sort_keys=True).encode())
+            await asyncio.to_thread(lambda: replace_file(self._index_file, to_lines(made)))
         except OSError as full:
             log.warning("The list of packages is made again at the next start: it cannot be kept: %s", full)
-        return _packages(made)
+        return made
 
-    async def _make_index(self) -> dict[str, Any]:
+    async def _make_index(self) -> PackageIndex:
         """Ask Nix for every package."""
-        found = await self._nix.json("search", "--json", self._package_set.locked, "^", timeout=INDEX_SECONDS)
-        prefix = f"legacyPackages.{self._nix.system}."
-        named = {key.removeprefix(prefix): item for key, item in found.items() if key.startswith(prefix)}
-        usable = {name: item for name, item in named.items() if is_package_name(name)}
+        async with self._evaluations.taken():
+            told = await self._nix.text("search", "--json", self._package_set.locked, "^", timeout=INDEX_SECONDS)
+        usable = await asyncio.to_thread(_usable, told, f"legacyPackages.{self._nix.system}.")
         sizes: dict[str, Any] = {}
         if (
             self._package_set.kind is PackageSetKind.DEBIAN
         ):  # others do not tell, and asking all of nixpkgs takes minutes
             sizes = await self._ask(_SIZES, sorted(usable))
-        return {
-            name: {
-                "version": str(item.get("version", "")),
-                "description": str(item.get("description", "")),
-                "size": sizes.get(name),
-            }
-            for name, item in usable.items()
-        }
+        sized = (replace(one, size_bytes=sizes.get(name)) for name, one in usable.items())
+        return await asyncio.to_thread(PackageIndex, sized)
 
     async def _look_up(self, names: Iterable[str]) -> Mapping[str, str]:
         """Ask for all names that were not asked for before, in one evaluation."""
         known = self._usable
         new = sorted({name for name in names if name not in known})
         answers = dict.fromkeys(known, "package")
-        answers |= await self._ask(_LOOKUP, new)
+        if new:
+            answers |= await self._asking.do(tuple(new), partial(self._ask, _LOOKUP, new))
         known.update(name for name, answer in answers.items() if answer == "package")
         return answers
 
@@ -172,12 +180,19 @@ class Catalogue:
             words: list[str | Path] = ["--eval", "--strict", "--json", question]
             for argument, value in arguments.items():
                 words += ["--argstr", argument, value]
-            answers |= await self._nix.json(*words, program="nix-instantiate", timeout=_LOOKUP_SECONDS)
+            async with self._evaluations.taken():
+                answers |= await self._nix.json(*words, program="nix-instantiate", timeout=_LOOKUP_SECONDS)
         return answers
 
 
-def _packages(kept: Mapping[str, Any]) -> dict[str, Package]:
-    return {name: Package(name, item["version"], item["description"], item["size"]) for name, item in kept.items()}
+def _usable(told: str, prefix: str) -> dict[str, Package]:
+    """Return the packages of an answer to ``nix search`` whose names can be asked for."""
+    named = ((key.removeprefix(prefix), item) for key, item in members(told) if key.startswith(prefix))
+    return {
+        name: Package(name, str(item.get("version", "")), str(item.get("description", "")))
+        for name, item in named
+        if is_package_name(name)
+    }
 
 
 def _template(name: str, told: Mapping[str, Any]) -> Template:
@@ -185,18 +200,5 @@ def _template(name: str, told: Mapping[str, Any]) -> Template:
     return Template(name, str(told["title"]), str(told["description"]), str(told["icon"]), packages)
 
 
-def _rank(item: Package, words: list[str]) -> int:
-    """Return how well a package matches: 1 is best, 0 is not at all."""
-    name, description = item.name.lower(), item.description.lower()
-    if not all(word in name or word in description for word in words):
-        return 0
-    first = words[0] if words else ""
-    if name == first:
-        return 1
-    if name.startswith(first):
-        return 2
-    return 3 if first in name else 4
-
-
-def _succeeded(task: asyncio.Task[dict[str, Package]]) -> bool:
+def _succeeded(task: asyncio.Task[PackageIndex]) -> bool:
     return not task.cancelled() and task.exception() is None

@@ -9,15 +9,17 @@ import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from nixos_workspaces.errors import Conflict
 from nixos_workspaces.model.environment import Environment, Generation, Package, Template
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.workspace import Phase, Progress
 from nixos_workspaces.nix.catalogue import Catalogue
 from nixos_workspaces.nix.executable import Nix, not_runnable
-from nixos_workspaces.nix.flakes import TOPLEVEL, Flakes, reference
+from nixos_workspaces.nix.flakes import TOPLEVEL, Flakes, Grants, reference
 from nixos_workspaces.nix.generations import Profile
-from nixos_workspaces.nix.locks import Sharing, hold
+from nixos_workspaces.nix.locks import Sharing, Turns, hold
 from nixos_workspaces.nix.names import refuse_malformed, refuse_malformed_id
 from nixos_workspaces.nix.package_set import PackageSet
 from nixos_workspaces.nix.reports.build_log import BuildLog
@@ -40,6 +42,8 @@ class BuildLimits:
     """Memory of one evaluation."""
     builds: int = 2
     """Builds that run at the same time; others wait."""
+    evaluations: int = 2
+    """Evaluations that run at the same time, each of which may take ``evaluation_bytes``; others wait."""
     evaluation_seconds: float = 600.0
     """After which an evaluation that has not begun to build or fetch is stopped."""
     grace: float = 10.0
@@ -59,7 +63,13 @@ class Environments:
     """
 
     def __init__(
-        self, directory: Path, package_set: PackageSet, nix: Nix, flake: Path, limits: BuildLimits = BuildLimits()
+        self,
+        directory: Path,
+        package_set: PackageSet,
+        nix: Nix,
+        flake: Path,
+        limits: BuildLimits = BuildLimits(),
+        grants: Grants = Grants(),  # noqa: B008 - frozen
     ) -> None:
         """``directory`` is made where it is missing; ``flake`` holds flake.nix, workspace.nix and templates."""
         self.package_set = package_set
@@ -67,13 +77,21 @@ class Environments:
         self._locks = directory / "locks"
         self._workspaces = directory / "workspaces"
         self._limits = limits
-        self._slots = asyncio.Semaphore(limits.builds)
+        self._builds = Turns(limits.builds)
+        self._evaluations = Turns(limits.evaluations)
+        self._waiting = 0
+        """Builds that wait for the end of a collection; ``_wanted`` is set while there is one."""
+        self._wanted = asyncio.Event()
+        self._equal: WeakValueDictionary[Environment, asyncio.Lock] = WeakValueDictionary()
         home = directory / "home"
+        # Names of packages are nobody else's business; an earlier version made it readable.
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.chmod(0o700)
         for needed in (self._locks, self._workspaces, home):
             needed.mkdir(parents=True, exist_ok=True)
         self._nix = nix.homed(home).limited(limits.evaluation_bytes)
-        self._flakes = Flakes(directory / "flakes", flake, package_set, self._nix)
-        self._catalogue = Catalogue(home, package_set, self._nix, flake / "templates")
+        self._flakes = Flakes(directory / "flakes", flake, package_set, self._nix, grants)
+        self._catalogue = Catalogue(home, package_set, self._nix, flake / "templates", self._evaluations)
 
     async def templates(self) -> tuple[Template, ...]:
         """Return the templates, sorted by name."""
@@ -111,22 +129,42 @@ class Environments:
         build; store paths built by then are kept for the next one.
         """
         refuse_malformed(environment)
-        on_progress(Progress(Phase.EVALUATE, None, "Waiting for other builds"))
-        async with self._slots, self._workspace(workspace_id) as profile, hold(self._garbage, Sharing.SHARED):
-            on_progress(Progress(Phase.EVALUATE, None, "Evaluating the environment"))
-            profile.complete_notes()
+
+        def waiting(before: int) -> None:
+            on_progress(Progress(Phase.EVALUATE, None, Sentence("progress.queue", {"before": str(before)})))
+
+        equal = self._equal.setdefault(environment, asyncio.Lock())
+        if equal.locked():
+            on_progress(Progress(Phase.EVALUATE, None, Sentence("progress.equal")))
+        # An equal one is evaluated and built once: what comes later finds both done.
+        async with (
+            equal,
+            self._builds.taken(waiting),
+            self._workspace(workspace_id) as profile,
+            self._without_collection(),
+            self._evaluations.taken(waiting) as evaluated,
+        ):
+            on_progress(Progress(Phase.EVALUATE, None, Sentence("progress.evaluate")))
+            await asyncio.to_thread(profile.complete_notes)
             await self._flakes.write(profile.flake, environment)
-            await self._run_build(profile, environment, on_progress, on_log)
-            return profile.note(environment)
+            await self._run_build(profile, environment, on_progress, on_log, evaluated)
+            return await asyncio.to_thread(profile.note, environment)
 
     async def generations(self, workspace_id: str) -> tuple[Generation, ...]:
         """Return the generations that can be selected, oldest first; none for an unknown workspace."""
-        return self._profile(workspace_id).generations()
+        return await asyncio.to_thread(self._profile(workspace_id).generations)
 
     async def select(self, workspace_id: str, number: int) -> Generation:
         """Make the generation ``number`` the current one; ``NotFound`` when it was collected or never was."""
         async with self._workspace(workspace_id) as profile:
-            return profile.select(number)
+            return await asyncio.to_thread(profile.select, number)
+
+    async def note_ports(self, workspace_id: str, ports: tuple[int, ...]) -> None:
+        """Note the ports that are open with the present generation; does nothing before the first build."""
+        if not self._profile(workspace_id).path.is_symlink():
+            return
+        async with self._workspace(workspace_id) as profile:
+            await asyncio.to_thread(profile.note_ports, ports)
 
     async def forget(self, workspace_id: str) -> None:
         """Remove the workspace's flake and profile; its store paths go with the next garbage collection.
@@ -143,17 +181,28 @@ class Environments:
     async def collect_garbage(self) -> int:
         """Delete every store path that nothing refers to; return the bytes freed.
 
-        Never runs beside a build: waits a minute for running ones, then raises ``Conflict`` (code ``build_running``).
-        Builds that begin meanwhile wait. The store is the machine's: paths that others left unused go as well.
+        Never runs beside a build: waits a minute for running ones, and gives way to one that begins; both raise
+        ``Conflict`` (code ``build_running``), with what was deleted by then gone for good. The store is the machine's:
+        paths that others left unused go as well.
         """
+        busy = Conflict("Environments are being built. Collect garbage when they are done.", code="build_running")
         try:
             async with contextlib.AsyncExitStack() as stack:
                 await stack.enter_async_context(hold(self._garbage, timeout=_COLLECT_PATIENCE))
-                told = await self._nix.text("store", "gc", timeout=_COLLECT_SECONDS, stderr=True)
-        except TimeoutError as busy:
-            raise Conflict(
-                "Environments are being built. Collect garbage when they are done.", code="build_running"
-            ) from busy
+                collecting = asyncio.create_task(self._nix.text("store", "gc", timeout=_COLLECT_SECONDS, stderr=True))
+                wanted = asyncio.create_task(self._wanted.wait())
+                try:
+                    await asyncio.wait({collecting, wanted}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    wanted.cancel()
+                    if not collecting.done():
+                        collecting.cancel()
+                        await asyncio.wait({collecting})
+                if collecting.cancelled():
+                    raise busy
+                told = collecting.result()
+        except TimeoutError as late:
+            raise busy from late
         found = _FREED.findall(told)
         return sum(int(float(amount) * _UNITS[unit]) for amount, unit in found)
 
@@ -167,8 +216,9 @@ class Environments:
         environment: Environment,
         on_progress: Callable[[Progress], None],
         on_log: Callable[[str], None],
+        evaluated: Callable[[], None],
     ) -> None:
-        """Let Nix evaluate, build and make a generation."""
+        """Let Nix evaluate, build and make a generation; call ``evaluated`` once it has begun to fetch or build."""
         log = BuildLog()
 
         def follow(line: bytes) -> None:
@@ -176,8 +226,10 @@ class Environments:
             for text in reading.lines:
                 on_log(text)
             if reading.progress is not None:
-                if reading.progress.phase is not Phase.EVALUATE and not evaluating.expired():
-                    evaluating.reschedule(None)
+                if reading.progress.phase is not Phase.EVALUATE:
+                    evaluated()
+                    if not evaluating.expired():
+                        evaluating.reschedule(None)
                 on_progress(reading.progress)
 
         argv = self._nix.command(
@@ -196,6 +248,20 @@ class Environments:
             raise error from failed
         except OSError as failed:
             raise not_runnable(self._nix.bin, failed) from failed
+
+    @contextlib.asynccontextmanager
+    async def _without_collection(self) -> AsyncIterator[None]:
+        """Keep garbage from being collected within the block; a collection under way is broken off."""
+        self._waiting += 1
+        self._wanted.set()
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(hold(self._garbage, Sharing.SHARED))
+            finally:
+                self._waiting -= 1
+                if not self._waiting:
+                    self._wanted.clear()
+            yield
 
     @property
     def _garbage(self) -> Path:

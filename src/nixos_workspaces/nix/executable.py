@@ -115,7 +115,8 @@ class Nix:
 
 def not_runnable(directory: Path, cause: OSError) -> WorkspacesError:
     """Return the error for executables that vanished or may not be run."""
-    return Unavailable(f"Nix in {directory} cannot be run: {cause.strerror}.", code="nix_missing")
+    what = f"{cause.filename}: {cause.strerror}" if cause.filename else cause.strerror
+    return Unavailable(f"Nix in {directory} cannot be run: {what}.", code="nix_missing")
 
 
 def _candidates(preferred: Path, environ: Mapping[str, str]) -> list[Path]:

@@ -6,6 +6,7 @@ touched, so that Nix's evaluation cache stays warm.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -13,6 +14,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +38,30 @@ _LOCAL = re.compile(r"(?:path:|[a-z+]*file:|[/.~])")
 _PINNED = re.compile(r"[?&](?:narHash|rev)=")
 
 
-def to_json(data: Environment, system: str) -> bytes:
-    """Return ``workspace.json``: equal environments are equal bytes."""
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """Freedoms that the installation gives every workspace, besides what the workspace declares."""
+
+    own_keys: bool = True
+    """Keys in ``~/.ssh/authorized_keys`` open the workspace too."""
+    foreign_scripts: bool = True
+    """``/bin/bash`` exists, for scripts that were written for other distributions."""
+
+
+def to_json(data: Environment, system: str, grants: Grants = Grants()) -> bytes:
+    """Return ``workspace.json``: equal environments with equal grants are equal bytes."""
     content = {
         "schema": SCHEMA,
         "system": system,
         "template": data.template,
         "packages": list(data.packages),
         "ports": list(data.ports),
+        "grants": asdict(grants),
     }
+    return _json(content)
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, indent=2, sort_keys=True).encode() + b"\n"
 
 
@@ -65,16 +82,19 @@ def reference(flake: Path) -> str:
 class Flakes:
     """Makes flakes of workspaces: one locked base for all, a copy of it for each."""
 
-    def __init__(self, directory: Path, source: Path, package_set: PackageSet, nix: Nix) -> None:
+    def __init__(
+        self, directory: Path, source: Path, package_set: PackageSet, nix: Nix, grants: Grants = Grants()
+    ) -> None:
         """Keep bases in ``directory``; ``source`` holds the static files."""
         self._directory = directory
         self._source = source
         self._package_set = package_set
         self._nix = nix
+        self._grants = grants
 
     async def base(self) -> Path:
         """Return the directory of the static files with their lock; makes it where it is missing."""
-        content = _static_files(self._source)
+        content = await asyncio.to_thread(_static_files, self._source)
         if "flake.nix" not in content:
             raise Unavailable(
                 f"{self._source} holds no flake.nix: the installation is incomplete.", code="flake_missing"
@@ -93,20 +113,13 @@ class Flakes:
     async def write(self, flake: Path, data: Environment) -> None:
         """Make the flake of one workspace hold ``data``; atomic file by file, ``workspace.json`` last."""
         base = await self.base()
-        wanted = {**_static_files(base), _LOCK_FILE: (base / _LOCK_FILE).read_bytes()}
-        for name in _static_files(flake):
-            if name not in wanted:
-                (flake / name).unlink()
-        for name, content in wanted.items():
-            replace_file(flake / name, content)
-        replace_file(flake / _DATA_FILE, to_json(data, self._nix.system))
+        await asyncio.to_thread(_copy, base, flake, to_json(data, self._nix.system, self._grants))
 
     async def _make(self, base: Path, content: Mapping[str, bytes]) -> None:
         """Write the static files and let Nix lock them; ``base`` is complete or absent."""
         with tempfile.TemporaryDirectory(dir=self._directory, prefix=".new-") as temporary:
             new = Path(temporary) / "flake"
-            for name, data in content.items():
-                replace_file(new / name, data)
+            await asyncio.to_thread(_write, new, content)
             asked = await self._asked(new)
             refuse_unlocked(asked["inputs"])
             await self._nix.text(
@@ -114,10 +127,9 @@ class Flakes:
                 timeout=_LOCK_SECONDS,
             )
             await self._keep_source()
-            lock = json.loads((new / _LOCK_FILE).read_bytes())
-            replace_file(
-                new / _LOCK_FILE, json.dumps(_as_asked(lock, asked["nixpkgs"]), indent=2, sort_keys=True).encode()
-            )
+            lock = _as_asked(json.loads((new / _LOCK_FILE).read_bytes()), asked["nixpkgs"])
+            content = {_LOCK_FILE: json.dumps(lock, indent=2, sort_keys=True).encode()}
+            await asyncio.to_thread(_write, new, content)
             new.rename(base)
 
     async def _asked(self, flake: Path) -> dict[str, Any]:
@@ -166,6 +178,13 @@ def environment_of(flake: Path) -> Environment | None:
         return None
 
 
+def declare_ports(flake: Path, ports: tuple[int, ...]) -> None:
+    """Let the flake of a workspace name these ports; nothing is built of them."""
+    file = flake / _DATA_FILE
+    content = json.loads(file.read_bytes())
+    replace_file(file, _json(content | {"ports": list(ports)}))
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Make ``path`` hold ``content``, all at once; does not touch a file that does already."""
     with contextlib.suppress(FileNotFoundError):
@@ -182,6 +201,21 @@ def replace_file(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _write(directory: Path, content: Mapping[str, bytes]) -> None:
+    """Make files below a directory hold their content. Waits for the disk: call it in a thread."""
+    for name, data in content.items():
+        replace_file(directory / name, data)
+
+
+def _copy(base: Path, flake: Path, data: bytes) -> None:
+    """Make the files of a flake those of its base, and its data last. Waits for the disk: call it in a thread."""
+    wanted = {**_static_files(base), _LOCK_FILE: (base / _LOCK_FILE).read_bytes()}
+    for name in _static_files(flake):
+        if name not in wanted:
+            (flake / name).unlink()
+    _write(flake, {**wanted, _DATA_FILE: data})
 
 
 def _static_files(directory: Path) -> dict[str, bytes]:

@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from nixos_workspaces.errors import NotFound
 from nixos_workspaces.model.environment import Environment, Generation
-from nixos_workspaces.nix.flakes import environment_of, from_json, replace_file
+from nixos_workspaces.nix.flakes import declare_ports, environment_of, from_json, replace_file
 
 _LINK = re.compile(r"profile-(\d+)-link", re.ASCII)
 
@@ -56,6 +57,13 @@ class Profile:
         number = self.current().number
         replace_file(self._note_file(number), _to_note(data))
         return self.current()
+
+    def note_ports(self, ports: tuple[int, ...]) -> None:
+        """Note the ports that are open with the current generation, and in the declaration that is built next."""
+        current = self.current()
+        self.complete_notes()
+        self.note(replace(current.environment, ports=ports))
+        declare_ports(self.flake, ports)
 
     def complete_notes(self) -> None:
         """Write the note that a killed process could not; call it before ``flake/workspace.json`` changes."""

@@ -1,9 +1,6 @@
-"""Names of packages: which are well formed, and which existing ones are near a wrong one. Pure."""
+"""Names of packages: which are well formed, and how existing ones are suggested. Pure."""
 
 from __future__ import annotations
-
-import difflib
-from collections.abc import Iterable
 
 from nixos_workspaces.errors import InvalidInput
 from nixos_workspaces.model.environment import Environment
@@ -17,7 +14,6 @@ from nixos_workspaces.model.names import (
     is_workspace_id,
 )
 
-SUGGESTIONS = 3
 _SHOWN_LENGTH = 40
 
 
@@ -54,21 +50,6 @@ def refuse_malformed_id(workspace_id: str) -> None:
     """Raise ``InvalidInput`` for an id that cannot be a directory's name of ours."""
     if not is_workspace_id(workspace_id):
         raise InvalidInput(f"{_shown(workspace_id)} is not a workspace id.", field="workspace_id")
-
-
-def nearest(name: str, existing: Iterable[str]) -> tuple[str, ...]:
-    """Return the existing names nearest to ``name``, best first; at most three.
-
-    Case does not count; a name that begins with ``name`` counts as near.
-    """
-    lowered: dict[str, str] = {}
-    for candidate in existing:
-        lowered.setdefault(candidate.lower(), candidate)
-    wanted = name.lower()
-    close = difflib.get_close_matches(wanted, lowered, n=SUGGESTIONS, cutoff=0.6)
-    beginning = sorted((one for one in lowered if wanted and one.startswith(wanted)), key=lambda one: (len(one), one))
-    found = dict.fromkeys([*close[:1], *beginning, *close])
-    return tuple(lowered[one] for one in found)[:SUGGESTIONS]
 
 
 def suggestion(names: tuple[str, ...]) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
 from nixos_workspaces.database import Database
 from nixos_workspaces.errors import WorkspacesError
-from nixos_workspaces.model.service import HealthItem
+from nixos_workspaces.model.machine import BYTES_PER_GB, Capabilities, Observed
+from nixos_workspaces.model.service import HealthItem, Sentence, moment
+from nixos_workspaces.operations.background import TaskReport
+from nixos_workspaces.operations.disks import Disks
 from nixos_workspaces.runtimes.base import Runtime
 
 
@@ -17,26 +20,40 @@ class Health:
     """Asks the parts of one control plane. ``unknown_machines`` tells the machines that no record knows of."""
 
     def __init__(
-        self, database: Database, runtime: Runtime, package_set: str, unknown_machines: Callable[[], AbstractSet[str]]
+        self,
+        database: Database,
+        runtime: Runtime,
+        package_set: str,
+        unknown_machines: Callable[[], AbstractSet[str]],
+        background: Callable[[], Sequence[TaskReport]],
+        disks: Disks,
+        *,
+        logins: Callable[[], HealthItem],
     ) -> None:
-        """Ask these parts; ``package_set`` is the one in force, for people."""
+        """Ask these parts; ``package_set`` is the one in force, for people, ``background`` tells the tasks' state.
+
+        ``logins`` tells which running workspaces answered the last login: none is tried here, health is asked often.
+        """
         self._database = database
         self._runtime = runtime
         self._package_set = package_set
         self._unknown_machines = unknown_machines
+        self._background = background
+        self._disks = disks
+        self._logins = logins
 
     async def items(self) -> tuple[HealthItem, ...]:
         """Return one item per part; never raises."""
         return (
-            await _answer(
-                "database", "The database stores.", self._ask_database, "Look at the free space of the disk."
-            ),
-            await _answer(
-                "engine", "The node answers.", self._runtime.capabilities, "Start the node: nixws node, as root."
-            ),
-            HealthItem("package_set", True, f"Workspaces are built from {self._package_set}."),
+            await _answer("database", self._ask_database),
+            await _answer("engine", self._runtime.capabilities),
+            HealthItem("package_set", True, Sentence("package_set.ok", {"set": self._package_set})),
             self._machines(),
-            await self._quarantine(),
+            *await self._seen(),
+            self._logins(),
+            *await asyncio.to_thread(self._disks.items),
+            await self._pool(),
+            *(_task(report) for report in self._background()),
         )
 
     async def _ask_database(self) -> None:
@@ -48,39 +65,101 @@ class Health:
         """Return whether there are machines that no record knows of."""
         unknown = sorted(self._unknown_machines())
         if not unknown:
-            return HealthItem("machines", True, "Every machine belongs to a workspace.")
-        return HealthItem(
-            "machines",
-            False,
-            f"Machines exist that no workspace's record knows of: {', '.join(unknown)}.",
-            "Put back the database they belong to, or remove them with the node's own tools. They are left alone.",
-        )
+            return HealthItem("machines", True, Sentence("machines.ok"))
+        return HealthItem("machines", False, Sentence("machines.unknown", {"names": ", ".join(unknown)}))
 
-    async def _quarantine(self) -> HealthItem:
-        """Return whether there are machines that the engine leaves alone because it could not take them up."""
+    async def _pool(self) -> HealthItem:
+        """Return whether the disk of the volumes has room for another one."""
         try:
             async with asyncio.timeout(5):
-                kept = [one for one in await self._runtime.list() if one.quarantine]
+                machine = await self._runtime.capabilities()
         except (WorkspacesError, TimeoutError):
-            return HealthItem("quarantine", True, "The engine does not answer; see there.")
-        if not kept:
-            return HealthItem("quarantine", True, "Every machine could be taken up.")
-        told = "; ".join(f"{one.workspace_id}: {one.quarantine}" for one in kept)
-        return HealthItem(
-            "quarantine",
-            False,
-            f"Machines are left alone: {told}.",
-            "Look at the node's log and mend what it names; the next start, stop or deletion tries again.",
+            return HealthItem("disk_volumes", True, _UNSEEN)
+        free, total = machine.storage_free_bytes, machine.storage_total_bytes
+        values = {"free": f"{free / BYTES_PER_GB:.3g}", "total": f"{total / BYTES_PER_GB:.3g}"}
+        return HealthItem("disk_volumes", free > 0, Sentence("volumes.room" if free > 0 else "volumes.full", values))
+
+    async def _seen(self) -> tuple[HealthItem, ...]:
+        """Return what the engine sees of its computer and its machines."""
+        try:
+            async with asyncio.timeout(5):
+                capabilities, machines = await self._runtime.capabilities(), await self._runtime.list()
+        except (WorkspacesError, TimeoutError):
+            return tuple(HealthItem(code, True, _UNSEEN) for code in _OF_MACHINES)
+        return (
+            *(_quarantine(machines), _devices(capabilities), _machine_devices(machines)),
+            *(_limits_seen(capabilities), _way_out(capabilities)),
         )
 
 
-async def _answer(code: str, well: str, ask: Callable[[], Any], remedy: str) -> HealthItem:
+_OF_MACHINES = ("quarantine", "devices", "machine_devices", "limits_seen", "way_out")
+_MOST_TOLD = 20
+_UNSEEN = Sentence("engine.unseen")
+
+
+def _quarantine(machines: Sequence[Observed]) -> HealthItem:
+    """Return whether there are machines that the engine leaves alone because it could not take them up."""
+    kept = [f"{one.workspace_id}: {one.quarantine}" for one in machines if one.quarantine]
+    if not kept:
+        return HealthItem("quarantine", True, Sentence("quarantine.ok"))
+    return HealthItem("quarantine", False, Sentence("quarantine.kept", {"told": "; ".join(kept)}))
+
+
+def _devices(capabilities: Capabilities) -> HealthItem:
+    """Return whether the devices of the engine's own computer are whole."""
+    if not capabilities.flaw:
+        return HealthItem("devices", True, Sentence("devices.ok"))
+    return HealthItem("devices", False, Sentence("devices.broken", {"told": capabilities.flaw}))
+
+
+def _limits_seen(capabilities: Capabilities) -> HealthItem:
+    """Return whether workspaces see their own limits where programs look for the machine's size."""
+    if not capabilities.limits_unseen:
+        return HealthItem("limits_seen", True, Sentence("limits_seen.ok"))
+    return HealthItem("limits_seen", False, Sentence("limits_seen.not", {"told": capabilities.limits_unseen}))
+
+
+def _way_out(capabilities: Capabilities) -> HealthItem:
+    """Return whether workspaces that may reach something can."""
+    if not capabilities.uplink_trouble:
+        if not capabilities.uplink:
+            return HealthItem("way_out", True, Sentence("way_out.closed"))
+        return HealthItem("way_out", True, Sentence("way_out.ok", {"told": capabilities.uplink}))
+    return HealthItem("way_out", False, Sentence("way_out.not", {"told": capabilities.uplink_trouble}))
+
+
+def _machine_devices(machines: Sequence[Observed]) -> HealthItem:
+    """Return whether the devices of every running machine are whole."""
+    broken = [f"{one.workspace_id}: {one.flaw}" for one in machines if one.flaw]
+    if not broken:
+        return HealthItem("machine_devices", True, Sentence("machine_devices.ok"))
+    return HealthItem("machine_devices", False, Sentence("machine_devices.broken", {"told": _shortened(broken)}))
+
+
+def _shortened(told: Sequence[str]) -> str:
+    """Return the first of many in one text, and how many more there are."""
+    more = f" (+{len(told) - _MOST_TOLD})" if len(told) > _MOST_TOLD else ""
+    return " ".join(told[:_MOST_TOLD]) + more
+
+
+def _task(report: TaskReport) -> HealthItem:
+    """Return the finding about one background task."""
+    last = report.last_success
+    values = {"task": report.name} | ({} if last is None else {"at": moment(last)})
+    if report.error:
+        values |= {"restarts": str(report.restarts), "said": report.error}
+    outcome = ("failed" if report.error else "ok") if last else ("failed_new" if report.error else "new")
+    return HealthItem(f"background_{report.name}", not report.error, Sentence(f"background.{outcome}", values))
+
+
+async def _answer(code: str, ask: Callable[[], Any]) -> HealthItem:
     """Return how a part answers."""
     try:
         async with asyncio.timeout(5):
             await ask()
     except WorkspacesError as problem:
-        return HealthItem(code, False, problem.message, remedy)
+        said = Sentence(f"{code}.problem", {"problem": problem.code, "said": problem.message})
+        return HealthItem(code, False, said)
     except TimeoutError:
-        return HealthItem(code, False, "It does not answer within 5 s.", remedy)
-    return HealthItem(code, True, well)
+        return HealthItem(code, False, Sentence(f"{code}.silent"))
+    return HealthItem(code, True, Sentence(f"{code}.ok"))

@@ -1,4 +1,4 @@
-"""Background tasks of the service: garbage collection, and stopping machines at its end."""
+"""Upkeep of the service: garbage collection, and stopping machines at its end."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from nixos_workspaces.audit.entries import ACCEPTED, SYSTEM
 from nixos_workspaces.auth.policy import Action, Principal, authorise
 from nixos_workspaces.database import AuditEntry, Database
-from nixos_workspaces.errors import WorkspacesError
-from nixos_workspaces.events import Events
+from nixos_workspaces.errors import Conflict, WorkspacesError
 from nixos_workspaces.model.machine import MachineState
 from nixos_workspaces.nix.base import Environments
 from nixos_workspaces.runtimes.base import Runtime
 
 log = logging.getLogger(__name__)
 
-_GARBAGE_SECONDS = 24 * 3600.0
-_GARBAGE_QUIET_SECONDS = 60.0
-"""Wait after a deletion before collecting: deletions come in rows."""
+GARBAGE_PERIOD = timedelta(days=1)
+PRESSED_PERIOD = timedelta(hours=1)
+GARBAGE_PATIENCE = 2 * 3600.0
+"""Seconds that one collection may take; the store's own limit ends it sooner."""
 _UP = frozenset({MachineState.BOOTING, MachineState.RUNNING, MachineState.PAUSED})
 
 
@@ -32,16 +33,17 @@ class Maintenance:
         database: Database,
         environments: Environments,
         runtime: Runtime,
-        events: Events,
         *,
+        short_of_room: Callable[[], bool] = lambda: False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Work on these parts."""
         self._database = database
         self._environments = environments
         self._runtime = runtime
-        self._events = events
+        self._short_of_room = short_of_room
         self._clock = clock
+        self._collected_at = clock()
 
     async def collect_garbage(self, *, principal: Principal, request_id: str = "") -> int:
         """Remove store paths that no workspace needs; return the bytes that were freed. For administrators."""
@@ -51,24 +53,24 @@ class Maintenance:
             await tx.audit.append(entry)
         return await self._environments.collect_garbage()
 
-    async def collect_for_ever(self) -> None:
-        """Collect garbage once a day, and a while after workspaces have been deleted."""
-        loop = asyncio.get_running_loop()
-        with self._events.subscribe() as subscription:
-            while True:
-                due = loop.time() + _GARBAGE_SECONDS
-                with suppress(TimeoutError):
-                    while True:
-                        async with asyncio.timeout_at(due):
-                            event = await anext(subscription)
-                        if event.kind == "workspace.deleted":
-                            due = min(due, loop.time() + _GARBAGE_QUIET_SECONDS)
-                try:
-                    freed = await self._environments.collect_garbage()
-                except WorkspacesError as problem:
-                    log.warning("Garbage cannot be collected now: %s", problem)
-                else:
-                    log.info("Garbage collected: %d bytes freed.", freed)
+    async def collect_when_due(self) -> None:
+        """Collect garbage once a day, and every hour while a disk is short of room; call it every minute.
+
+        A build that runs, or that begins meanwhile, goes first: then the next call tries again.
+        """
+        now = self._clock()
+        short = await asyncio.to_thread(self._short_of_room)
+        if timedelta() <= now - self._collected_at < (PRESSED_PERIOD if short else GARBAGE_PERIOD):
+            return
+        try:
+            freed = await self._environments.collect_garbage()
+        except Conflict:
+            return
+        entry = AuditEntry(now, SYSTEM, Action.COLLECT_GARBAGE, "", ACCEPTED, detail={"freed_bytes": freed})
+        async with self._database.transaction() as tx:
+            await tx.audit.append(entry)
+        self._collected_at = now
+        log.info("Garbage collected: %d bytes freed.", freed)
 
     async def running(self) -> list[str]:
         """Return the workspaces that run; none if the engine cannot be asked."""
@@ -83,9 +85,3 @@ class Maintenance:
             for outcome in await asyncio.gather(*(self._runtime.stop(one) for one in up), return_exceptions=True):
                 if isinstance(outcome, Exception):
                     log.warning("A workspace could not be stopped: %s", outcome)
-
-
-async def cancel(task: asyncio.Task[None]) -> None:
-    """End a task and wait until it has ended."""
-    task.cancel()
-    await asyncio.wait({task})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from nixos_workspaces.events import Event
 from nixos_workspaces.model.workspace import Progress, Workspace
+from nixos_workspaces.schemas.wire import SentenceAnswer
+from nixos_workspaces.schemas.workspaces import PhaseAnswer
 
 
 def status_event(workspace: Workspace) -> Event:
@@ -18,6 +20,7 @@ def status_event(workspace: Workspace) -> Event:
             "status": workspace.status.value,
             "fault": None if fault is None else {"code": fault.code, "message": fault.message},
             "generation": workspace.generation,
+            "phases": _phases(workspace),
         },
     )
 
@@ -32,5 +35,12 @@ def progress_event(workspace: Workspace, progress: Progress) -> Event:
             "phase": progress.phase.value,
             "fraction": progress.fraction,
             "message": progress.message,
+            "said": None if progress.said is None else SentenceAnswer.of(progress.said).model_dump(mode="json"),
+            "phases": _phases(workspace),
         },
     )
+
+
+def _phases(workspace: Workspace) -> list[dict[str, str | None]]:
+    """Return the times of the phases as the API writes them."""
+    return [PhaseAnswer.of(one).model_dump(mode="json") for one in workspace.phases.times]

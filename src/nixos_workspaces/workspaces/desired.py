@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 from nixos_workspaces.errors import InvalidInput
-from nixos_workspaces.model.environment import Environment, Generation, environment
+from nixos_workspaces.model.environment import Environment, Generation, Template, environment
 from nixos_workspaces.model.machine import BYTES_PER_GB, Resources
 from nixos_workspaces.model.names import HIGHEST_PORT, LOWEST_PORT, is_port, is_workspace_name
 from nixos_workspaces.model.workspace import Workspace, WorkspaceChange, WorkspaceConfig
@@ -19,7 +20,7 @@ MIN_BYTES = BYTES_PER_GB // 4
 
 def request_hash(config: WorkspaceConfig) -> str:
     """Return the hash that tells one create request from another."""
-    return hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(asdict(config), sort_keys=True, default=str).encode()).hexdigest()
 
 
 def check_name(name: str) -> None:
@@ -39,6 +40,14 @@ def normal(config: WorkspaceConfig) -> Environment:
         if not is_port(port):
             raise InvalidInput(f"A port is a number from {LOWEST_PORT} to {HIGHEST_PORT}.", field="ports")
     return environment(wanted.template, wanted.packages, wanted.ports)
+
+
+def with_git(config: WorkspaceConfig, templates: Iterable[Template]) -> WorkspaceConfig:
+    """Return the configuration with the package ``git``, unless its template brings it."""
+    wanted = config.environment
+    if any(one.name == wanted.template and "git" in one.packages for one in templates):
+        return config
+    return replace(config, environment=environment(wanted.template, (*wanted.packages, "git"), wanted.ports))
 
 
 def check_size(field: str, value: float, least: float, most: float, unit: float, name: str) -> None:
@@ -74,8 +83,14 @@ def changed(workspace: Workspace, change: WorkspaceChange) -> Workspace:
             ),
         )
     )
-    altered = replace(workspace, resources=resources, environment=wanted)
-    return altered if wanted == made_of else replace(altered, revision=workspace.revision + 1, pinned=None)
+    name = workspace.name if change.name is None else change.name
+    if name != workspace.name:
+        check_name(name)
+    hostname = workspace.hostname if name == workspace.name else name
+    altered = replace(workspace, name=name, hostname=hostname, resources=resources, environment=wanted)
+    # Ports are no part of what is built.
+    is_built_anew = replace(wanted, ports=made_of.ports) != made_of
+    return replace(altered, revision=workspace.revision + 1, pinned=None) if is_built_anew else altered
 
 
 def rebuilt(workspace: Workspace, chosen: Generation | None) -> Workspace:
@@ -90,17 +105,20 @@ def growth(workspace: Workspace, wanted: Resources) -> int:
     return max(wanted.storage_bytes - max(workspace.resources.storage_bytes, workspace.volume_bytes), 0)
 
 
+def renamed(before: Workspace, after: Workspace) -> Workspace | None:
+    """Return ``before`` with its new name where a change is none of the machine's: it opens no new intent."""
+    if (before.resources, before.environment) != (after.resources, after.environment):
+        return None
+    return replace(before, name=after.name, hostname=after.hostname)
+
+
 def difference(before: Workspace, after: Workspace) -> dict[str, object]:
     """Return a verb's change of the desired state, for the audit."""
-    if (before.resources, before.environment) == (after.resources, after.environment):
-        return {}
+    parts = ["name"] if before.name != after.name else []
+    if (before.resources, before.environment) != (after.resources, after.environment):
+        parts += ["resources", "environment"]
     old, new = asdict(before), asdict(after)
-    return {"old": _wanted(old), "new": _wanted(new)}
-
-
-def _wanted(record: dict[str, object]) -> dict[str, object]:
-    """Return limits and environment."""
-    return {"resources": record["resources"], "environment": record["environment"]}
+    return {"old": {part: old[part] for part in parts}, "new": {part: new[part] for part in parts}} if parts else {}
 
 
 def check_sizes(wanted: Resources, cpu: float, memory_bytes: int, storage_bytes: int) -> None:

@@ -72,6 +72,8 @@ class StepKind(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     RESIZE = "resize"
+    OPEN_PORTS = "open-ports"
+    """Change the open ports of a running machine."""
     DESTROY_KEYS = "destroy-keys"
     """First of a deletion: from here on the data on the disk cannot be read any more."""
     DELETE_MACHINE = "delete-machine"
@@ -201,7 +203,19 @@ def _adjust(workspace: Workspace, seen: Observation) -> StepKind | None:
         return StepKind.RESUME if workspace.desire is Desire.RUNNING else None
     if grow or _limits_differ(workspace, machine):
         return StepKind.RESIZE
+    if machine.ports is not None and machine.ports != workspace.environment.ports:
+        return StepKind.OPEN_PORTS
     return StepKind.PAUSE if workspace.desire is Desire.PAUSED else None
+
+
+def restarts(workspace: Workspace, seen: Observation) -> bool:
+    """Tell whether a machine that is up is stopped on the way to what is wanted.
+
+    A build counts as one that leads to another system, which only building it can tell.
+    """
+    if seen.machine.state not in _UP or workspace.desire not in (Desire.RUNNING, Desire.PAUSED):
+        return False
+    return needs_build(workspace) or _adjust(workspace, seen) is StepKind.STOP
 
 
 def _too_small(workspace: Workspace, machine: Observed) -> bool:
@@ -222,7 +236,9 @@ def _limits_differ(workspace: Workspace, machine: Observed) -> bool:
 def _status_during(workspace: Workspace, kind: StepKind, state: MachineState) -> Status:
     """Return the workspace's status while ``kind`` is done."""
     match kind:
-        case StepKind.BUILD | StepKind.SELECT | StepKind.RESIZE | StepKind.RESUME | StepKind.PAUSE:
+        case (
+            StepKind.BUILD | StepKind.SELECT | StepKind.RESIZE | StepKind.OPEN_PORTS | StepKind.RESUME | StepKind.PAUSE
+        ):
             return _shown(state) or starting(workspace)
         case StepKind.CREATE | StepKind.START:
             return starting(workspace)
@@ -289,6 +305,7 @@ def seen_now(workspace: Workspace, seen: Observation, now: datetime) -> Workspac
         ready_at=(workspace.ready_at or now) if ready else workspace.ready_at,
         volume_bytes=workspace.volume_bytes if machine.state is MachineState.ABSENT else size,
         restarts_done=workspace.restarts_done if up else workspace.restarts,
+        open_ports=workspace.open_ports if machine.ports is None else machine.ports,
     )
     if workspace.desire is Desire.DELETED:
         return _forgive(result, now)
@@ -357,7 +374,6 @@ def succeeded(workspace: Workspace, kind: StepKind, built: Generation | None = N
             workspace,
             generation=built.number,
             toplevel=built.toplevel,
-            open_ports=built.environment.ports,
             built_revision=workspace.revision,
             build_failure=None,
         )

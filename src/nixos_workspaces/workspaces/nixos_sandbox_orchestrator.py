@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from nixos_workspaces.auth.policy import Action, Principal, authorise
+from nixos_workspaces.auth.policy import Action, Principal, authorise, knows
 from nixos_workspaces.database import AuditEntry, Database, Transaction
 from nixos_workspaces.errors import (
     Conflict,
@@ -22,17 +22,21 @@ from nixos_workspaces.errors import (
     Unavailable,
     WorkspacesError,
 )
+from nixos_workspaces.model.contents.repositories import Dotfiles, Purpose, asked
 from nixos_workspaces.model.environment import Generation
-from nixos_workspaces.model.machine import BYTES_PER_GB, Metrics, Resources
+from nixos_workspaces.model.machine import Metrics
 from nixos_workspaces.model.names import LONGEST_IDEMPOTENCY_KEY, is_idempotency_key
+from nixos_workspaces.model.network import NetworkEntry, NetworkMode, NetworkPolicy
 from nixos_workspaces.model.workspace import Desire, Workspace, WorkspaceChange, WorkspaceConfig, WorkspaceStatus
 from nixos_workspaces.nix.base import Environments
 from nixos_workspaces.runtimes.base import Runtime
 from nixos_workspaces.workspaces import desired, lifecycle
+from nixos_workspaces.workspaces.admission import Admission, within_quotas
 from nixos_workspaces.workspaces.lifecycle import Verb
 from nixos_workspaces.workspaces.lookup import find, plain
 
 IDEMPOTENCY_LIFETIME = timedelta(hours=24)
+FirstNetwork = Callable[[NetworkMode | None, tuple[NetworkEntry, ...]], NetworkPolicy]
 
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
@@ -58,7 +62,7 @@ class NixOSSandboxOrchestrator:
     Verbs that return ``bool`` return True: the desire is recorded, or was fulfilled already.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is a part that is handed in
         self,
         database: Database,
         environments: Environments,
@@ -66,11 +70,15 @@ class NixOSSandboxOrchestrator:
         *,
         figures: Callable[[Workspace], Awaitable[Metrics | None]],
         changed: Callable[[Workspace], None],
+        full_disk: Callable[[], str] = lambda: "",
+        first_network: FirstNetwork = lambda mode, allow: NetworkPolicy(mode or NetworkMode.NONE, allow),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         make_id: Callable[[], str] = new_id,
     ) -> None:
         """Record desires in ``database``; ``changed`` is called with each, to wake the reconciler and tell subscribers.
 
+        ``full_disk`` tells why nothing may be created now, in a sentence, or is empty.
+        ``first_network`` returns what a new workspace may reach, or refuses what was asked for.
         ``figures`` reads a workspace's present figures; None while it does not run and where they cannot be told.
         """
         self._database = database
@@ -80,7 +88,9 @@ class NixOSSandboxOrchestrator:
         self._clock = clock
         self._make_id = make_id
         self._figures = figures
-        self._admission = asyncio.Lock()
+        self._full_disk = full_disk
+        self._first_network = first_network
+        self._admission = Admission(database, runtime)
 
     async def create_workspace(
         self,
@@ -94,7 +104,8 @@ class NixOSSandboxOrchestrator:
 
         The same ``idempotency_key`` with an equal ``config`` returns the same workspace for 24 hours. Raises
         ``InvalidInput`` naming the field (name, cpu, memory, storage, template, packages, ports),
-        ``InsufficientResources`` (storage), ``Conflict`` with code ``name_taken`` or ``idempotency_key_reused``.
+        ``InsufficientResources`` (storage, or a quota with code ``quota_exceeded``), ``Conflict`` with code
+        ``name_taken`` or ``idempotency_key_reused``, ``Forbidden`` with code ``beyond_floor`` (network, /allow/3).
         """
         digest = desired.request_hash(config)
         async with self._refusals(principal, Action.CREATE, config.name, request_id):
@@ -109,9 +120,16 @@ class NixOSSandboxOrchestrator:
                     if before := await _replayed(tx, principal, idempotency_key, digest, self._clock()):
                         return before
             desired.check_name(config.name)
+            self._first_network(config.network, config.allow)
+            async with self._database.reading() as tx:
+                dotfiles = await tx.repositories.dotfiles(principal.id)
+            if config.git is not None or dotfiles is not None:
+                config = desired.with_git(config, await self._environments.templates())
+            if full := await asyncio.to_thread(self._full_disk):
+                raise InsufficientResources(f"{full} Make room, then create it.", code="disk_full")
             await self._environments.check(config.environment)
             config = replace(config, environment=desired.normal(config))
-            return await self._admit(config, digest, principal, idempotency_key, request_id)
+            return await self._admit(config, digest, principal, idempotency_key, request_id, dotfiles)
 
     async def start_workspace(self, workspace_id: str, *, principal: Principal, request_id: str = "") -> bool:
         """Want it running, from any state: boots a stopped one, resumes a paused one, retries after ``error``."""
@@ -146,22 +164,27 @@ class NixOSSandboxOrchestrator:
     async def resize_workspace(
         self, workspace_id: str, change: WorkspaceChange, *, principal: Principal, request_id: str = ""
     ) -> Workspace:
-        """Want other limits or another environment; returns the workspace as it is wanted now.
+        """Want other limits, another environment or another name; returns the workspace as it is wanted now.
 
-        CPU and memory change live. Larger storage (smaller is ``InvalidInput``) and a changed environment restart a
-        running workspace, the environment after it has been built beside; if that build fails, it runs on as it is and
-        shows the fault. A stopped workspace is built when it is next started.
+        A name is taken at once, and by the machine as its host name with its next start; raises ``Conflict`` with code
+        ``name_taken``. CPU, memory and open ports change live. Larger storage (smaller is ``InvalidInput``) and a
+        changed environment restart a running workspace, the environment after it has been built beside; if that build
+        fails, it runs on as it is and shows the fault. A stopped workspace is built when it is next started.
         """
-        async with self._refusals(principal, Action.RESIZE, workspace_id, request_id), self._admission:
-            now = await self._get(workspace_id, principal, Action.RESIZE)
+        action = Action.RENAME if change == WorkspaceChange(name=change.name) else Action.RESIZE
+        async with self._refusals(principal, action, workspace_id, request_id):
+            now = await self._get(workspace_id, principal, action)
+            if change.name is not None:
+                authorise(principal, Action.RENAME, now)
             wanted = desired.changed(now, change)
             if wanted.environment != now.environment:
                 await self._environments.check(wanted.environment)
-            if wanted.resources != now.resources:
-                await self._check_limits(wanted.resources, more_bytes=desired.growth(now, wanted.resources))
-            return await self._record(
-                now.id, Verb.RESIZE, principal, request_id, partial(desired.changed, change=change)
-            )
+            alter = partial(desired.changed, change=change)
+            record = partial(self._record, now.id, Verb.RESIZE, principal, request_id, alter, action=action)
+            if wanted.resources == now.resources:
+                return await record()
+            async with self._admission.reserved(wanted.resources, desired.growth(now, wanted.resources)):
+                return await record()
 
     async def rebuild_workspace(
         self, workspace_id: str, *, principal: Principal, generation: int | None = None, request_id: str = ""
@@ -204,22 +227,28 @@ class NixOSSandboxOrchestrator:
         principal: Principal,
         request_id: str,
         alter: Callable[[Workspace], Workspace],
+        *,
+        action: Action | None = None,
     ) -> Workspace:
-        """Store the desired state with its audit entry, both or neither, and tell ``changed``."""
+        """Store the desired state with its audit entry, both or neither, and tell ``changed``.
+
+        The entry is of the verb's own action where no other is given.
+        """
         async with self._database.transaction() as tx:
             found = await find(tx, reference, principal, lock=True)
-            authorise(principal, Action(verb), found)
+            authorise(principal, action or Action(verb), found)
             wanted = lifecycle.asked(found, verb)
             altered = alter(wanted)
-            if verb is Verb.RESIZE and altered == wanted:
-                altered = found
+            if verb is Verb.RESIZE:
+                altered = desired.renamed(found, altered) or altered
             if altered != found:
-                await tx.workspaces.save_desired(altered)
+                async with within_quotas(tx, found.owner_id):
+                    await tx.workspaces.save_desired(altered)
             await tx.audit.append(
                 AuditEntry(
                     self._clock(),
                     principal.id,
-                    verb,
+                    action or verb,
                     found.id,
                     "accepted",
                     request_id,
@@ -238,11 +267,16 @@ class NixOSSandboxOrchestrator:
         return workspace
 
     async def _admit(
-        self, config: WorkspaceConfig, digest: str, principal: Principal, key: str | None, request_id: str
+        self,
+        config: WorkspaceConfig,
+        digest: str,
+        principal: Principal,
+        key: str | None,
+        request_id: str,
+        dotfiles: Dotfiles | None,
     ) -> Workspace:
-        """Store a new workspace if there is room for it."""
-        async with self._admission:
-            await self._check_limits(config.resources, more_bytes=config.resources.storage_bytes)
+        """Store a new workspace, with what is to be cloned into it, if there is room for it."""
+        async with self._admission.reserved(config.resources, config.resources.storage_bytes):
             now = self._clock()
             workspace = Workspace(
                 id=self._make_id(),
@@ -258,33 +292,24 @@ class NixOSSandboxOrchestrator:
             async with self._database.transaction() as tx:
                 if key is not None and (before := await _replayed(tx, principal, key, digest, now)):
                     return before
-                await tx.workspaces.add(workspace)
+                async with within_quotas(tx, workspace.owner_id):
+                    await tx.workspaces.add(workspace)
+                network = self._first_network(config.network, config.allow)
+                await tx.networks.replace(workspace.id, 0, network, None, now)
+                if config.git is not None:
+                    await tx.repositories.ask(asked(workspace.id, Purpose.WORK, config.git, now))
+                if dotfiles is not None:
+                    wanted = asked(workspace.id, Purpose.DOTFILES, dotfiles.source, now, dotfiles.script)
+                    await tx.repositories.ask(wanted)
                 if key is not None:
                     until = now + IDEMPOTENCY_LIFETIME
                     await tx.idempotency.add(principal.id, key, digest, workspace.id, now, until)
-                detail = json.loads(json.dumps(asdict(config)))
+                detail = json.loads(json.dumps(asdict(config), default=str))
                 await tx.audit.append(
                     AuditEntry(now, principal.id, Action.CREATE, workspace.id, "accepted", request_id, detail)
                 )
         self._changed(workspace)
         return workspace
-
-    async def _check_limits(self, wanted: Resources, more_bytes: int) -> None:
-        """Refuse sizes beyond the whole machine (``InvalidInput``) or its storage left (``InsufficientResources``)."""
-        # Promised before free: a volume that is made between the two is counted twice, never not at all.
-        async with self._database.reading() as tx:
-            promised = await tx.workspaces.promised_bytes()
-        machine = await self._runtime.capabilities()
-        sizes = (machine.cpu_total, machine.memory_total_bytes, machine.storage_total_bytes)
-        desired.check_sizes(wanted, *sizes)
-        left = machine.storage_free_bytes - promised
-        if more_bytes > left:
-            raise InsufficientResources(
-                f"{more_bytes / BYTES_PER_GB:.4g} GB more storage are needed, {max(left, 0) / BYTES_PER_GB:.4g} GB are "
-                "left. Ask for less, or delete a workspace.",
-                code="insufficient_storage",
-                field="storage",
-            )
 
     @asynccontextmanager
     async def _refusals(
@@ -316,7 +341,7 @@ async def _replayed(tx: Transaction, principal: Principal, key: str, digest: str
             field="Idempotency-Key",
         )
     workspace = await tx.workspaces.get(workspace_id)
-    if workspace is None:
+    if workspace is None or not knows(principal, workspace):  # it may have another owner by now
         raise Conflict(
             "The workspace that was made with this Idempotency-Key has been deleted: take a new one.",
             code="idempotency_key_used",

@@ -6,21 +6,24 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
-from nixos_workspaces.auth.policy import Action, Principal, Role, authorise
-from nixos_workspaces.database import AuditEntry, Database, Uses
+from nixos_workspaces.auth.policy import RULES, Action, Principal, authorise, enter, knows
+from nixos_workspaces.database import AuditEntry, Database, Seen, Uses
 from nixos_workspaces.errors import Conflict, NotFound
 from nixos_workspaces.events import LAGGED, Event, Events
 from nixos_workspaces.keys.store import KeyStore
+from nixos_workspaces.model.access.shares import Part
 from nixos_workspaces.model.environment import Generation
 from nixos_workspaces.model.machine import Capacity
 from nixos_workspaces.model.service import LogLine, SshKey
-from nixos_workspaces.model.workspace import Page, Workspace, WorkspaceQuery
+from nixos_workspaces.model.workspace import AuthorisedId, Page, Workspace, WorkspaceQuery
 from nixos_workspaces.nix.base import Environments
 from nixos_workspaces.runtimes.base import Runtime
 from nixos_workspaces.workspaces.build_logs import BuildLogs, Position
 from nixos_workspaces.workspaces.lookup import find
 
 _FOLLOW_SECONDS = 0.3
+_OF_LOST = frozenset({"workspace.deleted", "workspace.shares"})
+"""Events of workspaces that a principal may know no more, who is told that it is so."""
 
 
 class Workspaces:
@@ -58,42 +61,54 @@ class Workspaces:
         authorise(principal, action, workspace)
         return workspace
 
+    async def enter(
+        self, reference: str, *, principal: Principal, action: Action, part: Part | None = None
+    ) -> tuple[Workspace, AuthorisedId]:
+        """Return the workspace with the key to its inside, if the principal may do ``action``, to ``part``, there."""
+        async with self._database.reading() as tx:
+            workspace = await find(tx, reference, principal)
+        return workspace, enter(principal, action, workspace, part)
+
     async def page(self, query: WorkspaceQuery, *, principal: Principal) -> Page:
         """Return the workspaces the principal may see; ``InvalidInput`` for a bad limit or cursor."""
         authorise(principal, Action.LIST)
         async with self._database.reading(once=True) as tx:
-            return await tx.workspaces.page(query, None if principal.role is Role.ADMIN else principal.id)
+            return await tx.workspaces.page(query, _seen(principal))
 
     async def generations(self, reference: str, *, principal: Principal) -> tuple[Generation, ...]:
         """Return the built versions of its environment, newest first."""
-        workspace = await self.get(reference, principal=principal)
+        workspace = await self.get(reference, principal=principal, action=Action.READ_USAGE)
         found = await self._environments.generations(workspace.id)
         return tuple(sorted(found, key=lambda generation: -generation.number))
 
     async def logs(self, reference: str, *, principal: Principal, follow: bool = False) -> AsyncIterator[LogLine]:
         """Yield the log of the last build, then of the last boot; with ``follow`` go on with new lines.
 
-        A followed log ends when the workspace is deleted, or when the consumer closes the iterator.
+        A followed log ends when the workspace is deleted, or when the consumer closes the iterator; it raises
+        ``NotFound`` or ``Forbidden`` when the principal may not read it any more.
         """
-        workspace = await self.get(reference, principal=principal)
+        workspace = await self.get(reference, principal=principal, action=Action.READ_LOGS)
         position, boot = Position(), _Boot(self._runtime, workspace.id)
         while True:
             while True:
                 lines, after = await asyncio.to_thread(self._logs.read, workspace.id, position)
                 for line in lines:
-                    yield LogLine("build", line)
+                    yield LogLine("build", line.text, line.at)
                 if after == position:
                     break
                 position = after
-            for line in await boot.more(workspace.started_at, last=not follow):
-                yield LogLine("boot", line)
+            for text in await boot.more(workspace.started_at, last=not follow):
+                yield LogLine("boot", text)
             if not follow:
                 return
             await asyncio.sleep(_FOLLOW_SECONDS)
             try:
-                workspace = await self.get(workspace.id, principal=principal)
+                workspace = await self.get(workspace.id, principal=principal, action=Action.READ_LOGS)
             except NotFound:
-                return
+                async with self._database.reading(once=True) as tx:
+                    if await tx.workspaces.get(workspace.id) is None:
+                        return
+                raise
 
     async def ssh_key(self, reference: str, *, principal: Principal, request_id: str = "") -> SshKey:
         """Return the keys to log in with as user ``nixos``; audited, for its owner only.
@@ -130,12 +145,45 @@ class Workspaces:
 
     async def events(self, *, principal: Principal) -> AsyncIterator[Event]:
         """Yield the events of the workspaces that the principal may see, from now on; close it when done."""
+        authorise(principal, Action.LIST)
+        seen = _seen(principal)
         with self._events.subscribe() as subscription:
+            shared = await self._shared_ids(seen)
             async for event in subscription:
                 data = dict(event.data)
                 owner = data.pop("owner_id", "")
-                if event == LAGGED or principal.role is Role.ADMIN or owner == principal.id:
+                before = shared
+                if event == LAGGED or event.kind == "workspace.shares":
+                    shared = await self._shared_ids(seen)
+                if event != LAGGED and owner != principal.id:
+                    is_listed = event.workspace_id in before | shared
+                    if seen.owner_id is not None and not is_listed:
+                        continue
+                    if is_listed and event.kind not in _OF_LOST and not await self._is_known(event, principal):
+                        continue
+                if event == LAGGED or seen.ids is None or event.workspace_id in seen.ids:
                     yield Event(event.kind, event.workspace_id, data)
+
+    async def _shared_ids(self, seen: Seen) -> frozenset[str]:
+        """Return the workspaces of others that are shared with a principal; empty for one who sees all."""
+        if seen.owner_id is None:
+            return frozenset()
+        async with self._database.reading(once=True) as tx:
+            return await tx.shares.shared_with(seen.subjects, self._clock())
+
+    async def _is_known(self, event: Event, principal: Principal) -> bool:
+        """Tell whether a principal may know of an event's workspace: a share may have ended since it was listed."""
+        async with self._database.reading(once=True) as tx:
+            workspace = await tx.workspaces.get(event.workspace_id)
+        return workspace is not None and knows(principal, workspace)
+
+
+def _seen(principal: Principal) -> Seen:
+    """Return the workspaces that a principal may know of, for queries; ``knows`` tells the same of one."""
+    ids = principal.workspaces
+    if principal.role in RULES[Action.READ].roles:
+        return Seen(ids=ids)
+    return Seen(principal.id, principal.groups | {principal.id}, ids)
 
 
 class _Boot:

@@ -14,18 +14,20 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from nixos_workspaces.database import Database
+from nixos_workspaces.audit.entries import ACCEPTED, SYSTEM
+from nixos_workspaces.database import AuditEntry, Database
 from nixos_workspaces.errors import RuntimeFailed, Unavailable, WorkspacesError
 from nixos_workspaces.events import Event, Events
 from nixos_workspaces.model.environment import Generation
-from nixos_workspaces.model.machine import MachineState, Observed
-from nixos_workspaces.model.workspace import Desire, Progress, Workspace
+from nixos_workspaces.model.workspace import Progress, Workspace
 from nixos_workspaces.runtimes.base import Runtime
 from nixos_workspaces.workspaces import lifecycle
 from nixos_workspaces.workspaces.changes import progress_event, status_event
-from nixos_workspaces.workspaces.leases import LeaseLost, Leases
-from nixos_workspaces.workspaces.lifecycle import Done, Observation, Step, StepKind, Wait
-from nixos_workspaces.workspaces.steps import Steps
+from nixos_workspaces.workspaces.lifecycle import Done, Step, StepKind, Wait
+from nixos_workspaces.workspaces.reconciling.leases import LeaseLost, Leases
+from nixos_workspaces.workspaces.reconciling.steps import Steps
+from nixos_workspaces.workspaces.reconciling.survey import Survey
+from nixos_workspaces.workspaces.reconciling.work import Work, settled
 
 log = logging.getLogger(__name__)
 
@@ -72,19 +74,21 @@ class Reconciler:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wakes: dict[str, asyncio.Event] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._sweeper: asyncio.Task[None] | None = None
+        self._removals: dict[str, asyncio.Task[None]] = {}
+        self._survey = Survey(database, clock)
+        self._open = False
         self.unknown_machines: frozenset[str] = frozenset()
         """Machines that no record knows of; reported, never touched: they hold users' work."""
 
     async def start(self) -> None:
-        """Take over from control planes that died here, then begin to look and work."""
+        """Take over from control planes that died here; call ``sweep`` again and again from now on."""
         await self._leases.take_over()
-        self._sweeper = asyncio.create_task(self._sweep_for_ever(), name="reconciler")
+        self._open = True
 
     async def close(self) -> None:
         """Stop working at once; machines stay as they are and work under way is taken up again later."""
-        tasks = [*self._tasks.values(), *([self._sweeper] if self._sweeper else [])]
-        self._sweeper = None
+        tasks = [*self._tasks.values(), *self._removals.values()]
+        self._open = False
         for timer in self._timers.values():
             timer.cancel()
         for task in tasks:
@@ -110,7 +114,7 @@ class Reconciler:
         self._tasks.pop(workspace_id, None)
         self._leases.forget(workspace_id)
         woken = self._wakes.pop(workspace_id).is_set()
-        if task.cancelled() or self._sweeper is None:
+        if task.cancelled() or not self._open:
             return
         if problem := task.exception():
             log.error("Work on workspace %s broke off; it is taken up again.", workspace_id, exc_info=problem)
@@ -126,39 +130,27 @@ class Reconciler:
 
     # -- looking at everything ----------------------------------------------------------------------------------------
 
-    async def _sweep_for_ever(self) -> None:
-        """Look at everything, again and again."""
-        while True:
-            try:
-                await self.sweep()
-            except WorkspacesError as problem:
-                log.warning("Workspaces cannot be looked at now: %s", problem)
-            except Exception:
-                log.exception("Looking at the workspaces failed; it is tried again.")
-            await asyncio.sleep(self._timing.observe)
-
     async def sweep(self) -> None:
         """Compare all machines with all records, both ways, and wake every workspace with something to do."""
-        machines = {machine.workspace_id: machine for machine in await self._runtime.list()}
-        async with self._database.reading() as tx:
-            # Read after the machines: a record is there before its machine, so none of them can look unknown.
-            workspaces = await tx.workspaces.all()
-            tombstoned = {one for one in machines if await tx.tombstones.has(one)}
-        now = self._clock()
-        for workspace in workspaces:
-            machine = machines.pop(workspace.id, Observed(workspace.id, MachineState.ABSENT))
-            if workspace.id not in self._tasks and _has_work(workspace, machine, now):
-                self.wake(workspace.id)
-        unknown = frozenset(machines) - tombstoned
-        for workspace_id in unknown - self.unknown_machines:
+        found = await self._survey.look(await self._runtime.list(), self._tasks)
+        for workspace_id in found.due:
+            if workspace_id not in self._tasks:
+                self.wake(workspace_id)
+        for workspace_id in found.unknown - self.unknown_machines:
             log.warning("A machine of workspace %s exists that no record knows of; it is left alone.", workspace_id)
-        self.unknown_machines = unknown
-        for workspace_id in tombstoned & frozenset(machines):
+        self.unknown_machines = found.unknown
+        for workspace_id in found.tombstoned - self._removals.keys():
             log.warning("The machine of deleted workspace %s is still there; it is removed.", workspace_id)
-            try:
-                await self._runtime.delete(workspace_id)
-            except Exception as problem:  # noqa: BLE001 - the others are removed all the same
-                log.warning("The machine of deleted workspace %s stays for now: %s", workspace_id, problem)
+            self._removals[workspace_id] = asyncio.create_task(self._remove(workspace_id))
+
+    async def _remove(self, workspace_id: str) -> None:
+        """Remove the machine of a deleted workspace; where that fails or hangs, only this one stays for now."""
+        try:
+            await self._runtime.delete(workspace_id)
+        except Exception as problem:  # noqa: BLE001 - the next look finds it again
+            log.warning("The machine of deleted workspace %s stays for now: %s", workspace_id, problem)
+        finally:
+            self._removals.pop(workspace_id, None)
 
     # -- one workspace ------------------------------------------------------------------------------------------------
 
@@ -188,7 +180,7 @@ class Reconciler:
             decision, workspace, seen = await self._decide(workspace)
             match decision:
                 case Done(status):
-                    await self._save(workspace, replace(seen, status=status, progress=None))
+                    await self._save(workspace, settled(seen, status, self._clock()))
                     return
                 case Wait(until, status):
                     await self._save(workspace, replace(seen, status=status))
@@ -198,6 +190,8 @@ class Reconciler:
                     repeats = repeats + 1 if before == (kind, workspace.intent) else 0
                     before = (kind, workspace.intent)
                     begun = lifecycle.begun(seen, decision)
+                    if begun.progress is None:
+                        begun = replace(begun, phases=begun.phases.closed(self._clock()))
                     await self._save(workspace, begun)
                     if await self._do(begun, kind, useless=repeats >= _NO_EFFECT):
                         return
@@ -222,72 +216,74 @@ class Reconciler:
         if kind is StepKind.DELETE_RECORD:
             await self._bury(workspace)
             return True
+        work = Work(workspace)
         try:
             if useless:
                 raise RuntimeFailed(f"The step {kind} succeeds without any effect.", code="no_effect")  # noqa: TRY301
-            built = await self._perform(workspace, kind)
+            built = await self._perform(work, kind)
         except _Superseded:
             return False
         except LeaseLost:
             raise
         except Exception as problem:  # noqa: BLE001  whatever it is, it is shown and tried again
             error = _reported(problem, workspace.id, kind)
-            await self._save(workspace, lifecycle.failed(workspace, kind, error, self._clock()))
+            now = self._clock()
+            blamed = lifecycle.failed(work.now(), kind, error, now)
+            await self._save(work.stored, replace(blamed, phases=blamed.phases.closed(now)))
             return False
-        after = lifecycle.succeeded(workspace, kind, built)
+        after = lifecycle.succeeded(work.now(), kind, built)
         if built is not None:
             after = replace(after, package_set=self._package_set)
-        await self._save(workspace, after)
+        await self._save(work.stored, after)
         return False
 
-    async def _perform(self, workspace: Workspace, kind: StepKind) -> Generation | None:
-        """Do one step, keeping the lease, storing its progress, and breaking it off when it has lost its point."""
-        latest: list[Progress] = []
+    async def _perform(self, work: Work, kind: StepKind) -> Generation | None:
+        """Do one step, keeping the lease, storing its progress, and breaking it off when it has lost its point.
+
+        A change of phase is stored at once, other progress at the next look.
+        """
+        workspace = work.begun
 
         def on_progress(progress: Progress) -> None:
-            if not latest or latest[-1] != progress:
-                latest[:] = [progress]
-                self._events.publish(progress_event(workspace, progress))
+            if work.note(progress, self._clock()):
+                self._events.publish(progress_event(work.now(), progress))
 
         wake = self._wakes[workspace.id]
-        work = asyncio.create_task(self._steps.perform(workspace, kind, on_progress))
-        stored = workspace
+        step = asyncio.create_task(self._steps.perform(workspace, kind, on_progress))
         try:
             while True:
-                woken = asyncio.create_task(wake.wait())
+                waits = [asyncio.create_task(one.wait()) for one in (wake, work.entered)]
                 try:
-                    await asyncio.wait({work, woken}, timeout=self._timing.look, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait({step, *waits}, timeout=self._timing.look, return_when=asyncio.FIRST_COMPLETED)
                 finally:
-                    woken.cancel()
-                if work.done():
-                    return work.result()
+                    for one in waits:
+                        one.cancel()
+                if step.done():
+                    return step.result()
                 wake.clear()
+                work.entered.clear()
                 await self._leases.hold(workspace.id)
-                stored = await self._look_after(workspace, kind, stored, latest[-1] if latest else None)
+                await self._look_after(work, kind)
         finally:
-            if not work.done():
-                work.cancel()
-                await asyncio.wait({work})
-            if not work.cancelled():
-                work.exception()
+            if not step.done():
+                step.cancel()
+                await asyncio.wait({step})
+            if not step.cancelled():
+                step.exception()
 
-    async def _look_after(
-        self, workspace: Workspace, kind: StepKind, stored: Workspace, progress: Progress | None
-    ) -> Workspace:
-        """Store a step's progress and return what is stored now; raise ``_Superseded`` if it has lost its point."""
+    async def _look_after(self, work: Work, kind: StepKind) -> None:
+        """Store a step's progress; raise ``_Superseded`` if the step has lost its point."""
         try:
-            now = await self._read(workspace.id)
-            if now is None or lifecycle.superseded(kind, workspace, now):
+            now = await self._read(work.begun.id)
+            if now is None or lifecycle.superseded(kind, work.begun, now):
                 raise _Superseded
-            if progress is None or progress == stored.progress:
-                return stored
-            shown = replace(stored, progress=progress)
-            await self._save(stored, shown)
+            shown = work.now()
+            await self._save(work.stored, shown)
         except Unavailable as problem:
             # A step needs no database; the lease says how long it may go on without one.
-            log.warning("Work on workspace %s goes on without the database: %s", workspace.id, problem)
-            return stored
-        return shown
+            log.warning("Work on workspace %s goes on without the database: %s", work.begun.id, problem)
+            return
+        work.stored = shown
 
     # -- what is kept -------------------------------------------------------------------------------------------------
 
@@ -303,6 +299,9 @@ class Reconciler:
         async with self._database.transaction() as tx:
             now = await self._leases.renew(tx, after.id)
             told = await tx.workspaces.save_seen(after)
+            if told and after.fault is not None and after.fault != before.fault:
+                detail = {"status": after.status.value}
+                await tx.audit.append(AuditEntry(now, SYSTEM, "fail", after.id, after.fault.code, detail=detail))
         self._leases.renewed(after.id, now)
         if told and (after.status, after.fault, after.generation) != (before.status, before.fault, before.generation):
             self._events.publish(status_event(after))
@@ -314,26 +313,12 @@ class Reconciler:
         async with self._database.transaction() as tx:
             now = await self._leases.require(tx, workspace.id)
             await tx.tombstones.add(workspace.id, now)
+            await tx.audit.append(AuditEntry(now, SYSTEM, "end-delete", workspace.id, ACCEPTED))
         self._events.publish(Event("workspace.deleted", workspace.id, {"owner_id": workspace.owner_id}))
 
 
 class _Superseded(Exception):
     """The step under way has lost its point."""
-
-
-def _has_work(workspace: Workspace, machine: Observed, now: datetime) -> bool:
-    """Tell whether a look from afar finds anything to do or to note; a deletion always has something to do."""
-    if workspace.desire is Desire.DELETED:
-        return True
-    observation = Observation(machine, has_keys=True, live_growth=True)
-    seen = lifecycle.seen_now(workspace, observation, now)
-    match lifecycle.next_step(seen, observation, now):
-        case Done(status):
-            return replace(seen, status=status, progress=None) != workspace
-        case Wait(_, status):
-            return replace(seen, status=status) != workspace
-        case Step():
-            return True
 
 
 def _reported(problem: Exception, workspace_id: str, step: str) -> WorkspacesError:

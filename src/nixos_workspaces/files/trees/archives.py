@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import posixpath
 import stat
-import tarfile
 import zlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
@@ -33,6 +32,8 @@ COUNT_BOUNDS = Bounds(entries=50_000, seconds=3.0)
 AHEAD_BYTES = 2 << 20
 """Small files that are read ahead of the one that is sent."""
 _THREAD_BYTES = 64 * 1024
+_BLOCK = 512
+"""Of tar (POSIX ustar)."""
 NOT_INCLUDED = b"NOT-INCLUDED.txt"
 
 
@@ -81,6 +82,8 @@ class _Tar(_Writer):
 
     @override
     def begin(self, one: Entry, name: bytes, size: int) -> bytes:
+        import tarfile  # loaded late: hardly any service packs directories at once
+
         info = tarfile.TarInfo(name.decode("utf-8", "surrogateescape"))
         info.mode, info.mtime, info.size = one.mode & 0o777, one.modified, size
         info.uid, info.gid, info.uname = one.uid, one.gid, one.owner
@@ -98,11 +101,11 @@ class _Tar(_Writer):
 
     @override
     def end(self) -> bytes:
-        return bytes(-self._size % tarfile.BLOCKSIZE)
+        return bytes(-self._size % _BLOCK)
 
     @override
     def finish(self) -> bytes:
-        return bytes(2 * tarfile.BLOCKSIZE)
+        return bytes(2 * _BLOCK)
 
 
 class _TarGz(_Tar):
@@ -159,11 +162,26 @@ _TYPES = {Kind.DIRECTORY: stat.S_IFDIR, Kind.LINK: stat.S_IFLNK}
 _WRITERS: dict[Format, type[_Tar | _Zip]] = {Format.ZIP: _Zip, Format.TAR: _Tar, Format.TAR_GZ: _TarGz}
 
 
-async def count(session: Session, root: bytes) -> Total | None:
+Only = frozenset[bytes]
+"""Names right below a directory that are wanted; all where it is empty."""
+
+
+def _taking(root: bytes, only: Only) -> Callable[[Entry], Awaitable[Entry | None]]:
+    """Return what a walk asks of each entry: those right below the root need a wanted name."""
+    prefix = root.rstrip(b"/") + b"/"
+
+    async def wanted(one: Entry) -> Entry | None:
+        name = one.path.removeprefix(prefix)
+        return one if not only or b"/" in name or name in only else None
+
+    return wanted
+
+
+async def count(session: Session, root: bytes, only: Only = frozenset()) -> Total | None:
     """Return how much is below a directory; None if counting takes too long."""
     entries, content_bytes = 1, 0
     try:
-        async for part in walk(session, root, COUNT_BOUNDS, unreadable=[]):
+        async for part in walk(session, root, COUNT_BOUNDS, unreadable=[], descend=_taking(root, only)):
             entries += len(part)
             content_bytes += sum(one.size for one in part if one.kind is Kind.FILE)
     except LimitExceeded:
@@ -171,7 +189,7 @@ async def count(session: Session, root: bytes) -> Total | None:
     return Total(entries, content_bytes)
 
 
-async def stream(session: Session, root: Entry, form: Format) -> AsyncIterator[bytes]:
+async def stream(session: Session, root: Entry, form: Format, only: Only = frozenset()) -> AsyncIterator[bytes]:
     """Yield the archive of a directory, whose name is the first part of every member's.
 
     Raises ``Conflict`` with code ``file_changed`` where a large file is cut while it is read: the archive then ends.
@@ -181,7 +199,8 @@ async def stream(session: Session, root: Entry, form: Format) -> AsyncIterator[b
     skip = len(root.path.rstrip(b"/"))
     left_out: list[bytes] = []
     yield writer.begin(root, top, 0) + writer.end()
-    async for part in walk(session, root.path, Bounds(entries=1_000_000, seconds=24 * 3600), unreadable=left_out):
+    bounds = Bounds(entries=1_000_000, seconds=24 * 3600)
+    async for part in walk(session, root.path, bounds, unreadable=left_out, descend=_taking(root.path, only)):
         part.sort(key=lambda one: one.path)
         async for one, content in _read_ahead(session, part, left_out):
             async for piece in _member(session, writer, one, top + one.path[skip:], content, left_out):

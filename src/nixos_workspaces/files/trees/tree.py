@@ -14,11 +14,13 @@ from nixos_workspaces.errors import Conflict, InvalidInput, LimitExceeded
 from nixos_workspaces.files.entries import PERMISSION_BITS, entry
 from nixos_workspaces.files.reading import close_file, find, require_file, stat
 from nixos_workspaces.files.sessions import Lane, Session, Sessions
-from nixos_workspaces.files.trees.walking import Bounds, delete_tree, side_by_side, walk
+from nixos_workspaces.files.trees.deleting import delete_tree
+from nixos_workspaces.files.trees.walking import Bounds, side_by_side, walk
 from nixos_workspaces.files.writes import writing
 from nixos_workspaces.files.writes.staging import Staging
 from nixos_workspaces.model.files import Entry, Found, Kind
 from nixos_workspaces.model.paths import MAX_PATH_BYTES, checked, checked_target, shown
+from nixos_workspaces.model.workspace import AuthorisedId
 
 _COPY_BYTES = 32 << 20
 SEARCH_BOUNDS = Bounds(entries=100_000, seconds=5.0)
@@ -35,7 +37,7 @@ class Tree:
         self._sessions = sessions
         self._staging = staging
 
-    async def make_directory(self, workspace_id: str, path: bytes, *, parents: bool = False) -> bool:
+    async def make_directory(self, workspace_id: AuthorisedId, path: bytes, *, parents: bool = False) -> bool:
         """Make a directory; return whether it was made.
 
         ``parents``: make missing ones above it too, and be content if it exists. Otherwise that is a ``Conflict``.
@@ -50,7 +52,7 @@ class Tree:
             await (make_directories(session, path) if parents else _make_directory(session, path))
         return True
 
-    async def make_link(self, workspace_id: str, path: bytes, target: bytes) -> Entry:
+    async def make_link(self, workspace_id: AuthorisedId, path: bytes, target: bytes) -> Entry:
         """Make a symbolic link that holds ``target``, which need not exist; ``Conflict`` where something is."""
         path = checked_target(path)
         if not target or b"\0" in target or len(target) > MAX_PATH_BYTES:
@@ -61,7 +63,7 @@ class Tree:
             await session.do(session.sftp.symlink(target, path), path)
             return await stat(session, path, follow=False)
 
-    async def move(self, workspace_id: str, path: bytes, to: bytes, *, overwrite: bool = False) -> Entry:
+    async def move(self, workspace_id: AuthorisedId, path: bytes, to: bytes, *, overwrite: bool = False) -> Entry:
         """Give a file, link or directory another name, in one step.
 
         Raises ``Conflict`` with code ``exists`` where something has that name and ``overwrite`` is not set, and with
@@ -79,7 +81,7 @@ class Tree:
                 raise await _why_not_moved(session, path, to, refused) from refused
             return await stat(session, to, follow=False)
 
-    async def change_mode(self, workspace_id: str, path: bytes, mode: int) -> Entry:
+    async def change_mode(self, workspace_id: AuthorisedId, path: bytes, mode: int) -> Entry:
         """Set the permission bits of the entry at ``path``, or of its target where it is a link."""
         path = checked(path)
         if not 0 <= mode <= PERMISSION_BITS:
@@ -88,10 +90,11 @@ class Tree:
             await session.do(session.sftp.chmod(path, mode), path)
             return await stat(session, path)
 
-    async def delete(self, workspace_id: str, path: bytes, *, recursive: bool = False) -> int:
+    async def delete(self, workspace_id: AuthorisedId, path: bytes, *, recursive: bool = False) -> int:
         """Delete a name; return how many were deleted. A directory that holds something needs ``recursive``.
 
-        A recursive deletion that fails half way has deleted a part; it can be called again.
+        A recursive deletion that fails half way has deleted a part, and may have moved directories that lay very deep
+        to temporary names (``.nixws-…``) in the directory; it can be called again.
         """
         path = checked_target(path)
         async with self._sessions.lease(workspace_id, Lane.TRANSFER) as session:
@@ -111,7 +114,7 @@ class Tree:
                 ) from refused
             return 1
 
-    async def copy(self, workspace_id: str, path: bytes, to: bytes) -> int:
+    async def copy(self, workspace_id: AuthorisedId, path: bytes, to: bytes) -> int:
         """Copy a file, link or directory inside the workspace; return how many names were made.
 
         Nothing may be at ``to``; the copy appears there whole or not at all. Pipes, sockets and devices in it
@@ -132,7 +135,7 @@ class Tree:
                 await session.do(session.sftp.rename(temporary, to), to)
         return made
 
-    async def search(self, workspace_id: str, path: bytes, pattern: str, *, limit: int = 200) -> Found:
+    async def search(self, workspace_id: AuthorisedId, path: bytes, pattern: str, *, limit: int = 200) -> Found:
         """Find names below a directory: those that contain ``pattern``, in any case, or match it if it has ``*?[``.
 
         It ends after ``limit`` findings, 5 seconds or 100,000 names, whichever comes first.

@@ -1,4 +1,4 @@
-"""Walking through directories and deleting them: bounded, several requests at a time, never through links."""
+"""Walking through directories: bounded, several requests at a time, never through links."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 
-from nixos_workspaces.errors import Conflict, Forbidden, LimitExceeded, NotFound
+from nixos_workspaces.errors import Forbidden, LimitExceeded, NotFound
 from nixos_workspaces.files.reading import names
 from nixos_workspaces.files.sessions import Session
 from nixos_workspaces.model.files import Entry, Kind
-from nixos_workspaces.model.paths import shown
 
 _DIRECTORIES_AT_ONCE = 16
 _REQUESTS_AT_ONCE = 32
@@ -29,11 +27,17 @@ class Bounds:
 
 
 async def walk(
-    session: Session, root: bytes, bounds: Bounds, *, unreadable: list[bytes] | None = None
+    session: Session,
+    root: bytes,
+    bounds: Bounds,
+    *,
+    unreadable: list[bytes] | None = None,
+    descend: Callable[[Entry], Awaitable[Entry | None]] | None = None,
 ) -> AsyncIterator[list[Entry]]:
     """Yield the entries below a directory, a few directories at a time, each name after that of its directory.
 
     Directories that may not be read, or are gone by now, are added to ``unreadable``; without it they are errors.
+    ``descend`` may put another entry, or None, in the place of each one before it is yielded and gone into.
     Raises ``LimitExceeded`` with code ``too_many_entries`` where a bound is reached.
     """
     waiting = deque([root])
@@ -51,6 +55,8 @@ async def walk(
                 code="too_many_entries",
                 field="path",
             )
+        if descend is not None:
+            found = [now for one in found if (now := await descend(one)) is not None]
         waiting.extend(one.path for one in found if one.kind is Kind.DIRECTORY)
         yield found
 
@@ -80,36 +86,6 @@ async def side_by_side(work: Iterable[Callable[[], Awaitable[None]]]) -> None:
         for task in workers:
             task.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
-
-
-async def delete_tree(session: Session, root: bytes) -> int:
-    """Delete a directory with everything below it; return how many names that were."""
-    directories = [root]
-    deleted = 0
-    async for part in walk(session, root, Bounds()):
-        files = [one.path for one in part if one.kind is not Kind.DIRECTORY]
-        directories += [one.path for one in part if one.kind is Kind.DIRECTORY]
-        await side_by_side(partial(remove_if_there, session, path) for path in files)
-        deleted += len(files)
-    depths: dict[int, list[bytes]] = {}
-    for directory in directories:
-        depths.setdefault(directory.count(b"/"), []).append(directory)
-    for depth in sorted(depths, reverse=True):
-        await side_by_side(partial(_remove_directory, session, path) for path in depths[depth])
-    return deleted + len(directories)
-
-
-async def _remove_directory(session: Session, path: bytes) -> None:
-    try:
-        await session.do(session.sftp.rmdir(path), path)
-    except NotFound:
-        return
-    except Conflict as refused:
-        raise Conflict(
-            f"Something was put into {shown(path)!r} while it was deleted; delete it again.",
-            code="directory_not_empty",
-            field="path",
-        ) from refused
 
 
 async def remove_if_there(session: Session, path: bytes) -> None:

@@ -23,6 +23,7 @@ from nixos_workspaces.files.writes.staging import Staging
 from nixos_workspaces.files.writes.writing import NEW_FILE_MODE
 from nixos_workspaces.model.files import Entry, Kind, Outcome, Written
 from nixos_workspaces.model.paths import checked, checked_relative, shown
+from nixos_workspaces.model.workspace import AuthorisedId
 
 SESSIONS = 2
 WRITERS_PER_SESSION = 24
@@ -33,7 +34,7 @@ class WriteWhole(Protocol):
     """``Files.write``."""
 
     def __call__(
-        self, workspace_id: str, path: bytes, body: AsyncIterator[bytes], *, mode: int | None = None
+        self, workspace_id: AuthorisedId, path: bytes, body: AsyncIterator[bytes], *, mode: int | None = None
     ) -> Coroutine[Any, Any, Written]:
         """Write one file."""
 
@@ -62,7 +63,7 @@ class Batch:
     """
 
     def __init__(
-        self, sessions: Sessions, staging: Staging, write: WriteWhole, workspace_id: str, directory: bytes
+        self, sessions: Sessions, staging: Staging, write: WriteWhole, workspace_id: AuthorisedId, directory: bytes
     ) -> None:
         self._sessions = sessions
         self._staging = staging

@@ -20,7 +20,8 @@ import asyncssh
 from nixos_workspaces.errors import Conflict, LimitExceeded, Unavailable, WorkspacesError
 from nixos_workspaces.files.reading import content_of, find, names
 from nixos_workspaces.files.sessions import Session, Sessions
-from nixos_workspaces.files.trees.walking import delete_tree, remove_if_there
+from nixos_workspaces.files.trees.deleting import delete_tree
+from nixos_workspaces.files.trees.walking import remove_if_there
 from nixos_workspaces.files.writes import writing
 from nixos_workspaces.model.files import Kind
 

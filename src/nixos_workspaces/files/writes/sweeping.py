@@ -21,18 +21,21 @@ async def sweep_for_ever(
     files: Files,
     events: Events,
     running: Callable[[], Awaitable[Iterable[str]]],
+    succeeded: Callable[[], None] = lambda: None,
     *,
     after_seconds: float = AFTER_SECONDS,
 ) -> None:
     """Sweep each workspace some time after it has begun to run, and those that ``running`` tells at the start.
 
-    Uploads that were given up are found on the same occasions. Runs until it is cancelled.
+    Uploads that were given up are found on the same occasions. Runs until it is cancelled; ``succeeded`` is called
+    once it listens, and after each sweep.
     """
-    plan = _Plan(files, after_seconds)
+    plan = _Plan(files, after_seconds, succeeded)
     try:
         with events.subscribe() as subscription:
             for workspace_id in await running():
                 plan.add(workspace_id)
+            succeeded()
             async for event in subscription:
                 if event.kind == "workspace.status" and event.data.get("status") == "running":
                     plan.add(event.workspace_id)
@@ -43,9 +46,10 @@ async def sweep_for_ever(
 class _Plan:
     """The workspaces that will be swept."""
 
-    def __init__(self, files: Files, after_seconds: float) -> None:
+    def __init__(self, files: Files, after_seconds: float, succeeded: Callable[[], None]) -> None:
         self._files = files
         self._after_seconds = after_seconds
+        self._succeeded = succeeded
         self._waiting: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -72,5 +76,6 @@ class _Plan:
         except WorkspacesError as problem:
             log.info("The temporary files of %s cannot be swept now: %s", workspace_id, problem)
         else:
+            self._succeeded()
             if removed:
                 log.info("%d temporary files of %s were removed.", removed, workspace_id)

@@ -24,7 +24,8 @@ from nixos_workspaces.files.writes import staging, writing
 from nixos_workspaces.files.writes.staging import STALE_SECONDS, Staging
 from nixos_workspaces.files.writes.writing import ANYTHING, NEW_FILE_MODE, Condition, Staged, Target
 from nixos_workspaces.model.files import Kind, Written
-from nixos_workspaces.model.paths import checked_target, decoded, encoded
+from nixos_workspaces.model.paths import checked, checked_target, decoded, encoded
+from nixos_workspaces.model.workspace import AuthorisedId
 
 EXPIRY_SECONDS = 24 * 3600
 """Time without a write after which an upload is given up."""
@@ -67,17 +68,28 @@ class Uploads:
         self._taken_over: set[asyncio.Task[object]] = set()
 
     async def create(
-        self, workspace_id: str, path: bytes, size: int, *, mode: int | None = None, condition: Condition = ANYTHING
+        self,
+        workspace_id: AuthorisedId,
+        path: bytes,
+        size: int,
+        *,
+        name: bytes = b"",
+        mode: int | None = None,
+        condition: Condition = ANYTHING,
     ) -> Upload:
         """Begin an upload of ``size`` bytes to ``path``; an empty file is complete at once.
 
-        ``condition`` has to be met now and when the upload completes. Raises as ``Files.write`` does.
+        Where ``name`` is given, ``path`` may be the directory that will hold a file of that name; the home directory
+        if it is empty. ``condition`` has to be met now and when the upload completes. Raises as ``Files.write`` does.
         """
-        path = checked_target(path)
+        if name in {b".", b".."} or b"/" in name:
+            raise InvalidInput("The file's name has to be a name, not a path.", code="invalid_path", field="filename")
+        if not name:
+            path = checked_target(path)
         if not 0 <= size <= MAX_UPLOAD_BYTES:
             raise InvalidInput(f"The size has to be 0 to {MAX_UPLOAD_BYTES} bytes.", field="size")
         async with self._sessions.lease(workspace_id) as session:
-            target = await writing.resolve(session, path)
+            target = await writing.resolve(session, await _placed(session, path, name))
             await writing.check(session, target.path, condition)
             await writing.require_space(session, target.directory, size + writing.SPARE_BYTES)
             upload_id = secrets.token_hex(16)
@@ -91,13 +103,15 @@ class Uploads:
                 await staged.close()
         return Upload(upload_id, note.path, size, 0, written)
 
-    async def get(self, workspace_id: str, upload_id: str) -> Upload:
+    async def get(self, workspace_id: AuthorisedId, upload_id: str) -> Upload:
         """Return how far an upload has got; ``NotFound`` if it is given up."""
         async with self._sessions.lease(workspace_id) as session:
             note = await self._read_note(session, upload_id)
             return Upload(upload_id, note.path, note.size, await _offset(session, note))
 
-    async def append(self, workspace_id: str, upload_id: str, offset: int, body: AsyncIterator[bytes]) -> Upload:
+    async def append(
+        self, workspace_id: AuthorisedId, upload_id: str, offset: int, body: AsyncIterator[bytes]
+    ) -> Upload:
         """Go on with an upload at its offset; put the file in place when it is complete.
 
         Bytes that came before ``body`` raised are kept. An older call for the same upload, whose client has gone and
@@ -121,7 +135,7 @@ class Uploads:
             if self._appending.get(upload_id) is task:
                 del self._appending[upload_id]
 
-    async def abort(self, workspace_id: str, upload_id: str) -> None:
+    async def abort(self, workspace_id: AuthorisedId, upload_id: str) -> None:
         """Give an upload up and remove its bytes and note; a completed file stays."""
         await self._take_over(upload_id)
         async with self._sessions.lease(workspace_id) as session:
@@ -237,6 +251,17 @@ def _unknown() -> NotFound:
     return NotFound(
         "There is no such upload: it was given up or never begun; begin again.", code="upload_not_found", field="id"
     )
+
+
+async def _placed(session: Session, path: bytes, name: bytes) -> bytes:
+    """Return where a file is written: in ``path`` if that is a directory and the file has a name of its own."""
+    if not name:
+        return path
+    place = checked(path) if path else await session.home()
+    there = await find(session, place)
+    if there is not None and there.kind is Kind.DIRECTORY:
+        return checked_target(posixpath.join(place, name), "filename")
+    return checked_target(place)
 
 
 async def _offset(session: Session, note: _Note) -> int:

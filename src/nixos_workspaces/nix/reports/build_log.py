@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.workspace import Phase, Progress
 
 TAIL_LINES = 10
 """Lines of each builder's output that are kept for an error message."""
 _TAILS = 64
 _OPEN_ACTIVITIES = 10_000
-_LONGEST_MESSAGE = 200
+_LONGEST_NAME = 200
 _SHOWN_LEVEL = 4
 _ERROR_LEVEL = 0
 _PREFIX = b"@nix "
@@ -71,7 +72,7 @@ class BuildLog:
         self._open: OrderedDict[int, tuple[int, str]] = OrderedDict()
         self._tails: OrderedDict[str, deque[str]] = OrderedDict()
         self._errors: list[str] = []
-        self._progress = Progress(Phase.EVALUATE, None, "Evaluating the environment")
+        self._progress = Progress(Phase.EVALUATE, None, Sentence("progress.evaluate"))
         self._latest = ""
 
     @property
@@ -169,9 +170,10 @@ class BuildLog:
         fraction = round(min(max(done / expected, 0.0), 1.0), 2) if count else None
         if phase is last.phase and last.fraction is not None:
             fraction = max(fraction or 0.0, last.fraction)
-        verb = "Building" if phase is Phase.BUILD else "Fetching"
-        message = f"{verb} {self._latest or 'the environment'}"[:_LONGEST_MESSAGE]
-        self._progress = Progress(phase, fraction, message)
+        code = "progress.build" if phase is Phase.BUILD else "progress.fetch"
+        name = self._latest[:_LONGEST_NAME]
+        said = Sentence(code, {"name": name}) if name else Sentence(f"{code}_all")
+        self._progress = Progress(phase, fraction, said)
         return self._progress if self._progress != last else None
 
 

@@ -1,0 +1,172 @@
+"""Logging in to running workspaces, one after the other: which of them answer, and which do not.
+
+A workspace that runs may have no working sshd, file service or terminals: nothing but trying tells. The service does it
+for itself, past tokens, audit and the time of last use, with a connection of its own each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import asyncssh
+
+from nixos_workspaces.errors import NotFound, Unavailable, WorkspacesError
+from nixos_workspaces.model.machine import MachineState, Observed
+from nixos_workspaces.model.service import HealthItem, Sentence, moment
+from nixos_workspaces.runtimes.base import Runtime
+from nixos_workspaces.ssh.connections import Connections, CredentialsOf, Pooled
+from nixos_workspaces.terminals.link import HOLDER_SOCKET, Route
+from nixos_workspaces.terminals.trial import try_terminal
+
+TURN_SECONDS = 60.0
+AGAIN_AFTER = timedelta(minutes=5)
+"""Pause after a login that went well: each runs the user's own start-up files."""
+FAILED_AGAIN_AFTER = timedelta(minutes=1)
+SETTLED_AFTER = timedelta(seconds=30)
+"""Age of a machine at which everything in it has had time to start."""
+ANSWER_SECONDS = 4.0
+"""Time for each part of a login: the connection, the command, the terminal, the file."""
+MOST_A_TURN = 4
+_MOST_TOLD = 20
+_LONGEST_REASON = 200
+_COMMAND = "true"
+_FILE = b"/etc/passwd"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The outcome of the last login to one workspace."""
+
+    at: datetime
+    problem: str
+    """The parts that did not answer, each with its reason; empty when all did."""
+
+
+class Logins:
+    """The last login to each running workspace."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        credentials: CredentialsOf,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        answer_seconds: float = ANSWER_SECONDS,
+        holder_socket: str = HOLDER_SOCKET,
+    ) -> None:
+        """Log in to the machines of ``runtime``."""
+        self._runtime = runtime
+        self._credentials = credentials
+        self._clock = clock
+        self._answer_seconds = answer_seconds
+        self._holder_socket = holder_socket
+        self._logins: dict[str, Login] = {}
+        self._tried: dict[str, datetime] = {}
+        """Times of the last attempts, those included that had no outcome."""
+
+    async def take_turn(self) -> None:
+        """Log in to the few workspaces that were not tried for longest, if any is due; call it every minute."""
+        now = self._clock()
+        running = [one.workspace_id for one in await self._runtime.list() if _is_settled(one, now)]
+        self._logins = {one: self._logins[one] for one in running if one in self._logins}
+        self._tried = {one: self._tried[one] for one in running if one in self._tried}
+        due = sorted((one for one in running if self._due(one) <= now), key=self._due)
+        for workspace_id in due[:MOST_A_TURN]:  # one after the other: key exchanges side by side hold up keystrokes
+            await self._try(workspace_id)
+
+    def item(self) -> HealthItem:
+        """Return the finding about all of them."""
+        logins = self._logins
+        if not logins:
+            return HealthItem("logins", True, Sentence("logins.none"))
+        bad = sorted(one for one, login in logins.items() if login.problem)
+        values = {"count": str(len(logins)), "at": moment(max(login.at for login in logins.values()))}
+        if not bad:
+            return HealthItem("logins", True, Sentence("logins.ok", values))
+        told = [f"{one} at {moment(logins[one].at)}: {logins[one].problem}" for one in bad[:_MOST_TOLD]]
+        more = [f"(+{len(bad) - _MOST_TOLD})"] if len(bad) > _MOST_TOLD else []
+        values = {"bad": str(len(bad)), "count": str(len(logins)), "told": " ".join(told + more)}
+        return HealthItem("logins", False, Sentence("logins.bad", values))
+
+    def _due(self, workspace_id: str) -> datetime:
+        tried, last = self._tried.get(workspace_id), self._logins.get(workspace_id)
+        if tried is None:
+            return datetime.min.replace(tzinfo=UTC)
+        return tried + (AGAIN_AFTER if last is None or not last.problem else FAILED_AGAIN_AFTER)
+
+    async def _try(self, workspace_id: str) -> None:
+        """Log in to one workspace and note the outcome; there is none where the fault is not the workspace's."""
+        at = self._tried[workspace_id] = self._clock()
+        try:
+            problem = await self._problem(workspace_id)
+            if problem and not _is_settled(await self._runtime.observe(workspace_id), self._clock()):
+                return
+        except (NotFound, Unavailable):
+            return  # nobody's machine, or one that is being deleted: it has no keys; or the engine is away
+        self._logins[workspace_id] = Login(at, problem)
+
+    async def _problem(self, workspace_id: str) -> str:
+        """Return what did not answer, and why."""
+        connections = Connections(self._runtime.connect, self._credentials, answer_seconds=self._answer_seconds)
+        route = Route(connections, self._holder_socket, self._runtime.connect_holder)
+        try:
+            pooled = await connections.take(workspace_id)
+            parts = {
+                "command": partial(self._run, pooled),
+                "terminal": partial(try_terminal, route, workspace_id),
+                "file": partial(self._read, pooled),
+            }
+            problems = [await self._part(name, ask) for name, ask in parts.items()]
+        except NotFound:
+            raise
+        except WorkspacesError as refused:
+            return _told("SSH", refused.message)
+        finally:
+            await connections.close()
+        return " ".join(filter(None, problems))
+
+    async def _run(self, pooled: Pooled) -> None:
+        """Run a command that does nothing; one that does not end is killed."""
+        process = await pooled.ssh.create_process(_COMMAND, encoding=None)
+        try:
+            process.stdin.write_eof()
+            await process.wait_closed()
+        except BaseException:
+            process.kill()
+            raise
+        if process.exit_status != 0:
+            raise Unavailable(f"It ended with exit code {process.exit_status}.", code="login_command")
+
+    async def _read(self, pooled: Pooled) -> None:
+        """Read the beginning of a file that every workspace has; what was opened ends with the connection."""
+        sftp = await pooled.ssh.start_sftp_client(path_encoding=None)
+        file = await sftp.open(_FILE, "rb", block_size=None)
+        await file.read(1)
+
+    async def _part(self, name: str, ask: Callable[[], Awaitable[None]]) -> str:
+        """Return why a part of the login did not answer; empty when it did."""
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                await ask()
+        except WorkspacesError as refused:
+            return _told(name, refused.message)
+        except TimeoutError:
+            return _told(name, f"It gave no answer within {self._answer_seconds:g} seconds.")
+        except (OSError, asyncssh.Error) as broken:
+            return _told(name, f"It broke off ({type(broken).__name__}).")
+        return ""
+
+
+def _told(name: str, reason: str) -> str:
+    """Return a problem in a sentence of bounded length: a part of it may come from the workspace."""
+    return f"{name}: {reason[:_LONGEST_REASON]}"
+
+
+def _is_settled(machine: Observed, now: datetime) -> bool:
+    """Tell whether a machine has run for so long that it should answer."""
+    started = machine.started_at
+    return machine.state is MachineState.RUNNING and started is not None and now - started >= SETTLED_AFTER

@@ -1,0 +1,1 @@
+"""The parts of the reconciler: leases, the look at everything, the effects of each step."""
