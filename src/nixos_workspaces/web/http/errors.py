@@ -6,6 +6,7 @@ program is asked (an unreadable body, an unknown route) is a ``Refusal`` and sta
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from nixos_workspaces import errors
+from nixos_workspaces.schemas.problems import described
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +37,15 @@ STATUS: Mapping[type[errors.WorkspacesError], int] = {
 }
 """The status of each class; a subclass takes that of its nearest listed parent."""
 
-CODES: Mapping[str, int] = {"no_space": 507, "precondition_failed": 412}
+CODES: Mapping[str, int] = {
+    "no_space": 507,
+    "precondition_failed": 412,
+    "authorization_pending": 400,
+    "slow_down": 400,
+    "access_denied": 400,
+    "expired_token": 400,
+    "logout_token_invalid": 400,
+}
 """The codes with another status than that of their class: HTTP has one of its own for them."""
 
 REFUSALS: Mapping[str, int] = {
@@ -50,10 +60,19 @@ REFUSALS: Mapping[str, int] = {
     "unsupported_media_type": 415,
     "range_outside": 416,
     "too_many_requests": 429,
+    "too_many_attempts": 429,
+    "too_many_of_address": 429,
     "headers_too_large": 431,
+    "bad_answer": 502,
     "too_many_connections": 503,
+    "preview_loop": 508,
 }
 """The status of each code that the edge itself refuses with."""
+
+SCIM_PREFIX = "/scim/"
+_SCIM_ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
+_SCIM_TYPES = {"malformed_json": "invalidSyntax", "invalid_input": "invalidValue"}
+_KEPT_HEADERS = ("cache-control", "retry-after", "www-authenticate")
 
 RETRY_AFTER_SECONDS: Mapping[int, int] = {429: 5, 503: 5}
 """When a client may try again; sent as ``Retry-After``."""
@@ -65,6 +84,15 @@ class Refusal(errors.WorkspacesError):
     def __init__(self, code: str, message: str, *, field: str | None = None) -> None:
         """Refuse with the status that ``REFUSALS`` gives ``code``."""
         super().__init__(message, code=code, field=field)
+
+
+class TooManyAttempts(Refusal):
+    """A rate is exceeded; ``retry_after`` says in how many seconds the next attempt is looked at."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        """Refuse with 429 and ``Retry-After``."""
+        super().__init__("too_many_attempts", message)
+        self.retry_after = retry_after
 
 
 def status_of(error: errors.WorkspacesError) -> int:
@@ -98,24 +126,30 @@ def error_response(
 ) -> JSONResponse:
     """Return the answer for one error."""
     status = status_of(error)
-    return JSONResponse(
-        error_body(error, request_id), status_code=status, headers={**error_headers(status), **(headers or {})}
-    )
+    every = error_headers(status)
+    if isinstance(error, TooManyAttempts):
+        every["Retry-After"] = str(error.retry_after)
+    return JSONResponse(error_body(error, request_id), status_code=status, headers={**every, **(headers or {})})
+
+
+def refusal_of(error: errors.WorkspacesError, scope: Mapping[str, Any]) -> JSONResponse:
+    """Return the answer for an error in the shape of the request's protocol: ours, or SCIM's (RFC 7644, 3.12)."""
+    ours = error_response(error, str(scope["state"]["request_id"]))
+    if not scope["path"].startswith(SCIM_PREFIX):
+        return ours
+    # Input that RFC 7644 has no keyword for is 400 there: 422 is not among its statuses.
+    status = 400 if ours.status_code == STATUS[errors.InvalidInput] else ours.status_code
+    content = {"schemas": [_SCIM_ERROR], "status": str(status), "detail": error.message}
+    keyword = _SCIM_TYPES.get(error.code)
+    more = {} if keyword is None else {"scimType": keyword}
+    headers = {name: ours.headers[name] for name in _KEPT_HEADERS if name in ours.headers}
+    return JSONResponse({**content, **more}, status, headers, media_type="application/scim+json")
 
 
 def validation_error(problems: Sequence[Mapping[str, Any]]) -> errors.InvalidInput:
-    """Return pydantic's findings as one of our errors: the first finding's field, every finding's sentence.
-
-    ``field`` is the name of the request's own field (``packages``, not ``packages.3``); the sentence says which item.
-    """
-    sentences: list[str] = []
-    for problem in problems[:5]:
-        where = [part for part in problem["loc"][1:] if not str(part).startswith("function-")]
-        dotted = ".".join(str(part) for part in where)
-        sentence = str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
-        sentences.append(f"{dotted}: {sentence}." if dotted else f"{sentence}.")
-    first = problems[0]["loc"][1:] if problems else ()
-    return errors.InvalidInput(" ".join(sentences), field=str(first[0]) if first else None)
+    """Return pydantic's findings as one of our errors, in our sentences."""
+    said, field = described(problems)
+    return errors.InvalidInput(said, field=field)
 
 
 def request_id_of(request: Request) -> str:
@@ -149,7 +183,9 @@ def install(app: FastAPI, page_not_found: Callable[[Request], Response | None]) 
                     "no_such_route", "There is nothing at this path; see /api/openapi.json for what there is."
                 )
             case 405:
-                allowed = ", ".join(allowed_methods(app, request.url.path)) or (error.headers or {}).get("Allow", "")
+                # In a thread: making the document of all routes, the first time, takes long.
+                methods = await asyncio.to_thread(allowed_methods, app, request.url.path)
+                allowed = ", ".join(methods) or (error.headers or {}).get("Allow", "")
                 if request.method == "OPTIONS":
                     return Response(status_code=204, headers={"Allow": allowed})
                 message = f"This path does not answer {request.method[:20]}; it answers {allowed}."
@@ -165,9 +201,9 @@ def install(app: FastAPI, page_not_found: Callable[[Request], Response | None]) 
 
 
 def allowed_methods(app: FastAPI, path: str) -> list[str]:
-    """Return every method that some documented route answers at this path."""
-    methods = {"OPTIONS"}
-    for template, operations in app.openapi()["paths"].items():
+    """Return every method that some documented route answers at this path; a route of exactly this path wins."""
+    methods, documented = {"OPTIONS"}, app.openapi()["paths"]
+    for template, operations in ({path: documented[path]} if path in documented else documented).items():
         below = re.sub(r"\\{file_path\\}", "(?s:.*)", re.escape(template))
         if re.fullmatch(re.sub(r"\\{[a-z_]+\\}", "[^/]+", below), path):
             methods.update(method.upper() for method in operations)

@@ -4,20 +4,28 @@ uvicorn waits for ever for the rest of a half-sent request and holds headers of 
 closes a connection whose headers are not complete in ``HEADER_SECONDS`` or whose request still goes on
 ``LINGER_SECONDS`` after its answer, refuses headers beyond ``MAX_HEADER_BYTES``, connections beyond
 ``MAX_CONNECTIONS`` and pipelined requests beyond ``MAX_PIPELINED``, and gives every refusal the error shape of the API.
+
+A connection that has shown no valid credential yet holds no place that somebody else needs: beyond
+``MAX_UNKNOWN_OF_ADDRESS`` of one address, or where all places are taken, the oldest of them gives way to the newest.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import socket
 import uuid
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from operator import attrgetter
+from typing import Any, TypeGuard
 
 import httptools
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from nixos_workspaces.web.http.access.open_request import EXTENSION
 from nixos_workspaces.web.http.errors import REFUSALS, Refusal, error_body, error_headers
 
 HEADER_SECONDS = 10.0
@@ -27,11 +35,18 @@ LINGER_SECONDS = 2.0
 MAX_HEADER_BYTES = 32 * 1024
 MAX_HEADERS = 100
 MAX_URL_BYTES = 8 * 1024
-MAX_CONNECTIONS = 1000
+MAX_CONNECTIONS = 2000
+MAX_OF_ADDRESS = 1000
+MAX_UNKNOWN_OF_ADDRESS = 100
+"""Connections of one address without a valid credential."""
 MAX_PIPELINED = 32
 """Requests that a client may send ahead of their answers; each costs memory before it is authenticated."""
 UNREAD_SECONDS = 60
 """Time for which a client may take none of the bytes sent to it before the kernel drops its connection."""
+TUNNEL = "nixws.tunnel.v1"
+"""The protocol that the application makes of a connection by itself, besides those of previews."""
+MAX_EARLY_BYTES = 64 * 1024
+"""Bytes that a client may send ahead of the answer to its wish for another protocol."""
 SILENT_SECONDS = 30
 """Time of silence after which the kernel asks whether the client is still there."""
 
@@ -39,8 +54,23 @@ SILENT_SECONDS = 30
 class GuardedHttpProtocol(HttpToolsProtocol):
     """One HTTP connection with bounds."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        proxies: Sequence[str] = (),
+        is_preview: Callable[[bytes, bytes], bool] = lambda _host, _target: False,
+        **options: Any,
+    ) -> None:
+        """Let ``proxies`` have any number of connections: each stands for many clients.
+
+        ``is_preview`` tells from a ``Host`` header and a target whether a request that changes the protocol is the
+        application's.
+        """
         super().__init__(*args, **options)
+        self._proxies = [ipaddress.ip_network(one) for one in proxies]
+        self._is_preview = is_preview
+        self._early: bytearray | None = None
+        """Sent by the client since it asked for another protocol."""
         self._deadline: asyncio.TimerHandle | None = None
         self._reading_headers = False
         self._reading_message = False
@@ -48,24 +78,69 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         self._messages = 0
         self._refusal: Refusal | None = None
         self._refused = False
+        self.made_at = self.loop.time()
+        self.lost: Callable[[], object] | None = None
+        """Called when the connection ends; the request that set it looks whether that is still of interest."""
+        self.is_unknown = True
+        """No request of this connection has shown a valid credential yet."""
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         _notice_the_dead(transport)
-        if len(self.connections) > MAX_CONNECTIONS:
-            self._refuse(Refusal("too_many_connections", "The service has too many open connections; try again soon."))
+        sock: socket.socket | None = transport.get_extra_info("socket")
+        if sock is not None and self.client is not None and ipaddress.ip_address(self.client[0]).is_loopback:
+            send_unpaced(sock)
+        if (refusal := self._without_room()) is not None:
+            self._refuse(refusal)
         else:
             self._expect_headers()
+
+    def _without_room(self) -> Refusal | None:
+        """Return why there is no place for this connection; let one without a credential give way where it must."""
+        mine = [other for other in self.connections if _host(other) == _host(self)] if not self._is_proxy() else []
+        unknown = [other for other in mine if _is_unknown(other)]
+        if len(unknown) > MAX_UNKNOWN_OF_ADDRESS:
+            _oldest(unknown).give_way()
+        if len(mine) > MAX_OF_ADDRESS:
+            return Refusal("too_many_of_address", f"Your address has {MAX_OF_ADDRESS} open connections; close some.")
+        if len(self.connections) > MAX_CONNECTIONS:
+            others = [other for other in self.connections if _is_unknown(other) and other is not self]
+            if not others:
+                return Refusal("too_many_connections", "The service has too many open connections; try again soon.")
+            _oldest(others).give_way()
+        return None
+
+    def _is_proxy(self) -> bool:
+        return bool(self._proxies) and any(ipaddress.ip_address(_host(self)) in one for one in self._proxies)
+
+    def give_way(self) -> None:
+        """End this connection for one that is newer."""
+        self._disarm()
+        self._refused = True
+        self.connections.discard(self)
+        if self._idle() and self._messages > 0 and self._reading_headers:
+            refusal = Refusal("too_many_of_address", "There are too many connections without a valid credential.")
+            self.transport.write(refusal_bytes(refusal))
+            self.transport.close()
+        else:
+            self.transport.abort()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
         super().connection_lost(exc)
+        if self.lost is not None:
+            self.lost()
 
     @override
     def data_received(self, data: bytes) -> None:
         if self._is_done():
+            return
+        if self._early is not None:
+            self._early += data
+            if len(self._early) > MAX_EARLY_BYTES:
+                self.transport.abort()
             return
         messages = self._messages
         super().data_received(data)
@@ -109,8 +184,11 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             self._stop(Refusal("too_many_requests", f"More than {MAX_PIPELINED} requests wait for their answers."))
         super().on_headers_complete()
-        if self.cycle is not None:
-            self.cycle.transport = _GentleTransport(self)  # type: ignore[assignment]
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and cycle.scope is self.scope:
+            cycle.transport = _GentleTransport(self)  # type: ignore[assignment]
+            extensions: dict[str, Any] = {EXTENSION: _RequestLine(self, cycle)}
+            self.scope["extensions"] = extensions
         self._disarm()
 
     @override
@@ -124,6 +202,30 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self._reading_message and not self.transport.is_closing():
             self._arm(LINGER_SECONDS)
+
+    @override
+    def _should_upgrade(self) -> bool:
+        """Leave the WebSockets of previews to the application: they are passed on as they are."""
+        return super()._should_upgrade() and not self._is_of_preview()
+
+    def _is_of_preview(self) -> bool:
+        return any(name == b"host" and self._is_preview(value, self.url) for name, value in self.headers)
+
+    @override
+    def _unsupported_upgrade_warning(self) -> None:
+        """Keep what the client sends before it is answered."""
+        if self._is_of_preview() or self._get_upgrade() == TUNNEL.encode():
+            self._early = bytearray()
+        else:
+            super()._unsupported_upgrade_warning()
+
+    def take_over(self) -> tuple[asyncio.Transport, bytes]:
+        """Give the connection to the application, with what the client sent already; nothing is done here any more."""
+        self._disarm()
+        self._unset_keepalive_if_required()
+        self.connections.discard(self)
+        self.transport.pause_reading()
+        return self.transport, bytes(self._early or b"")
 
     @override
     def handle_websocket_upgrade(self) -> None:
@@ -184,7 +286,8 @@ class GuardedHttpProtocol(HttpToolsProtocol):
     def _linger(self) -> None:
         self._refused = True
         self._reading_headers = False
-        self.transport.write_eof()
+        if self.transport.can_write_eof():  # not over TLS
+            self.transport.write_eof()
         self.flow.resume_reading()
         self._arm(LINGER_SECONDS)
 
@@ -223,21 +326,131 @@ def _notice_the_dead(transport: asyncio.Transport) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
 
 
+def send_unpaced(sock: socket.socket) -> None:
+    """Let a connection within this machine be sent as fast as it is read.
+
+    There is no network to share: pacing (BBR, where it is the system's choice) only costs, more than twice as much
+    processor time as passing the bytes on does. Reno is in every kernel and open to every user.
+    """
+    with suppress(OSError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+
+
 class _GentleTransport:
     """A connection's transport as its requests see it: closing it does not lose the answer on its way."""
 
     def __init__(self, protocol: GuardedHttpProtocol) -> None:
         self._protocol = protocol
+        self._held: list[bytes] | None = None
+        """Written since ``hold``; None where all is sent at once."""
 
     def write(self, data: bytes) -> None:
-        if not self._protocol.is_ending():
+        if self._held is not None:
+            self._held.append(data)
+        elif data and not self._protocol.is_ending():
             self._protocol.transport.write(data)
+
+    def hold(self) -> None:
+        """Send nothing until ``release``: a head and a small body go out as one packet."""
+        if self._held is None:
+            self._held = []
+
+    def release(self) -> None:
+        """Send what was written since ``hold``, and go on at once."""
+        held, self._held = self._held, None
+        if held:
+            self.write(b"".join(held))
 
     def is_closing(self) -> bool:
         return self._protocol.transport.is_closing()
 
     def close(self) -> None:
+        self.release()
         self._protocol.close_gently()
+
+
+def _host(protocol: Any) -> str:
+    """Return the address of a connection's client; also of one that speaks the WebSocket protocol."""
+    return protocol.client[0] if protocol.client else ""
+
+
+def _is_unknown(protocol: object) -> TypeGuard[GuardedHttpProtocol]:
+    return isinstance(protocol, GuardedHttpProtocol) and protocol.is_unknown
+
+
+def _oldest(connections: list[GuardedHttpProtocol]) -> GuardedHttpProtocol:
+    return min(connections, key=attrgetter("made_at"))
+
+
+class _RequestLine:
+    """The connection of one request, for ending it early."""
+
+    def __init__(self, protocol: GuardedHttpProtocol, cycle: RequestResponseCycle) -> None:
+        self._protocol = protocol
+        self._cycle = cycle
+        self._transport = protocol.transport
+
+    def vouch(self) -> None:
+        self._protocol.is_unknown = False
+
+    def wake(self) -> None:
+        self._cycle.message_event.set()
+
+    def descriptor(self) -> int | None:
+        """Return the number of the socket, if bytes that are sent there are as the client gets them."""
+        sock: socket.socket | None = self._transport.get_extra_info("socket")
+        if sock is None or self._transport.is_closing() or self._transport.get_extra_info("sslcontext") is not None:
+            return None
+        return sock.fileno()
+
+    async def flushed(self) -> None:
+        """Wait until all that was sent is with the kernel."""
+        self._transport.set_write_buffer_limits(0)
+        try:
+            # uvloop sends what was written when this turn of the loop is over, and tells it only of what waits longer.
+            while self._transport.get_write_buffer_size() and not self._transport.is_closing():
+                await asyncio.sleep(0)
+                await self._protocol.flow.drain()
+        finally:
+            self._transport.set_write_buffer_limits()
+
+    @contextmanager
+    def as_one(self) -> Iterator[None]:
+        """Send what is written within the block as one piece; nothing in it may wait for the client."""
+        transport: Any = self._cycle.transport
+        transport.hold()
+        try:
+            yield
+        finally:
+            transport.release()
+
+    def on_lost(self, lost: Callable[[], object]) -> None:
+        """Have ``lost`` called if the client goes away before it is answered; cheaper than a ``receive`` that waits."""
+        self._protocol.lost = lost
+
+    def passed(self, count: int) -> None:
+        """Take notice that so many bytes of the answer's body were sent past the connection."""
+        self._cycle.expected_content_length -= count
+
+    def take_over(self) -> tuple[asyncio.Transport, bytes, tuple[str, int] | None]:
+        """Give the connection away, for another protocol; returns with it its client."""
+        self._cycle.disconnected = True
+        transport, early = self._protocol.take_over()
+        return transport, early, self._protocol.client
+
+    @contextmanager
+    def adopted(self, connection: Any) -> Iterator[None]:
+        """Count what took the connection over among the server's while the block runs."""
+        self._protocol.connections.add(connection)
+        try:
+            yield
+        finally:
+            self._protocol.connections.discard(connection)
+
+    def abort(self) -> None:
+        self._cycle.disconnected = True
+        self._cycle.message_event.set()
+        self._transport.abort()
 
 
 def refusal_bytes(refusal: Refusal) -> bytes:

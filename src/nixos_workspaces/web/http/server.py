@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from typing_extensions import override
 
+from nixos_workspaces.web.http.access.tls import Certificate
 from nixos_workspaces.web.http.protocol import GuardedHttpProtocol
 from nixos_workspaces.web.http.sockets.direct_socket import DirectProtocol
 
@@ -29,25 +32,38 @@ class Server(uvicorn.Server):
     Streams (log followers, event sockets) end only when they know; ``app.state.stopping`` is the event they wait for.
     """
 
-    def __init__(self, app: FastAPI, config: uvicorn.Config, on_started: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        config: uvicorn.Config,
+        on_started: Callable[[], None] | None = None,
+        certificate: Certificate | None = None,
+    ) -> None:
         super().__init__(config)
         self._fastapi = app
         self._on_started = on_started
+        self._certificate = certificate
+        self._looking: asyncio.Task[None] | None = None
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._certificate is not None:
+            self._looking = asyncio.create_task(self._certificate.keep_fresh())
         if self._on_started is not None:
             self._on_started()
 
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._fastapi.state.stopping.set()
+        if self._looking is not None:
+            self._looking.cancel()
         for server in self.servers:
             server.close()
         # One turn for the streams to say good-bye themselves, with their own close codes.
         await asyncio.sleep(0.1)
         await super().shutdown(sockets)
+        await self._fastapi.state.rates.close()
 
     @override
     @contextlib.contextmanager
@@ -72,11 +88,23 @@ class Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-def make_server(app: FastAPI, *, on_started: Callable[[], None] | None = None) -> Server:
-    """Return a server for ``app``; ``await server.serve(sockets=[listener])`` runs it until SIGINT or SIGTERM."""
+def make_server(
+    app: FastAPI,
+    *,
+    on_started: Callable[[], None] | None = None,
+    proxies: Sequence[str] = (),
+    certificate: Certificate | None = None,
+) -> Server:
+    """Return a server for ``app``; ``await server.serve(sockets=[listener])`` runs it until SIGINT or SIGTERM.
+
+    ``proxies`` are the addresses and networks whose forwarded headers are believed; with ``certificate`` it speaks TLS.
+    """
+    tls: dict[str, Any] = {}
+    if certificate is not None:
+        tls["ssl_context_factory"] = lambda _config, _default: certificate.context
     config = uvicorn.Config(
-        app,
-        http=GuardedHttpProtocol,
+        app.state.entry(),
+        http=partial(GuardedHttpProtocol, proxies=proxies, is_preview=app.state.preview_addresses.is_preview),  # type: ignore[arg-type]
         ws=DirectProtocol,
         ws_per_message_deflate=False,
         ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
@@ -85,9 +113,11 @@ def make_server(app: FastAPI, *, on_started: Callable[[], None] | None = None) -
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=[*proxies],
+        **tls,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    return Server(app, config, on_started)
+    return Server(app, config, on_started, certificate)

@@ -1,6 +1,7 @@
 """Tickets: credentials for one WebSocket, for clients that can set no header, such as a browser on another site's page.
 
-A ticket opens one path once, as the principal it was made for, within ``TICKET_SECONDS``. Tickets live in memory only.
+A ticket opens one path once, as the principal it was made for, within ``TICKET_SECONDS``, if the credential that it was
+got with is still valid then. Tickets live in memory only.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Ticket:
 
     principal: Principal
     credential: str = field(repr=False)
-    """The credential it was got with: the socket ends when that one becomes invalid."""
+    """The credential it was got with: it must be valid still, and the socket ends when it becomes invalid."""
     path: str
     expires: float
 
@@ -46,6 +47,13 @@ class Tickets:
         secret = secrets.token_urlsafe(32)
         self._tickets[secret] = Ticket(principal, credential, path, now + TICKET_SECONDS)
         return secret
+
+    def look(self, secret: str) -> Ticket:
+        """Return a ticket that may be used, without using it. Raises ``Unauthenticated``."""
+        ticket = self._tickets.get(secret)
+        if ticket is None or ticket.expires <= self._clock():
+            raise Unauthenticated("The ticket was used, or is too old; get a new one.")
+        return ticket
 
     def redeem(self, secret: str, path: str) -> Ticket:
         """Use a ticket up and return it; it is used up by a failure, too. Raises ``Unauthenticated``."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from nixos_workspaces import __version__
 from nixos_workspaces.errors import WorkspacesError
@@ -15,6 +16,7 @@ from nixos_workspaces.schemas.service import (
     CollectedAnswer,
     HealthAnswer,
     HealthItemAnswer,
+    ResponseTimeAnswer,
 )
 from nixos_workspaces.web.http.openapi import problems
 from nixos_workspaces.web.http.routing import StrictRoute
@@ -42,7 +44,7 @@ async def search_packages(
 
 
 @router.get("/api/nixos/health", responses=problems(body=False))
-async def health(services: Asked, _: By) -> HealthAnswer:
+async def health(request: Request, services: Asked, _: By) -> HealthAnswer:
     """Return the health of each part of the service, with remedies."""
     items = await services.health.items()
     try:
@@ -55,6 +57,7 @@ async def health(services: Asked, _: By) -> HealthAnswer:
         package_set=services.package_set,
         capacity=capacity,
         items=[HealthItemAnswer.of(item) for item in items],
+        response_times=[ResponseTimeAnswer(**asdict(one)) for one in request.app.state.response_times.told()],
     )
 
 

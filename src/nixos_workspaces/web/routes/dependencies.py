@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query
-from pydantic import AfterValidator, BeforeValidator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from nixos_workspaces.auth.policy import Principal
+from nixos_workspaces.auth.policy import Action, Principal
 from nixos_workspaces.errors import NotFound
 from nixos_workspaces.model.names import LONGEST_IDEMPOTENCY_KEY, REFERENCE_PATTERN, VISIBLE_PATTERN, is_reference
-from nixos_workspaces.model.workspace import MAX_PAGE
+from nixos_workspaces.model.workspace import Workspace
+from nixos_workspaces.schemas.wire import PageSize
 from nixos_workspaces.services import Services
-
-_DIGITS = re.compile(r"-?[0-9]{1,9}")
+from nixos_workspaces.web.http.access.open_request import OpenRequest
 
 
 async def _services(connection: HTTPConnection) -> Services:
@@ -34,17 +33,23 @@ async def _request_id(connection: HTTPConnection) -> str:
 
 
 def readable_reference(text: str) -> str:
-    """Answer 404, not 422, for text that cannot be an id or a name: there is no such workspace."""
+    """Answer 404, not 422, for text that cannot be an id or a name: there is no such workspace.
+
+    And 405 for the word that is a path of its own, which no workspace has as its name.
+    """
+    if text == "create":
+        raise HTTPException(405)
     if not is_reference(text):
         raise NotFound("There is no such workspace.", code="workspace_not_found", field="workspace_id")
     return text
 
 
-def _whole_number(text: object) -> object:
-    """Read digits only: pydantic alone would take ``1_0``, `` 1`` and ``1.0``."""
-    if isinstance(text, str) and not _DIGITS.fullmatch(text):
-        raise PydanticCustomError("whole_number", "this is not a whole number")
-    return text
+def ends_with(
+    request: HTTPConnection, services: Services, principal: Principal, action: Action, workspace: Workspace
+) -> None:
+    """Have a request that may take long end as soon as the principal may no longer do ``action`` to the workspace."""
+    opened: OpenRequest = request.state.request
+    opened.hold(services.sharing.open_access.entered(principal, action, workspace, opened.end))
 
 
 Asked = Annotated[Services, Depends(_services)]
@@ -55,7 +60,7 @@ Reference = Annotated[
     Path(description="The workspace's id or name.", json_schema_extra={"pattern": REFERENCE_PATTERN}),
     AfterValidator(readable_reference),
 ]
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE), BeforeValidator(_whole_number)]
+Limit = Annotated[PageSize, Query()]
 IdempotencyKey = Annotated[
     str | None,
     Header(

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Body, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from nixos_workspaces.errors import WorkspacesError
+from nixos_workspaces.auth.counted import Kind
+from nixos_workspaces.auth.policy import Action, Principal, Relation, relation
+from nixos_workspaces.model.machine import Metrics
 from nixos_workspaces.model.service import LogLine
 from nixos_workspaces.model.usage import Span
-from nixos_workspaces.model.workspace import Sort, Status, WorkspaceQuery
+from nixos_workspaces.model.workspace import Page, Status, Workspace
 from nixos_workspaces.schemas.environments import GenerationAnswer, GenerationList
 from nixos_workspaces.schemas.workspaces import (
+    ConnectivityAnswer,
     CreateRequest,
+    ListParameters,
     LogAnswer,
     LogLineAnswer,
     MetricsHistory,
@@ -26,30 +29,58 @@ from nixos_workspaces.schemas.workspaces import (
     WorkspaceAnswer,
     WorkspaceDetail,
     WorkspaceList,
+    WorkspaceSummary,
 )
 from nixos_workspaces.web.http.openapi import problems
-from nixos_workspaces.web.http.routing import StrictRoute, encoded
-from nixos_workspaces.web.http.streams import until_stopped
-from nixos_workspaces.web.routes.dependencies import Asked, By, IdempotencyKey, Limit, Reference, RequestId
+from nixos_workspaces.web.http.routing import ReadRoute, StrictRoute
+from nixos_workspaces.web.http.streams import ndjson
+from nixos_workspaces.web.routes.dependencies import Asked, By, IdempotencyKey, Reference, RequestId, ends_with
 
 router = APIRouter(prefix="/api/nixos/workspaces", route_class=StrictRoute, tags=["workspaces"])
 
 
-@router.get("", response_model=WorkspaceList, responses=problems(body=False))
-async def list_workspaces(
-    *,
-    services: Asked,
-    principal: By,
-    limit: Limit = 50,
-    cursor: Annotated[str | None, Query(min_length=1, max_length=512)] = None,
-    status: Status | None = None,
-    template: Annotated[str | None, Query(min_length=1, max_length=63)] = None,
-    q: Annotated[str, Query(max_length=100, description="Part of the name, in any case.")] = "",
-    sort: Sort = Sort.CREATED_DOWN,
-) -> Response:
+async def list_workspaces(request: Request, wanted: Annotated[ListParameters, Query()]) -> Response:
     """List the workspaces that the caller may see."""
-    query = WorkspaceQuery(limit=limit, cursor=cursor, status=status, template=template, q=q, sort=sort)
-    return encoded(WorkspaceList.of(await services.workspaces.page(query, principal=principal)))
+    # Asked for every few seconds by every window: without the dependencies of other routes it costs a twentieth less.
+    state = request.app.state
+    principal: Principal = request.state.principal
+    page = await state.services.workspaces.page(wanted.to_model(), principal=principal)
+    rows: WrittenRows = state.written_rows
+    return Response(rows.of(page, principal, state.services.history.last), media_type="application/json")
+
+
+router.add_api_route(
+    "", list_workspaces, response_model=WorkspaceList, responses=problems(body=False), route_class_override=ReadRoute
+)
+
+
+class WrittenRows:
+    """The JSON of workspaces in lists, remembered as long as neither a workspace nor its figures change.
+
+    A row tells the relation of who asks, and is remembered for each: no other thing in it is the asker's.
+    """
+
+    def __init__(self, most: int = 1024) -> None:
+        """Remember so many."""
+        self._most = most
+        self._rows: dict[tuple[str, Relation], tuple[Workspace, Metrics | None, bytes]] = {}
+
+    def of(self, page: Page, principal: Principal, usage: Callable[[str], Metrics | None]) -> bytes:
+        """Return what ``WorkspaceList.of`` makes of the same for ``principal``, as JSON."""
+        rows = b",".join([self._row(one, relation(principal, one), usage(one.id)) for one in page.items])
+        return b'{"workspaces":[%b],"next_cursor":%b}' % (rows, orjson.dumps(page.next_cursor))
+
+    def _row(self, workspace: Workspace, related: Relation, usage: Metrics | None) -> bytes:
+        kept = self._rows.get((workspace.id, related))
+        # What is the same value is the same object, as both are remembered where they come from.
+        if kept is not None and kept[0] is workspace and kept[1] is usage:
+            return kept[2]
+        row = WorkspaceSummary.of(workspace, related, usage)
+        written: bytes = row.__pydantic_serializer__.to_json(row)
+        if len(self._rows) >= self._most:
+            self._rows.clear()
+        self._rows[workspace.id, related] = workspace, usage, written
+        return written
 
 
 @router.post("/create", status_code=202, responses=problems(409, 429))
@@ -67,25 +98,31 @@ async def create_workspace(
         wanted.to_model(), principal=principal, idempotency_key=idempotency_key, request_id=request_id
     )
     response.headers["Location"] = f"{router.prefix}/{workspace.id}"
-    return WorkspaceAnswer(workspace=WorkspaceDetail.of(workspace))
+    return WorkspaceAnswer(workspace=WorkspaceDetail.of(workspace, relation(principal, workspace)))
 
 
 @router.get("/{workspace_id}", responses=problems(404, body=False))
 async def get_workspace(services: Asked, principal: By, workspace_id: Reference) -> WorkspaceAnswer:
     """Return one workspace with its present figures."""
     status = await services.orchestrator.get_workspace_status(workspace_id, principal=principal)
-    return WorkspaceAnswer(workspace=WorkspaceDetail.of(status.workspace, status.metrics))
+    detail = WorkspaceDetail.of(status.workspace, relation(principal, status.workspace), status.metrics)
+    notices = [detail.notice, *await services.contents.repositories.notices(status.workspace.id)]
+    told: dict[str, object] = {"notice": " ".join(filter(None, notices)) or None}
+    if (seen := await services.connectivity.of(status.workspace)) is not None:
+        mode = await services.network.policies.mode(status.workspace.id)
+        told["connectivity"] = ConnectivityAnswer.of(seen, mode)
+    return WorkspaceAnswer(workspace=detail.model_copy(update=told))
 
 
 @router.patch("/{workspace_id}", responses=problems(404, 409))
 async def change_workspace(
     services: Asked, principal: By, request_id: RequestId, workspace_id: Reference, wanted: UpdateRequest
 ) -> WorkspaceAnswer:
-    """Change any of the resources and the environment."""
+    """Change the name, the resources and the environment; ``POST …/plan`` tells beforehand what restarts."""
     workspace = await services.orchestrator.resize_workspace(
         workspace_id, wanted.to_model(), principal=principal, request_id=request_id
     )
-    return WorkspaceAnswer(workspace=WorkspaceDetail.of(workspace))
+    return WorkspaceAnswer(workspace=WorkspaceDetail.of(workspace, relation(principal, workspace)))
 
 
 @router.delete("/{workspace_id}", status_code=202, responses=problems(404, 409))
@@ -95,15 +132,14 @@ async def delete_workspace(
     """Delete a workspace with its data, from any state; there is no way back."""
     workspace = await services.workspaces.get(workspace_id, principal=principal)
     await services.orchestrator.delete_workspace(workspace.id, principal=principal, request_id=request_id)
-    detail = WorkspaceDetail.of(workspace)
+    detail = WorkspaceDetail.of(workspace, relation(principal, workspace))
     return WorkspaceAnswer(workspace=detail.model_copy(update={"status": Status.DELETING, "ssh_info": None}))
 
 
 async def _after(services: Asked, principal: By, workspace_id: str) -> WorkspaceAnswer:
     """Return a workspace as it is after a verb."""
-    return WorkspaceAnswer(
-        workspace=WorkspaceDetail.of(await services.workspaces.get(workspace_id, principal=principal))
-    )
+    workspace = await services.workspaces.get(workspace_id, principal=principal)
+    return WorkspaceAnswer(workspace=WorkspaceDetail.of(workspace, relation(principal, workspace)))
 
 
 @router.post("/{workspace_id}/start", status_code=202, responses=problems(404, 409))
@@ -170,7 +206,7 @@ async def rebuild_workspace(
 @router.get("/{workspace_id}/generations", responses=problems(404, body=False))
 async def list_generations(services: Asked, principal: By, workspace_id: Reference) -> GenerationList:
     """List the built versions of the environment, newest first."""
-    workspace = await services.workspaces.get(workspace_id, principal=principal)
+    workspace = await services.workspaces.get(workspace_id, principal=principal, action=Action.READ_USAGE)
     generations = await services.workspaces.generations(workspace.id, principal=principal)
     return GenerationList(generations=[GenerationAnswer.of(one, workspace.generation) for one in generations])
 
@@ -180,7 +216,7 @@ async def get_metrics_history(
     services: Asked, principal: By, workspace_id: Reference, span: Span = Span.HOUR
 ) -> MetricsHistory:
     """Return the figures of a workspace until now; they do not outlive the service."""
-    workspace = await services.workspaces.get(workspace_id, principal=principal)
+    workspace = await services.workspaces.get(workspace_id, principal=principal, action=Action.READ_USAGE)
     return MetricsHistory.of(span, services.clock(), services.history.read(workspace.id, span))
 
 
@@ -203,20 +239,25 @@ async def get_ssh_key(services: Asked, principal: By, request_id: RequestId, wor
     },
 )
 async def get_logs(
-    request: Request, services: Asked, principal: By, workspace_id: Reference, *, follow: bool = False
+    *,
+    request: Request,
+    services: Asked,
+    principal: By,
+    request_id: RequestId,
+    workspace_id: Reference,
+    follow: bool = False,
 ) -> LogAnswer | StreamingResponse:
     """Return the log of the last build and boot; with ``follow=1`` go on with new lines."""
-    await services.workspaces.get(workspace_id, principal=principal)
+    workspace = await services.workspaces.get(workspace_id, principal=principal, action=Action.READ_LOGS)
+    services.counted_audit.note(Kind("read-logs", actor=principal.id, workspace_id=workspace.id), request_id)
     lines = services.workspaces.logs(workspace_id, principal=principal, follow=follow)
     if follow:
-        return StreamingResponse(_ndjson(lines, request.app.state.stopping), media_type="application/x-ndjson")
+        ends_with(request, services, principal, Action.READ_LOGS, workspace)
+        stream = ndjson(request, lines, _plain)
+        return StreamingResponse(stream, media_type="application/x-ndjson")
     return LogAnswer(lines=[LogLineAnswer.of(line) async for line in lines])
 
 
-async def _ndjson(lines: AsyncIterator[LogLine], stopping: asyncio.Event) -> AsyncIterator[bytes]:
-    """Yield log lines as JSON until there are no more or the service stops; an error is the last line."""
-    try:
-        async for line in until_stopped(lines, stopping):
-            yield orjson.dumps({"source": line.source, "text": line.text}) + b"\n"
-    except WorkspacesError as error:
-        yield orjson.dumps({"error": {"code": error.code, "message": error.message}}) + b"\n"
+def _plain(line: LogLine) -> Iterable[dict[str, Any]]:
+    """Return the wire form of a line of a log; plain, for there are tens of thousands."""
+    return ({"source": line.source, "text": line.text, "at": line.at},)

@@ -139,6 +139,13 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             extensions[EXTENSION] = self
 
     @override
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            # An answer instead of a WebSocket is whole; uvicorn takes it for a fault of the application and logs that.
+            self.handshake_complete = True
+
+    @override
     def data_received(self, data: bytes) -> None:
         if self._is_discarding:
             return

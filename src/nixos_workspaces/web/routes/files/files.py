@@ -17,6 +17,7 @@ from nixos_workspaces.errors import Conflict, InvalidInput
 from nixos_workspaces.files import Batch, Format, Order, Wanted
 from nixos_workspaces.model.files import Outcome
 from nixos_workspaces.model.paths import checked, shown
+from nixos_workspaces.model.workspace import AuthorisedId
 from nixos_workspaces.schemas.files import (
     ChangeFile,
     CopyFile,
@@ -40,6 +41,7 @@ from nixos_workspaces.web.http.multipart import (
     boundary_of,
 )
 from nixos_workspaces.web.http.openapi import problems
+from nixos_workspaces.web.http.routing import PermittedRoute
 from nixos_workspaces.web.routes.dependencies import Asked
 from nixos_workspaces.web.routes.files.answers import (
     SAFE_HEADERS,
@@ -64,7 +66,7 @@ from nixos_workspaces.web.routes.files.requests import (
 )
 from nixos_workspaces.workspaces.access import WorkspaceAccess
 
-router = APIRouter(prefix="/api/nixos/workspaces/{workspace_id}", tags=["files"])
+router = APIRouter(prefix="/api/nixos/workspaces/{workspace_id}", route_class=PermittedRoute, tags=["files"])
 
 MAX_FIELD_BYTES = 16 * 1024
 _HTTP_MULTI_STATUS = 207
@@ -88,7 +90,9 @@ _QUERY = {
     "hidden": "1: names that begin with a dot too.",
     "start": "1: start the workspace first if it is stopped.",
     "archive": "zip, tar or tar.gz: a directory as one stream.",
+    "only": "With archive: the names in the directory that are wanted, with slashes between them.",
     "mode": "Permission bits of the file, octal.",
+    "in_place": "1: keep owner, group and hard links of the present file by writing into it, which is no single step.",
     "recursive": "1: a directory with everything in it.",
 }
 _BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
@@ -293,18 +297,23 @@ async def copy_file(request: Request, access: Access) -> CountAnswer:
         416: problems(416)[416],
     },
     response_class=Response,
-    openapi_extra=_documented("archive", "start"),
+    openapi_extra=_documented("archive", "only", "start"),
 )
 async def download_file(request: Request, access: Access, file_path: FilePath) -> Response:
     """Download a file, also in parts (Range) and only if changed; ``archive`` sends a directory as one stream."""
-    query = query_of(request, "archive", "start")
+    query = query_of(request, "archive", "only", "start")
     form = text_of(query, "archive")
     if form and form not in set(Format):
         raise InvalidInput(f"archive is one of {', '.join(Format)}.", field="archive")
+    only = frozenset(query["only"].split(b"/")) if "only" in query else frozenset[bytes]()
+    if only and (not form or not all(only)):
+        raise InvalidInput("only goes with archive, and names at least one entry of the directory.", field="only")
     workspace_id = await access.enter(start=flag_of(query, "start"))
     async with AsyncExitStack() as stack:
         if form:
-            return await _archive(access, workspace_id, file_path, Format(form), stack, head=request.method == "HEAD")
+            return await _archive(
+                access, workspace_id, file_path, Format(form), only, stack, head=request.method == "HEAD"
+            )
         download = await stack.enter_async_context(access.files.download(workspace_id, file_path))
         headers = file_headers(download)
         if is_another_version(request.headers, download):
@@ -331,9 +340,16 @@ async def download_file(request: Request, access: Access, file_path: FilePath) -
 
 
 async def _archive(
-    access: WorkspaceAccess, workspace_id: str, path: bytes, form: Format, stack: AsyncExitStack, *, head: bool
+    access: WorkspaceAccess,
+    workspace_id: AuthorisedId,
+    path: bytes,
+    form: Format,
+    only: frozenset[bytes],
+    stack: AsyncExitStack,
+    *,
+    head: bool,
 ) -> Response:
-    archive = await stack.enter_async_context(access.files.archive(workspace_id, path, form))
+    archive = await stack.enter_async_context(access.files.archive(workspace_id, path, form, only=only))
     name = (archive.root.name.strip(b"/") or b"root") + b"." + form.value.encode("ascii")
     kinds = {Format.ZIP: "application/zip", Format.TAR: "application/x-tar", Format.TAR_GZ: "application/gzip"}
     headers = {**SAFE_HEADERS, "Content-Type": kinds[form], "Content-Disposition": disposition(name)}
@@ -347,16 +363,22 @@ async def _archive(
     "/files/{file_path:anybytes}",
     response_model=WrittenAnswer,
     responses={**problems(404, 409, 412, 429, 507), 201: {"model": WrittenAnswer, "description": "It is new."}},
-    openapi_extra=_documented("mode", "start", body=_BYTES),
+    openapi_extra=_documented("mode", "in_place", "start", body=_BYTES),
 )
 async def write_file(request: Request, services: Asked, access: Access, file_path: FilePath) -> Response:
     """Write a file whole from the body, or leave it as it is; If-Match and If-None-Match: * are kept."""
-    query = query_of(request, "mode", "start")
+    query = query_of(request, "mode", "in_place", "start")
     limit = services.settings.max_upload_bytes
     size, mode, condition = announced(request, limit), mode_of(query), condition_of(request)
     workspace_id = await access.enter(start=flag_of(query, "start"))
     written = await access.files.write(
-        workspace_id, file_path, body_of(request, limit), size=size, mode=mode, condition=condition
+        workspace_id,
+        file_path,
+        body_of(request, limit),
+        size=size,
+        mode=mode,
+        condition=condition,
+        in_place=flag_of(query, "in_place"),
     )
     answer = WrittenAnswer.of(written).model_dump(mode="json")
     return JSONResponse(answer, status_code=201 if written.created else 200, headers={"ETag": written.etag})

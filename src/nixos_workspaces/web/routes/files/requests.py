@@ -13,12 +13,17 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import ClientDisconnect
 from typing_extensions import override
 
+from nixos_workspaces.auth.counted import Kind
+from nixos_workspaces.auth.policy import Action
 from nixos_workspaces.errors import InvalidInput
 from nixos_workspaces.files import Condition
+from nixos_workspaces.model.workspace import Workspace
+from nixos_workspaces.schemas.problems import no_such, plain_field
 from nixos_workspaces.web.http import strict_json
+from nixos_workspaces.web.http.access.open_request import SAFE_METHODS
 from nixos_workspaces.web.http.errors import Refusal, validation_error
 from nixos_workspaces.web.http.routing import read_body
-from nixos_workspaces.web.routes.dependencies import Asked, By, Reference, RequestId
+from nixos_workspaces.web.routes.dependencies import Asked, By, Reference, RequestId, ends_with
 from nixos_workspaces.web.routes.files.answers import tags
 from nixos_workspaces.workspaces.access import WorkspaceAccess
 
@@ -66,9 +71,7 @@ def query_of(request: Request, *allowed: str) -> dict[str, bytes]:
         key, _, value = pair.partition(b"=")
         name = unquote_to_bytes(key.replace(b"+", b" ")).decode("utf-8", "replace")
         if name not in allowed:
-            known = f"it takes {', '.join(allowed)}" if allowed else "it takes none"
-            shown = name if name.isprintable() and name.isascii() and len(name) <= 64 else None  # noqa: PLR2004 - long enough for any of ours
-            raise InvalidInput(f"Unknown query parameter {name[:64]!r}; {known}.", field=shown)
+            raise InvalidInput(no_such("query parameter", name, allowed), field=plain_field(name))
         if name in found:
             raise InvalidInput(f"The query parameter {name!r} is given more than once.", field=name)
         found[name] = unquote_to_bytes(value.replace(b"+", b" "))
@@ -157,9 +160,24 @@ async def body_of(request: Request, limit: int) -> AsyncIterator[bytes]:
             yield chunk
 
 
-async def _access(services: Asked, principal: By, workspace_id: Reference, request_id: RequestId) -> WorkspaceAccess:
+async def _access(
+    request: Request, services: Asked, principal: By, workspace_id: Reference, request_id: RequestId
+) -> WorkspaceAccess:
+    action = Action.READ_FILES if request.method in SAFE_METHODS else Action.WRITE_FILES
+
+    def note(entered: Workspace) -> None:
+        services.counted_audit.note(Kind(action, actor=principal.id, workspace_id=entered.id), request_id)
+        ends_with(request, services, principal, action, entered)
+
     return WorkspaceAccess(
-        services.workspaces, services.orchestrator, services.files, principal, workspace_id, request_id=request_id
+        services.workspaces,
+        services.orchestrator,
+        services.files,
+        principal,
+        workspace_id,
+        action=action,
+        request_id=request_id,
+        note=note,
     )
 
 

@@ -1,7 +1,11 @@
 """Resumable uploads: the tus protocol 1.0.0 with creation and termination.
 
-``POST .../uploads`` with ``Upload-Length`` and ``Upload-Metadata: path BASE64`` (and ``mode BASE64``) begins one;
-``PATCH`` of its Location goes on at ``Upload-Offset``; ``HEAD`` tells how far it got.
+``POST .../uploads`` with ``Upload-Length`` and ``Upload-Metadata`` begins one; ``PATCH`` of its Location goes on at
+``Upload-Offset``; ``HEAD`` tells how far it got. Every request carries ``Tus-Resumable: 1.0.0``.
+
+Of the metadata, values in Base64, count ``path``, ``filename`` (or ``name``) and ``mode`` (octal). ``path`` is that of
+the file, or of a directory that will hold a file called ``filename``; without it that is the home directory.
+Clients that send ``filename`` and ``filetype``, as tus-js-client, Uppy and tuspy do, need nothing else.
 """
 
 from __future__ import annotations
@@ -17,10 +21,11 @@ from nixos_workspaces.errors import InvalidInput
 from nixos_workspaces.files import Upload
 from nixos_workspaces.web.http.errors import Refusal
 from nixos_workspaces.web.http.openapi import problems
+from nixos_workspaces.web.http.routing import PermittedRoute
 from nixos_workspaces.web.routes.dependencies import Asked, Reference
 from nixos_workspaces.web.routes.files.requests import Access, announced, body_of, condition_of, mode_of, query_of
 
-router = APIRouter(prefix="/api/nixos/workspaces/{workspace_id}/uploads", tags=["files"])
+router = APIRouter(prefix="/api/nixos/workspaces/{workspace_id}/uploads", route_class=PermittedRoute, tags=["files"])
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,termination"
@@ -29,9 +34,10 @@ CONTENT_TYPE = "application/offset+octet-stream"
 UploadId = Annotated[str, Path(max_length=64)]
 
 
-@router.options("", status_code=204, responses=problems(body=False))
-async def upload_options(services: Asked) -> Response:
-    """Tell which parts of tus are there."""
+@router.options("", status_code=204, responses=problems(404, body=False))
+async def upload_options(services: Asked, workspace_id: Reference) -> Response:
+    """Tell which parts of tus are there; they are the same for every workspace."""
+    del workspace_id
     headers = {
         "Tus-Resumable": VERSION,
         "Tus-Version": VERSION,
@@ -50,11 +56,12 @@ async def begin_upload(request: Request, services: Asked, workspace_id: Referenc
     if size > services.settings.max_upload_bytes:
         raise Refusal("body_too_large", f"One upload has at most {services.settings.max_upload_bytes} bytes.")
     metadata = _metadata(request.headers.get("upload-metadata", ""))
-    if "path" not in metadata:
-        raise InvalidInput("Upload-Metadata has to hold path, in Base64.", field="Upload-Metadata")
+    path, name = metadata.get("path", b""), metadata.get("filename", b"") or metadata.get("name", b"")
+    if not path and not name:
+        raise InvalidInput("Upload-Metadata has to hold path or filename, in Base64.", field="Upload-Metadata")
     mode, condition = mode_of(metadata), condition_of(request)
     entered = await access.enter()
-    upload = await access.files.uploads.create(entered, metadata["path"], size, mode=mode, condition=condition)
+    upload = await access.files.uploads.create(entered, path, size, name=name, mode=mode, condition=condition)
     location = f"/api/nixos/workspaces/{workspace_id}/uploads/{upload.id}"
     return Response(status_code=201, headers={"Location": location, **_headers(upload)})
 

@@ -10,6 +10,8 @@ from typing import Any, assert_never
 import orjson
 
 from nixos_workspaces.errors import InvalidInput
+from nixos_workspaces.model.terminals import Mode
+from nixos_workspaces.schemas.problems import no_such, plain_field
 from nixos_workspaces.schemas.terminals import MOST_CELLS
 from nixos_workspaces.terminals.ssh_bridge import (
     Attach,
@@ -18,6 +20,8 @@ from nixos_workspaces.terminals.ssh_bridge import (
     Exited,
     Failed,
     Gap,
+    News,
+    PresenceOf,
     Received,
     Resized,
     Start,
@@ -57,14 +61,45 @@ class Ping:
     """A request for a pong."""
 
 
-Message = Input | Resize | Ack | Ping
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request for the keyboard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The keyboard is this client's alone; 0: everybody's."""
+
+    to: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendAway:
+    """This client's person is to go."""
+
+    who: int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The terminal is to end."""
+
+
+Message = Input | Resize | Ack | Ping | Ask | Grant | SendAway | End
 
 _FIELDS: Mapping[str, frozenset[str]] = {
     "input": frozenset({"type", "data"}),
     "resize": frozenset({"type", "cols", "rows"}),
     "ack": frozenset({"type", "frames"}),
     "ping": frozenset({"type"}),
+    "ask": frozenset({"type"}),
+    "grant": frozenset({"type", "to"}),
+    "kick": frozenset({"type", "who"}),
+    "end": frozenset({"type"}),
 }
+
+
+_PLAIN: Mapping[str, Message] = {"ping": Ping(), "ask": Ask(), "end": End()}
 
 
 def read(received: str | bytes, *, binary: bool) -> Message:
@@ -76,7 +111,10 @@ def read(received: str | bytes, *, binary: bool) -> Message:
         if not binary:
             raise _malformed(f"Binary frames are of the subprotocol {BINARY_SUBPROTOCOL}; send JSON text.")
         return Input(received)
-    kind, message = _object(received)
+    return _message(*_object(received))
+
+
+def _message(kind: str, message: Mapping[str, Any]) -> Message:
     match kind:
         case "input":
             if not isinstance(message["data"], str):
@@ -86,8 +124,12 @@ def read(received: str | bytes, *, binary: bool) -> Message:
             return Resize(_number(message, "cols", 1, MOST_CELLS), _number(message, "rows", 1, MOST_CELLS))
         case "ack":
             return Ack(_number(message, "frames", 1, MOST_FRAMES))
+        case "grant":
+            return Grant(_number(message, "to", 0, MOST_OFFSET))
+        case "kick":
+            return SendAway(_number(message, "who", 1, MOST_OFFSET))
         case _:
-            return Ping()
+            return _PLAIN[kind]
 
 
 def _object(text: str) -> tuple[str, dict[str, Any]]:
@@ -101,6 +143,8 @@ def _object(text: str) -> tuple[str, dict[str, Any]]:
     kind = message.get("type")
     if not isinstance(kind, str) or kind not in _FIELDS:
         raise _malformed(f"A message's type is one of {', '.join(sorted(_FIELDS))}.", "type")
+    if unknown := message.keys() - _FIELDS[kind]:
+        raise _malformed(no_such("field", min(unknown), _FIELDS[kind]), plain_field(min(unknown)))
     if message.keys() != _FIELDS[kind]:
         raise _malformed(f"A message of type {kind} has the fields {', '.join(sorted(_FIELDS[kind]))}.")
     if not _is_plain(text, message):
@@ -163,6 +207,18 @@ def control(message: Control) -> bytes:
             content = {"type": "gap", "from": message.start, "to": message.end}
         case Resized():
             content = {"type": "resized", "cols": message.cols, "rows": message.rows}
+        case News():
+            content = {
+                "type": "news",
+                "sizes": message.sizes,
+                "attached": message.attached,
+                "name": message.name,
+                "title": message.title,
+                "cwd": message.cwd,
+                "process": message.process,
+            }
+        case PresenceOf():
+            return b'{"type":"presence","you":%d,%b' % (message.you, message.presence.content)
         case Received():
             content = {"type": "received", "input": message.count}
         case Exited():
@@ -184,6 +240,12 @@ class Wanted:
     cols: int
     rows: int
     readonly: bool
+    news: bool
+    """The client is told what runs in the terminal."""
+    presence: bool
+    """It is told of the others who are there."""
+    mode: Mode | None
+    """The most that it wants to do; None: what it may."""
     client: int
     """The client's own number, for repeating input after a lost connection; 0 for a client that does not."""
 
@@ -191,15 +253,15 @@ class Wanted:
         """Return the terminal to be opened."""
         return Start(self.cols, self.rows)
 
-    def to_attach(self) -> Attach:
+    def to_attach(self, *, readonly: bool) -> Attach:
         """Return how to attach."""
-        return Attach(self.session, self.offset, self.cols, self.rows, self.readonly)
+        return Attach(self.session, self.offset, self.cols, self.rows, readonly)
 
 
 _MOST_DIGITS = 19
 
 
-_PARAMETERS = ("session", "offset", "cols", "rows", "readonly", "client")
+_PARAMETERS = ("session", "offset", "cols", "rows", "readonly", "news", "client", "presence", "mode")
 
 
 def read_query(pairs: list[tuple[str, str]]) -> Wanted:
@@ -208,9 +270,12 @@ def read_query(pairs: list[tuple[str, str]]) -> Wanted:
     if len(query) < len(pairs):
         raise InvalidInput("A query parameter is given more than once.")
     if unknown := query.keys() - {*_PARAMETERS}:
-        raise InvalidInput(f"Unknown query parameter {min(unknown)[:64]!r}; it takes {', '.join(_PARAMETERS)}.")
-    session = query.get("session", "")
-    if not session and ("session" in query or "offset" in query or query.get("readonly", "0") != "0"):
+        raise InvalidInput(no_such("query parameter", min(unknown), _PARAMETERS), field=plain_field(min(unknown)))
+    session, mode = query.get("session", ""), query.get("mode")
+    if mode is not None and mode not in {*Mode}:
+        raise InvalidInput(f"mode is one of {', '.join(Mode)}.", field="mode")
+    watches = query.get("readonly", "0") != "0" or mode == Mode.OBSERVER
+    if not session and ("session" in query or "offset" in query or watches):
         raise InvalidInput("offset and readonly belong to a session that is attached to.", field="session")
     return Wanted(
         session=session,
@@ -218,6 +283,9 @@ def read_query(pairs: list[tuple[str, str]]) -> Wanted:
         cols=_query_number(query, "cols", 80, 1, MOST_CELLS),
         rows=_query_number(query, "rows", 24, 1, MOST_CELLS),
         readonly=bool(_query_number(query, "readonly", 0, 0, 1)),
+        news=bool(_query_number(query, "news", 0, 0, 1)),
+        presence=bool(_query_number(query, "presence", 0, 0, 1)),
+        mode=None if mode is None else Mode(mode),
         client=_query_number(query, "client", 0, 0, MOST_OFFSET),
     )
 

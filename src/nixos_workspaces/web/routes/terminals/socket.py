@@ -7,14 +7,17 @@ beyond the session's window is not read from its socket.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, LimitExceeded, WorkspacesError
-from nixos_workspaces.terminals.ssh_bridge import Control, Exited, Failed, SSHSession
+from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, LimitExceeded, NotFound, WorkspacesError
+from nixos_workspaces.terminals.people.companies import Seat
+from nixos_workspaces.terminals.ssh_bridge import Control, Exited, Failed, Person, SSHSession
 from nixos_workspaces.web.http.errors import status_of
 from nixos_workspaces.web.http.sockets.direct_socket import EXTENSION, DirectProtocol
 from nixos_workspaces.web.routes.terminals import messages
@@ -23,6 +26,8 @@ SEND_SECONDS = 30.0
 """Time for which a client may leave sent messages unread."""
 CLOSE_SECONDS = 5.0
 """Time to send the rest, and the close code."""
+REVOKED_SECONDS = 0.05
+"""The same where the client may not see it any more: credential, share or place at the terminal have ended."""
 HELD_SECONDS = 10.0
 """While a client's input waits for its program the client gets a pong this often: it cannot ask for one."""
 MESSAGES_PER_SECOND = 2000.0
@@ -31,10 +36,19 @@ MESSAGES_AT_ONCE = 10_000.0
 ENDED = 1000
 GOING_AWAY = 1012
 MALFORMED = 4400
+_REVOKED = frozenset({4401, 4403, 4404})
 TOO_MUCH = 4429
 
 _PONG = b'{"type":"pong"}'
 _MOST_REASON_BYTES = 120
+
+
+Done = Callable[[str, Person | None], Awaitable[None]]
+"""Carries out what follows from something that was done at a terminal to a person, or (None) to all."""
+
+
+async def _note_nothing(_action: str, _person: Person | None) -> None:
+    """Stand for ``Done`` before there is a session."""
 
 
 def close_code(error: WorkspacesError) -> int:
@@ -56,6 +70,10 @@ class TerminalSocket:
         self._owed: deque[bytes] = deque()
         """Answers to a client that does not read: it is not asked for more until it does."""
         self._held_input: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._done: Done = _note_nothing
+        self._context = contextvars.copy_context()
+        self._acts: set[asyncio.Task[None]] = set()
         self._unacknowledged = 0
         self._allowance, self._counted_at = MESSAGES_AT_ONCE, time.monotonic()
         self._closing: tuple[int, str] | None = None
@@ -66,6 +84,8 @@ class TerminalSocket:
 
     def send_output(self, data: bytes, end_offset: int) -> None:
         """Send output."""
+        if self._is_revoked:
+            return
         self._unacknowledged += 1
         if self.is_binary:
             self._line.send_message(messages.binary_header(end_offset), data, text=False)
@@ -85,9 +105,13 @@ class TerminalSocket:
 
     # ---- the socket's life
 
-    async def serve(self, session: SSHSession, stopping: asyncio.Event) -> None:
-        """Pass on in both directions until either side ends, or the service stops."""
+    async def serve(self, session: SSHSession, stopping: asyncio.Event, done: Done) -> None:
+        """Pass on in both directions until either side ends, or the service stops.
+
+        ``done`` is called in the caller's context with what the client did to others: the action and the person.
+        """
         self._session = session
+        self._done, self._context = done, contextvars.copy_context()
         ends = [asyncio.create_task(self._over.wait()), asyncio.create_task(stopping.wait())]
         try:
             self._line.take_over(self)
@@ -97,10 +121,11 @@ class TerminalSocket:
             await self._close()
         finally:
             session.close()
-            tasks = [*ends, *([self._held_input] if self._held_input is not None else [])]
+            tasks = [*ends, *(task for task in (self._held_input, self._ending) if task is not None)]
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            # What a client did to others is carried out although it has left.
+            await asyncio.gather(*tasks, *self._acts, return_exceptions=True)
 
     async def refuse(self, error: WorkspacesError) -> None:
         """Say why there is no terminal for this client, and close."""
@@ -119,6 +144,11 @@ class TerminalSocket:
         if self._closing is None:
             self.send_control(Failed(error))
 
+    @property
+    def _is_revoked(self) -> bool:
+        """Whether the client may not see this any more: nothing more is shown."""
+        return self._closing is not None and self._closing[0] in _REVOKED
+
     async def _close(self) -> None:
         """Send the close code once there is room for it; a client that reads nothing does not get it."""
         self._stop_the_clock()
@@ -126,7 +156,7 @@ class TerminalSocket:
         if self._closing is None or self._is_gone:
             return
         try:
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with asyncio.timeout(REVOKED_SECONDS if self._is_revoked else CLOSE_SECONDS):
                 await self._socket.close(*self._closing)
         except TimeoutError:
             self._line.drop()
@@ -203,8 +233,52 @@ class TerminalSocket:
                 session.acknowledge(message.frames)
             case messages.Ping():
                 self._reply(_PONG)
+            case messages.Ask() | messages.Grant() | messages.SendAway() | messages.End():
+                self._act_on_company(session, message)
             case _:
                 assert_never(message)
+
+    def _act_on_company(
+        self, session: SSHSession, message: messages.Ask | messages.Grant | messages.SendAway | messages.End
+    ) -> None:
+        """Carry out what concerns the people at the terminal; one that may not is told, and stays."""
+        seat = session.seat
+        if seat is None:
+            return
+        try:
+            match message:
+                case messages.Ask():
+                    seat.ask()
+                case messages.Grant():
+                    self._tell_of("grant-keyboard", seat.grant(message.to))
+                case messages.SendAway():
+                    self._tell_of("send-away", seat.send_away(message.who))
+                case messages.End():
+                    self._ending = self._ending or asyncio.create_task(self._end(seat))
+                case _:
+                    assert_never(message)
+        except (Forbidden, NotFound) as refused:
+            self._reply(messages.control(Failed(refused)))
+
+    async def _end(self, seat: Seat) -> None:
+        try:
+            await seat.end()
+            self._tell_of("close-terminal", None)
+        except WorkspacesError as refused:
+            self._reply(messages.control(Failed(refused)))
+        finally:
+            self._ending = None
+
+    def _tell_of(self, action: str, person: Person | None) -> None:
+        act = asyncio.create_task(self._carry_out(action, person), context=self._context)
+        self._acts.add(act)
+        act.add_done_callback(self._acts.discard)
+
+    async def _carry_out(self, action: str, person: Person | None) -> None:
+        try:
+            await self._done(action, person)
+        except WorkspacesError as failure:
+            self._reply(messages.control(Failed(failure)))
 
     def _type(self, session: SSHSession, data: bytes) -> None:
         """Pass input on; while the program takes no more, nothing is read from the client."""

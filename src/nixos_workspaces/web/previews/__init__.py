@@ -1,0 +1,1 @@
+"""Previews: an application of its own for the hosts of workspaces' ports, in front of the service."""

@@ -1,0 +1,1 @@
+"""The routes of SSH: keys of people, certificates, tunnels."""
