@@ -17,7 +17,11 @@ class Event:
     """Something about a workspace changed; ``data`` is JSON-serialisable."""
 
     kind: str
-    """``workspace.status``, ``workspace.progress``, ``workspace.deleted`` or ``lagged``."""
+    """``workspace.`` and ``status``, ``progress``, ``layout``, ``ports``, ``network``, ``repository``, ``shares`` or
+    ``deleted``.
+
+    Or ``lagged``.
+    """
     workspace_id: str = ""
     data: Mapping[str, object] = field(default_factory=dict)
 

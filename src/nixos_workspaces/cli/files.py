@@ -1,4 +1,4 @@
-"""The verbs on files: cp, ls, cat, rm, edit.
+"""The verbs on files: cp, ls, cat, rm, edit, grep, find.
 
 ``NAME:PATH`` is a path in a workspace; a relative one begins at the home directory.
 """
@@ -27,7 +27,9 @@ from nixos_workspaces.model.paths import decoded
 if TYPE_CHECKING:
     from nixos_workspaces.client import Client
     from nixos_workspaces.client.files import FileCalls, Local
+    from nixos_workspaces.client.searches import SearchCalls
     from nixos_workspaces.schemas.files import FileAnswer, UploadResult
+    from nixos_workspaces.schemas.searches import FoundLine, SearchEndLine
 
 HOME = b"/home/nixos"
 NEW_DIRECTORY_MODE = 0o755
@@ -50,7 +52,7 @@ class Remote:
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to ``app``."""
-    for command in (cp, ls, cat, rm, edit):
+    for command in (cp, ls, cat, rm, edit, grep, find):
         app.command()(command)
 
 
@@ -77,7 +79,10 @@ def cp(
     *,
     recursive: Recursive = False,
 ) -> None:
-    """Copy files to or from a workspace, as scp does."""
+    """Copy files to or from a workspace, as scp does.
+
+    From a workspace, links that lead out of a copied directory are left out, and named.
+    """
     here, there = remote_of(source), remote_of(target)
     if (here is None) == (there is None):
         raise InvalidInput("One of the two has to be in a workspace: NAME:PATH.", field="target")
@@ -166,6 +171,64 @@ def edit(context: typer.Context, where: Where) -> None:
                 raise
         local.unlink()
         directory.rmdir()
+
+
+Hidden = Annotated[bool, typer.Option("--all", "-a", help="Names that begin with a dot too.")]
+
+
+def grep(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help="The text, taken as it is; one line.", show_default=False)],
+    where: Where,
+    *,
+    case: Annotated[bool, typer.Option("--case", help="Tell upper and lower case apart.")] = False,
+    everything: Hidden = False,
+    limit: Annotated[int, typer.Option(min=1, max=2000, help="After so many lines the search ends.")] = 500,
+) -> None:
+    """Look for a text in the files below a directory of a workspace; exit code 1 if nothing holds it."""
+    _look(context, where, lambda calls, path: calls.text(path, text, limit=limit, case=case, hidden=everything))
+
+
+def find(
+    context: typer.Context,
+    where: Where,
+    *,
+    everything: Hidden = False,
+    limit: Annotated[int, typer.Option(min=1, max=50000, help="After so many names it ends.")] = 20000,
+) -> None:
+    """List all files below a directory of a workspace, of every depth; exit code 1 if there is none."""
+    _look(context, where, lambda calls, path: calls.names(path, limit=limit, hidden=everything))
+
+
+def _look(
+    context: typer.Context, where: str, begin: Callable[[SearchCalls, bytes], Iterator[FoundLine | SearchEndLine]]
+) -> None:
+    """Print what a search finds while it is found, and say on the standard error why it ended early."""
+    from nixos_workspaces.client.searches import SearchCalls
+    from nixos_workspaces.schemas.searches import FoundLine
+
+    remote, target = required_remote(where), target_of(context)
+    count = 0
+    with target.client() as client:
+        for one in begin(SearchCalls(client, remote.workspace), remote.path):
+            if target.as_json:
+                emit(one.model_dump(mode="json", exclude_none=True))
+            if isinstance(one, FoundLine):
+                count += 1
+                if not target.as_json:
+                    place = printable(os.fsdecode(decoded(one.path)))
+                    line = place if one.line is None else f"{place}:{one.line}:{printable(one.text or '')}"
+                    sys.stdout.write(f"{line}\n")
+            elif one.bound is not None:
+                err().print("There may be more: " + _BOUNDS[one.bound])
+    if count == 0:
+        raise typer.Exit(1)
+
+
+_BOUNDS = {
+    "limit": "the search ended at its limit. Raise --limit, or look in a directory further down.",
+    "time": "the search took too long. Look in a directory further down.",
+}
 
 
 def walk(root: Path) -> Iterator[Local]:
@@ -280,6 +343,11 @@ def _fetch(client: Client, here: Remote, target: Path, *, recursive: bool, moved
         with calls.open(here.path, archive="tar") as answer:
             for path in unpack(answer, place, moved):
                 err().print(f"not copied: {escape(printable(path))}")
+        return
+    if place.is_symlink() or (place.exists() and not place.is_file()):
+        # As scp does: a device, a pipe or a link is written through, not replaced.
+        with place.open("wb") as file:
+            calls.download(here.path, file, moved)
         return
     temporary = place.with_name(f".{place.name}.nixws-{os.getpid()}")
     try:

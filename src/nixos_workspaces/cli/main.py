@@ -17,7 +17,12 @@ import typer
 
 from nixos_workspaces import __version__
 from nixos_workspaces.cli import catalogue, files, ssh, sync, terminals, workspaces
-from nixos_workspaces.cli.operate import service, tokens
+from nixos_workspaces.cli.connect import config, forward, ssh_keys
+from nixos_workspaces.cli.contents import editors, repositories, secrets
+from nixos_workspaces.cli.network import verbs as network
+from nixos_workspaces.cli.operate import audit, service, tokens
+from nixos_workspaces.cli.people import login, quotas, sessions, users
+from nixos_workspaces.cli.reach import ports, shares, transfers
 from nixos_workspaces.cli.target import Target, fail
 from nixos_workspaces.errors import InvalidInput, WorkspacesError
 
@@ -53,13 +58,31 @@ def options(
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     """Keep the global options for the verb."""
-    context.obj = Target(data=data.absolute(), url=url or None, token=token or None, as_json=as_json)
+    source = context.get_parameter_source("data")
+    named = source is not None and source.name != "DEFAULT"
+    context.obj = Target(data.absolute(), url or None, token or None, as_json=as_json, names_data=named)
 
 
-for part in (workspaces, files, sync, ssh, catalogue, service):
+for part in (workspaces, repositories, editors, network, files, sync, ssh, ports, shares, catalogue, service):
     part.register(app)
+app.command("config-ssh")(config.config_ssh)
+app.command()(forward.forward)
+app.command()(transfers.transfer)
+app.add_typer(ssh_keys.app, name="ssh-key", help="List, add and remove the public keys that open your workspaces.")
 app.add_typer(terminals.app, name="terminal", help="List, use and end the terminals of a workspace.")
-app.add_typer(tokens.app, name="token", help="Make, list and revoke tokens, directly in the data directory.")
+app.add_typer(terminals.recordings, name="recordings", help="Recordings of a workspace's terminals.")
+app.add_typer(transfers.app, name="transfers", help="Workspaces that are offered to you, and by you.")
+app.add_typer(secrets.app, name="secret", help="Secrets of yours, and of workspaces.")
+app.add_typer(
+    tokens.app, name="token", help="Make, list and revoke tokens, in the data directory or of a service elsewhere."
+)
+app.command()(login.login)
+app.command()(login.logout)
+app.add_typer(sessions.app, name="session", help="List and end the browsers that are signed in as you.")
+app.add_typer(users.users, name="user", help="List, make, change and suspend users.")
+app.add_typer(users.groups, name="group", help="List, make and remove groups, and their members.")
+app.add_typer(quotas.app, name="quota", help="Show and set what users and groups may have.")
+app.add_typer(audit.app, name="audit", help="The audit log: read, prove, verify, export.")
 
 
 def arranged(words: Sequence[str]) -> list[str]:

@@ -1,10 +1,11 @@
-"""``nixws terminal``: the terminals of a workspace, which outlive every client."""
+"""``nixws terminal`` and ``nixws recordings``: the terminals of a workspace, which outlive every client."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,10 +14,11 @@ from nixos_workspaces.cli.target import emit, err, out, target_of
 from nixos_workspaces.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
-    from nixos_workspaces.client.terminals import TerminalCalls
+    from nixos_workspaces.client.terminals import RecordingCalls, TerminalCalls
     from nixos_workspaces.schemas.terminals import TerminalInfo
 
 app = typer.Typer(no_args_is_help=True)
+recordings = typer.Typer(no_args_is_help=True)
 
 Workspace = Annotated[str, typer.Argument(help="Name or id of the workspace.", show_default=False)]
 
@@ -73,6 +75,90 @@ def kill(
     """End a terminal and what runs in it."""
     with _calls(context, name) as calls:
         calls.close(chosen_of(calls.list(), terminal).id)
+
+
+@recordings.command("list")
+def list_recordings(
+    context: typer.Context,
+    name: Workspace,
+    find: Annotated[str, typer.Option(help="Only those in which a line holds this text, with its lines.")] = "",
+) -> None:
+    """List the recordings of a workspace's terminals, the latest first."""
+    with _recordings(context, name) as calls:
+        found = calls.list(find)
+    if target_of(context).as_json:
+        emit([one.model_dump(mode="json") for one in found])
+    else:
+        from nixos_workspaces.cli.show import recordings_view
+
+        out().print(recordings_view(found))
+
+
+Recording = Annotated[str, typer.Argument(help="Id of the recording.", show_default=False)]
+
+
+@recordings.command()
+def get(
+    context: typer.Context,
+    name: Workspace,
+    recording: Recording,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; else it is printed.")] = None,
+) -> None:
+    """Download a recording as an asciicast file, version 3."""
+    with _recordings(context, name) as calls, ExitStack() as stack:
+        file = sys.stdout.buffer if output is None else stack.enter_context(output.open("wb"))
+        for part in calls.cast(recording):
+            file.write(part)
+
+
+@recordings.command()
+def typed(context: typer.Context, name: Workspace, recording: Recording) -> None:
+    """Tell who typed how many bytes when; the bytes themselves are not kept."""
+    with _recordings(context, name) as calls:
+        found = calls.typed(recording)
+    if target_of(context).as_json:
+        emit([one.model_dump(mode="json") for one in found])
+    for one in [] if target_of(context).as_json else found:
+        out().print(f"{one.at_ms / 1000:.1f} s: {one.name}, {one.end - one.first} bytes", markup=False)
+
+
+@recordings.command("remove")
+def remove(context: typer.Context, name: Workspace, recording: Recording) -> None:
+    """Remove a recording for good."""
+    with _recordings(context, name) as calls:
+        calls.remove(recording)
+
+
+@recordings.command("choose")
+def choose(
+    context: typer.Context,
+    name: Workspace,
+    *,
+    record: Annotated[bool | None, typer.Option(help="Record the workspace's terminals.")] = None,
+    moderated: Annotated[bool | None, typer.Option(help="Others type only while a moderator is there.")] = None,
+) -> None:
+    """Choose whether terminals are recorded and moderated, or show what is chosen."""
+    with _recordings(context, name) as calls:
+        chosen = calls.choices()
+        if record is not None or moderated is not None:
+            chosen = calls.choose(
+                record=chosen.record if record is None else record,
+                moderated=chosen.moderated if moderated is None else moderated,
+            )
+    if target_of(context).as_json:
+        emit(chosen.model_dump(mode="json"))
+    else:
+        words = {True: "yes", False: "no"}
+        out().print(f"recorded: {words[chosen.record]} (the service: {chosen.policy})", markup=False)
+        out().print(f"moderated: {words[chosen.moderated]}", markup=False)
+
+
+@contextmanager
+def _recordings(context: typer.Context, name: str) -> Iterator[RecordingCalls]:
+    from nixos_workspaces.client.terminals import RecordingCalls
+
+    with target_of(context).client() as client:
+        yield RecordingCalls(client, client.workspaces.get(name).id)
 
 
 @contextmanager

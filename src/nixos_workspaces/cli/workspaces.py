@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nixos_workspaces.cli.target import emit, out, printable, target_of
+from nixos_workspaces.errors import InvalidInput
 
 if TYPE_CHECKING:
     from nixos_workspaces.client import Client
     from nixos_workspaces.schemas.workspaces import WorkspaceDetail
 
 Name = Annotated[str, typer.Argument(help="Name or id of the workspace.", show_default=False)]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Restart it, if that is needed, without asking.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")]
 Cpu = Annotated[float | None, typer.Option(help="Cores, from 0.25.", show_default=False)]
 Memory = Annotated[float | None, typer.Option(help="GB of memory, from 0.25.", show_default=False)]
@@ -29,11 +32,14 @@ Ports = Annotated[
     typer.Option("--port", help="A TCP port that its firewall opens; may be repeated.", show_default=False),
 ]
 
+_LISTED = ("locked", "balanced")
+"""The modes in which a list of its own has an effect."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to ``app``."""
     app.command("list")(list_)
-    for command in (create, show, resize, rebuild, delete, logs, generations):
+    for command in (create, show, resize, rename, rebuild, delete, logs, generations):
         app.command()(command)
     for verb, status in _VERBS.items():
         app.command(verb, help=_HELP[verb])(_plain(verb, status))
@@ -49,10 +55,40 @@ def create(  # noqa: PLR0913 - one parameter per option
     template: Template = None,
     package: Packages = None,
     port: Ports = None,
+    network: Annotated[
+        str | None,
+        typer.Option(help="open, balanced, locked, none or observe; see `nixws network -h`.", show_default=False),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow",
+            help="NAME:PORT that it may reach, with --network locked or balanced; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    git: Annotated[
+        str | None, typer.Option("--git", help="URL[#REF] of a repository to clone into it.", show_default=False)
+    ] = None,
     wait: Wait = True,
 ) -> None:
     """Make a workspace and start it."""
     wanted = _given(cpu=cpu, memory=memory, storage=storage, template=template, packages=_split(package), ports=port)
+    wanted |= _given(network=network)
+    if allow:
+        if network not in _LISTED:
+            raise InvalidInput(
+                f"Give --network {' or '.join(_LISTED)} with --allow: the other modes do not look at it.",
+                code="usage",
+                field="allow",
+            )
+        from nixos_workspaces.cli.network.forms import entries_of
+
+        wanted["allow"] = entries_of(allow)
+    if git is not None:
+        from nixos_workspaces.cli.contents.repositories import parted
+
+        wanted["git"] = parted(git)
     with target_of(context).client() as client:
         # The key makes it safe that the client sends the request again when a connection breaks.
         made = client.workspaces.create({"name": name, **wanted}, idempotency_key=secrets.token_hex(16))
@@ -101,12 +137,29 @@ def resize(  # noqa: PLR0913 - one parameter per option
     package: Packages = None,
     port: Ports = None,
     no_packages: Annotated[bool, typer.Option("--no-packages", help="Take every package away.")] = False,
+    no_ports: Annotated[bool, typer.Option("--no-ports", help="Close every port but 22.")] = False,
+    yes: Yes = False,
 ) -> None:
-    """Change resources, template, packages or ports; --package names the whole new list."""
-    packages = [] if no_packages else _split(package)
-    wanted = _given(cpu=cpu, memory=memory, storage=storage, template=template, packages=packages, ports=port)
+    """Change resources, template, packages or ports; --package and --port name the whole new list.
+
+    CPU, memory and ports change while it runs. What restarts it says so first, with what ends, and asks.
+    """
+    packages, ports = [] if no_packages else _split(package), [] if no_ports else port
+    wanted = _given(cpu=cpu, memory=memory, storage=storage, template=template, packages=packages, ports=ports)
     with target_of(context).client() as client:
+        if not yes and wanted:
+            _ask_before_restart(client, client.workspaces.get(name), **wanted)
         _print(context, client.workspaces.change(name, wanted))
+
+
+def rename(
+    context: typer.Context,
+    name: Name,
+    new: Annotated[str, typer.Argument(help="Its new name.", show_default=False)],
+) -> None:
+    """Give a workspace another name; its host name follows when it is next started."""
+    with target_of(context).client() as client:
+        _print(context, client.workspaces.change(name, {"name": new}))
 
 
 def rebuild(
@@ -116,11 +169,14 @@ def rebuild(
     generation: Annotated[
         int | None, typer.Option("--generation", "-g", help="Go back to this one.", show_default=False)
     ] = None,
+    yes: Yes = False,
     wait: Wait = True,
 ) -> None:
     """Build the environment again, or go back to an older generation of it."""
     with target_of(context).client() as client:
         before = client.workspaces.get(name)
+        if not yes:
+            _ask_before_restart(client, before, rebuild=True)
         running = before.status in {"running", "starting", "creating", "paused"}
         after = client.workspaces.rebuild(before.id, generation)
         _finish(context, client, after, "running" if wait and running else None)
@@ -155,9 +211,21 @@ def logs(
     name: Name,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    journal: Annotated[bool, typer.Option("--journal", "-j", help="The running system's journal.")] = False,
 ) -> None:
-    """Print the log of the last build and boot."""
+    """Print the log of the last build and boot, or the end of the journal."""
     with target_of(context).client() as client:
+        if journal:
+            from nixos_workspaces.client import JournalCalls
+
+            calls = JournalCalls(client, client.workspaces.get(name).id)
+            for entry in calls.follow() if follow else calls.last():
+                if target_of(context).as_json:
+                    emit(entry.model_dump(mode="json"))
+                else:
+                    told = printable(f"{entry.program or entry.unit}: {entry.text}")
+                    print(f"{entry.at.astimezone():%b %d %H:%M:%S} {told}", flush=follow)
+            return
         for line in client.workspaces.logs(name, follow=follow):
             if target_of(context).as_json:
                 emit(line.model_dump(mode="json"))
@@ -195,6 +263,22 @@ def _plain(verb: str, status: str) -> Callable[..., None]:
             _finish(context, client, client.workspaces.act(name, verb), status if wait else None)
 
     return command
+
+
+def _ask_before_restart(client: Client, workspace: WorkspaceDetail, **change: Any) -> None:
+    """Say what ends if a change restarts the workspace, and go on only if that is wanted."""
+    from nixos_workspaces.client import PlanCalls
+
+    plan = PlanCalls(client, workspace.id).make(**change)
+    if not plan.restarts:
+        return
+    from nixos_workspaces.cli.show import restart_lines
+
+    said = restart_lines(workspace.name, plan)
+    if not sys.stdin.isatty():
+        raise InvalidInput(f"{' '.join(said)} Give --yes to go on.", code="needs_yes")
+    print(*said, sep="\n", file=sys.stderr)
+    typer.confirm("Go on?", abort=True, err=True)
 
 
 def _finish(context: typer.Context, client: Client, workspace: WorkspaceDetail, status: str | None) -> None:

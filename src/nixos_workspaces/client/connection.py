@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx2
 import websockets.exceptions
 import websockets.sync.client
+from pydantic import BaseModel, ValidationError
 
 from nixos_workspaces import errors
 from nixos_workspaces.schemas.environments import (
@@ -20,6 +23,8 @@ from nixos_workspaces.schemas.environments import (
     TemplateList,
 )
 from nixos_workspaces.schemas.service import CollectedAnswer, HealthAnswer
+
+A = TypeVar("A", bound=BaseModel)
 
 _BY_STATUS: Mapping[int, type[errors.WorkspacesError]] = {
     400: errors.InvalidInput,
@@ -42,13 +47,49 @@ _BY_CODE: Mapping[str, type[errors.WorkspacesError]] = {
 }
 
 
+def read_answer(kind: type[A], stated: object) -> A:
+    """Return an answer as its type; ``Unavailable`` for one that a service of another version gives."""
+    try:
+        return kind.model_validate(stated)
+    except ValidationError as strange:
+        message = "The service's answer cannot be read: it is of another version than this client. Update one of them."
+        raise errors.Unavailable(message, code="service_version") from strange
+
+
+def _tls(certificate: str | Path | None) -> ssl.SSLContext:
+    """Return what decides whether a service's certificate is right."""
+    context = ssl.create_default_context()
+    if certificate:
+        # That very certificate, whoever signed it and whatever address the service was asked at.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        try:
+            context.load_verify_locations(certificate)
+        except OSError as unreadable:
+            raise errors.InvalidInput(f"The certificate {certificate} cannot be read: {unreadable}.") from unreadable
+    return context
+
+
 class Connection:
     """One connection to a service; a context manager."""
 
-    def __init__(self, url: str, token: str = "", *, timeout: float = 60.0) -> None:
+    def __init__(
+        self, url: str, token: str = "", *, timeout: float = 60.0, certificate: str | Path | None = None
+    ) -> None:
+        """Connect to ``url``; over TLS the certificate must be the one in the file ``certificate``, if one is given.
+
+        Without, it must be one of the host that the system trusts.
+        """
         self.url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx2.Client(base_url=self.url, headers=self._headers, timeout=timeout, trust_env=False)
+        self.certificate = str(certificate or "")
+        self.tls = _tls(certificate) if self.url.startswith("https:") else None
+        self.authorization = f"Bearer {token}" if token else ""
+        """The header of that name for connections of their own. Holds a secret: never log it."""
+        self._headers = {"Authorization": self.authorization} if token else {}
+        self._http = httpx2.Client(
+            base_url=self.url, headers=self._headers, timeout=timeout, trust_env=False, verify=self.tls or True
+        )
 
     def __enter__(self) -> Self:
         """Return the connection itself."""
@@ -84,7 +125,7 @@ class Connection:
             raise error_of(answer.status_code, answer.content)
         return answer.json() if answer.content else None
 
-    def lines(self, path: str, query: Mapping[str, str | int]) -> Iterator[Any]:
+    def lines(self, path: str, query: Mapping[str, str | int] | None = None) -> Iterator[Any]:
         """Yield the JSON of each line of an endless answer."""
         patient = httpx2.Timeout(60.0, read=None)
         with (
@@ -99,29 +140,36 @@ class Connection:
                     raise errors.WorkspacesError(item["error"]["message"], code=item["error"]["code"])
                 yield item
 
+    def download(self, path: str) -> Iterator[bytes]:
+        """Yield the bytes of an answer that is a file."""
+        with self._reaching(), self._http.stream("GET", path, timeout=60.0) as answer:
+            if not answer.is_success:
+                raise error_of(answer.status_code, answer.read())
+            yield from answer.iter_bytes()
+
     def templates(self) -> list[TemplateAnswer]:
         """Return every template."""
-        return TemplateList.model_validate(self.call("GET", "/api/nixos/templates")).templates
+        return read_answer(TemplateList, self.call("GET", "/api/nixos/templates")).templates
 
     def packages(self, query: str, limit: int = 50) -> PackageList:
         """Search the package set in force."""
-        return PackageList.model_validate(
-            self.call("GET", "/api/nixos/packages", query={"query": query, "limit": limit})
-        )
+        return read_answer(PackageList, self.call("GET", "/api/nixos/packages", query={"query": query, "limit": limit}))
 
     def health(self) -> HealthAnswer:
         """Return how each part of the service is doing."""
-        return HealthAnswer.model_validate(self.call("GET", "/api/nixos/health"))
+        return read_answer(HealthAnswer, self.call("GET", "/api/nixos/health"))
 
     def collect_garbage(self) -> CollectedAnswer:
         """Delete what no workspace needs any more from the store."""
-        return CollectedAnswer.model_validate(self.call("POST", "/api/nixos/collect-garbage"))
+        return read_answer(CollectedAnswer, self.call("POST", "/api/nixos/collect-garbage"))
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Yield events (``web.events``) until the service or the caller ends it."""
         url = self.url.replace("http", "ws", 1) + "/ws/nixos/events"
         try:
-            with websockets.sync.client.connect(url, additional_headers=self._headers, proxy=None) as socket:
+            with websockets.sync.client.connect(
+                url, additional_headers=self._headers, proxy=None, ssl=self.tls
+            ) as socket:
                 for message in socket:
                     yield json.loads(message)
         except websockets.exceptions.InvalidStatus as refused:

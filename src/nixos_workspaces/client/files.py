@@ -6,7 +6,6 @@ import base64
 import os
 import secrets
 import stat
-import tarfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,8 @@ from typing import IO, Any, cast
 import httpx2
 
 from nixos_workspaces import errors
-from nixos_workspaces.client.connection import Connection, error_of
+from nixos_workspaces.client import unpacking
+from nixos_workspaces.client.connection import Connection, error_of, read_answer
 from nixos_workspaces.model.paths import encoded
 from nixos_workspaces.schemas.files import FileAnswer, FileList, UploadAnswer, UploadResult
 
@@ -60,7 +60,7 @@ class FileCalls:
         while True:
             more = f"&cursor={cursor}" if cursor else ""
             query = f"path={encoded(path)}&limit=1000&hidden={int(hidden)}{more}"
-            page = FileList.model_validate(self._client.call("GET", f"{self._root}/files?{query}"))
+            page = read_answer(FileList, self._client.call("GET", f"{self._root}/files?{query}"))
             yield from page.files
             cursor = page.next_cursor
             if cursor is None:
@@ -178,7 +178,7 @@ class FileCalls:
         try:
             with self._raw("POST", where, headers=headers, content=_form(batch, boundary, progress, found)) as answer:
                 answer.read()
-                return [one for one in UploadAnswer.model_validate(answer.json()).results if one.error is not None]
+                return [one for one in read_answer(UploadAnswer, answer.json()).results if one.error is not None]
         except errors.InvalidInput:
             if found:
                 raise
@@ -233,49 +233,9 @@ def _form(batch: Iterable[Local], boundary: str, progress: Progress, found: list
 
 
 def unpack(answer: httpx2.Response, target: Path, progress: Progress = _ignore) -> list[str]:
-    """Unpack a tar stream of a directory as ``target``; return what the archive says is not in it.
-
-    Nothing is written outside of ``target``: names are checked, and links are never written through.
-    """
-    left_out: list[str] = []
+    """Unpack a tar stream of a directory as ``target``; return what is not in it, for people."""
     pipe = cast("IO[bytes]", _Readable(answer.iter_raw(CHUNK_BYTES), progress))
-    modes: list[tuple[Path, int]] = []
-    with tarfile.open(fileobj=pipe, mode="r|", errors="surrogateescape") as archive:
-        for member in archive:
-            parts = [part for part in member.name.split("/") if part not in {"", "."}][1:]
-            if ".." in parts:
-                raise errors.InvalidInput(f"The archive holds a name that leads out: {member.name!r}.")
-            place = target.joinpath(*parts)
-            if parts == ["NOT-INCLUDED.txt"]:
-                content = archive.extractfile(member)
-                left_out = content.read().decode("ascii", "replace").splitlines() if content else []
-                continue
-            _require_plain_parents(target, parts)
-            if member.isdir():
-                place.mkdir(exist_ok=True)
-                modes.append((place, member.mode))
-            elif member.issym():
-                place.unlink(missing_ok=True)
-                place.symlink_to(member.linkname)
-            elif member.isfile():
-                place.unlink(missing_ok=True)
-                with place.open("xb") as file:
-                    content = archive.extractfile(member)
-                    while content and (chunk := content.read(CHUNK_BYTES)):
-                        file.write(chunk)
-                place.chmod(member.mode & 0o777)
-    for place, mode in reversed(modes):
-        place.chmod(mode & 0o777)
-    return left_out
-
-
-def _require_plain_parents(target: Path, parts: list[str]) -> None:
-    """Raise if a directory on the way is a link: what is written would land elsewhere."""
-    place = target
-    for part in parts[:-1]:
-        place = place / part
-        if place.is_symlink():
-            raise errors.InvalidInput(f"The archive writes through a link: {place}.")
+    return unpacking.unpack(pipe, target)
 
 
 class _Readable:

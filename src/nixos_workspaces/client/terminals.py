@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import builtins
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,8 +11,18 @@ import websockets.asyncio.client
 import websockets.exceptions
 
 from nixos_workspaces import errors
-from nixos_workspaces.client.connection import Connection, error_of
-from nixos_workspaces.schemas.terminals import TerminalAnswer, TerminalConnectionAnswer, TerminalInfo, TerminalList
+from nixos_workspaces.client.connection import Connection, error_of, read_answer
+from nixos_workspaces.schemas.terminals import (
+    FoundRecording,
+    RecordingList,
+    TerminalAnswer,
+    TerminalChoicesAnswer,
+    TerminalConnectionAnswer,
+    TerminalInfo,
+    TerminalList,
+    TypedRangeInfo,
+    TypedRangeList,
+)
 
 SUBPROTOCOL = "nixws.terminal.v1"
 
@@ -26,16 +37,16 @@ class TerminalCalls:
 
     def list(self) -> list[TerminalInfo]:
         """Return the terminals, oldest first."""
-        return TerminalList.model_validate(self._client.call("GET", f"{self._root}/terminals")).terminals
+        return read_answer(TerminalList, self._client.call("GET", f"{self._root}/terminals")).terminals
 
     def open(self, **wanted: Any) -> TerminalInfo:
         """Open a terminal: ``wanted`` is a ``TerminalRequest``."""
-        return TerminalAnswer.model_validate(self._client.call("POST", f"{self._root}/terminals", body=wanted)).terminal
+        return read_answer(TerminalAnswer, self._client.call("POST", f"{self._root}/terminals", body=wanted)).terminal
 
     def rename(self, terminal_id: str, name: str) -> TerminalInfo:
         """Give a terminal another name."""
         answer = self._client.call("PATCH", f"{self._root}/terminals/{terminal_id}", body={"name": name})
-        return TerminalAnswer.model_validate(answer).terminal
+        return read_answer(TerminalAnswer, answer).terminal
 
     def close(self, terminal_id: str) -> None:
         """End a terminal and what runs in it."""
@@ -44,7 +55,7 @@ class TerminalCalls:
     def ticket(self) -> str:
         """Return a credential for one connection."""
         answer = self._client.call("GET", f"{self._root}/terminal")
-        return TerminalConnectionAnswer.model_validate(answer).terminal.ticket
+        return read_answer(TerminalConnectionAnswer, answer).terminal.ticket
 
     @asynccontextmanager
     async def attached(
@@ -55,10 +66,47 @@ class TerminalCalls:
         protocols: Any = [SUBPROTOCOL, f"nixws.ticket.{ticket}"]
         try:
             async with websockets.asyncio.client.connect(
-                f"{self._socket}?{query}", subprotocols=protocols, proxy=None, compression=None
+                f"{self._socket}?{query}", subprotocols=protocols, proxy=None, compression=None, ssl=self._client.tls
             ) as socket:
                 yield socket
         except websockets.exceptions.InvalidStatus as refused:
             raise error_of(refused.response.status_code, bytes(refused.response.body or b"")) from refused
         except (OSError, websockets.exceptions.InvalidHandshake) as lost:
             raise errors.Unavailable(f"The service does not answer at {self._client.url}.") from lost
+
+
+class RecordingCalls:
+    """The calls on the recordings of one workspace, given by its id. Raises our own errors."""
+
+    def __init__(self, client: Connection, workspace_id: str) -> None:
+        self._client = client
+        self._root = f"/api/nixos/workspaces/{workspace_id}"
+
+    def list(self, text: str = "") -> list[FoundRecording]:
+        """Return the recordings, the latest first; with ``text`` those that hold it, with its lines."""
+        answer = self._client.call("GET", f"{self._root}/recordings", query={"q": text} if text else None)
+        return read_answer(RecordingList, answer).recordings
+
+    def cast(self, recording_id: str) -> Iterator[bytes]:
+        """Download a recording as an asciicast file, in parts."""
+        return self._client.download(f"{self._root}/recordings/{recording_id}/cast")
+
+    def typed(self, recording_id: str) -> builtins.list[TypedRangeInfo]:
+        """Return who typed which bytes of the terminal's input when."""
+        answer = self._client.call("GET", f"{self._root}/recordings/{recording_id}/typed")
+        return read_answer(TypedRangeList, answer).typed
+
+    def remove(self, recording_id: str) -> None:
+        """Remove a recording for good."""
+        self._client.call("DELETE", f"{self._root}/recordings/{recording_id}")
+
+    def choices(self) -> TerminalChoicesAnswer:
+        """Return whether the workspace's terminals are recorded and moderated."""
+        return read_answer(TerminalChoicesAnswer, self._client.call("GET", f"{self._root}/terminal-choices"))
+
+    def choose(self, *, record: bool, moderated: bool) -> TerminalChoicesAnswer:
+        """Choose whether the workspace's terminals are recorded and moderated."""
+        wanted = {"record": record, "moderated": moderated}
+        return read_answer(
+            TerminalChoicesAnswer, self._client.call("PUT", f"{self._root}/terminal-choices", body=wanted)
+        )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nixos_workspaces import errors
-from nixos_workspaces.client.connection import Connection
+from nixos_workspaces.client.connection import Connection, read_answer
 from nixos_workspaces.schemas.environments import (
     GenerationAnswer,
     GenerationList,
@@ -28,7 +28,7 @@ class WorkspaceCalls:
 
     def page(self, **query: str | int) -> WorkspaceList:
         """Return one page; ``query`` takes limit, cursor, status, template, q and sort."""
-        return WorkspaceList.model_validate(self._client.call("GET", _ROOT, query=query))
+        return read_answer(WorkspaceList, self._client.call("GET", _ROOT, query=query))
 
     def create(self, wanted: Mapping[str, Any], *, idempotency_key: str | None = None) -> WorkspaceDetail:
         """Ask for a new workspace: ``wanted`` is a ``CreateRequest``."""
@@ -58,20 +58,20 @@ class WorkspaceCalls:
 
     def generations(self, reference: str) -> list[GenerationAnswer]:
         """Return the built versions of the environment, newest first."""
-        return GenerationList.model_validate(self._client.call("GET", _path(reference, "generations"))).generations
+        return read_answer(GenerationList, self._client.call("GET", _path(reference, "generations"))).generations
 
     def logs(self, reference: str, *, follow: bool = False) -> Iterator[LogLineAnswer]:
         """Yield the log's lines; with ``follow`` go on with what comes."""
         if follow:
             for line in self._client.lines(_path(reference, "logs"), {"follow": 1}):
-                yield LogLineAnswer.model_validate(line)
+                yield read_answer(LogLineAnswer, line)
         else:
             for line in self._client.call("GET", _path(reference, "logs"))["lines"]:
-                yield LogLineAnswer.model_validate(line)
+                yield read_answer(LogLineAnswer, line)
 
     def ssh_key(self, reference: str) -> SshKeyAnswer:
         """Return what it takes to log in; keep it secret."""
-        return SshKeyAnswer.model_validate(self._client.call("GET", _path(reference, "ssh-key")))
+        return read_answer(SshKeyAnswer, self._client.call("GET", _path(reference, "ssh-key")))
 
 
 _ROOT = "/api/nixos/workspaces"
@@ -85,4 +85,4 @@ def _path(reference: str, *more: str) -> str:
 
 
 def _workspace(answer: Any) -> WorkspaceDetail:
-    return WorkspaceAnswer.model_validate(answer).workspace
+    return read_answer(WorkspaceAnswer, answer).workspace

@@ -37,7 +37,10 @@ def node_argv(settings: Settings, allow_users: Sequence[int]) -> list[str]:
         *(sys.executable, "-P", "-m", "nixos_workspaces.node"),
         *("--data", str(settings.data), "--network", settings.network, "--id-base", str(settings.id_base)),
         *("--boot-timeout", str(settings.boot_timeout)),
-        *("--memory-overcommit", str(settings.memory_overcommit), "--log-level", settings.log_level),
+        *("--memory-overcommit", str(settings.memory_overcommit), "--lxcfs", settings.lxcfs),
+        *("--uplink", settings.uplink),
+        *(word for server in settings.upstream_resolvers for word in ("--name-server", server)),
+        *("--log-level", settings.log_level),
         *(word for user in allow_users for word in ("--allow-user", str(user))),
     ]
 

@@ -14,10 +14,11 @@ import pwd
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 
+from nixos_workspaces.cli.operate.alone import refuse_running_node
 from nixos_workspaces.cli.operate.prepare import prepare
+from nixos_workspaces.cli.operate.processes import SERVE_COMMAND
 from nixos_workspaces.errors import Forbidden, InvalidInput
 from nixos_workspaces.installation import code_directory
 from nixos_workspaces.settings import Settings
@@ -53,9 +54,8 @@ def prepare_data(data: Path, user: pwd.struct_passwd) -> None:
 def child_environment(settings: Settings, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the whole environment of a child: the settings, and nothing of the caller's but the locale."""
     kept = {name: environ[name] for name in ("LANG", "LC_ALL", "TZ", "PYTHONWARNINGS") if name in environ}
-    ours = {f"NIXWS_{one.name.upper()}": str(getattr(settings, one.name)) for one in fields(Settings)}
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    return kept | ours | {"PATH": path, "HOME": str(settings.data), "PYTHONUNBUFFERED": "1"}
+    return kept | settings.variables() | {"PATH": path, "HOME": str(settings.data), "PYTHONUNBUFFERED": "1"}
 
 
 def node_command(user: pwd.struct_passwd) -> list[str]:
@@ -72,12 +72,18 @@ def serve_command(settings: Settings, user: pwd.struct_passwd) -> list[str]:
         code_directory(),
         settings.nix_bin,
         settings.debian_set,
+        *(Path(one).parent for one in (settings.tls_certificate, settings.tls_key) if one),
+        *(Path(one).parent for one in (settings.oidc_client_secret_file,) if one),
+        # A word is no path; the directory, not the file, so that one that is replaced is seen.
+        *(Path(one).parent for one in (settings.egress_floor, settings.egress_balanced) if "/" in one),
     }
     visible = sorted(str(path) for path in needed if path.exists())
-    inner = [sys.executable, "-m", "nixos_workspaces.cli.main", "serve"]
+    witness = settings.audit_witness
+    if "/" in witness and "://" not in witness and Path(witness).parent.exists():
+        visible.append(f"{Path(witness).parent}=rw")
     own_mounts = ["unshare", "--mount", "--propagation", "private"]
     confine = [*own_mounts, sys.executable, "-m", "nixos_workspaces.cli.operate.confine", user.pw_name]
-    return [*confine, *visible, f"{settings.data}=rw", "--", *inner]
+    return [*confine, *visible, f"{settings.data}=rw", "--", *SERVE_COMMAND]
 
 
 class _Part:
@@ -95,15 +101,23 @@ class _Part:
         failures = 0
         while True:
             started = clock()
+            ended = await self._run()
+            failures = 0 if clock() - started > _STABLE_SECONDS else failures + 1
+            delay = _RESTART_DELAYS[min(failures, len(_RESTART_DELAYS)) - 1] if failures else 0.0
+            tell(f"{self.name} {ended}; starting it again in {delay:.1f} s")
+            await asyncio.sleep(delay)
+
+    async def _run(self) -> str:
+        """Run the command to its end; return how it ended."""
+        try:
             self._child = await asyncio.create_subprocess_exec(
                 *self._command, env=self._environment, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
             )
-            code = await self._child.wait()
-            failures = 0 if clock() - started > _STABLE_SECONDS else failures + 1
-            delay = _RESTART_DELAYS[min(failures, len(_RESTART_DELAYS)) - 1] if failures else 0.0
-            ended = f"signal {-code}" if code < 0 else f"exit code {code}"
-            tell(f"{self.name} ended by {ended}; starting it again in {delay:.1f} s")
-            await asyncio.sleep(delay)
+        except OSError as refused:
+            # Too little memory for a process, for one, passes.
+            return f"cannot be started ({refused.strerror})"
+        code = await self._child.wait()
+        return f"ended by signal {-code}" if code < 0 else f"ended by exit code {code}"
 
     async def stop(self) -> None:
         """Ask the process to end, and make it end after a while."""
@@ -165,10 +179,11 @@ def up(settings: Settings) -> None:
     """Run the node and the control plane until SIGINT or SIGTERM.
 
     Raises ``Forbidden`` when not run by root, ``InvalidInput`` when the service's user cannot be used, ``Unavailable``
-    when there is no Nix.
+    when there is no Nix, ``Conflict`` when the service runs already on this data.
     """
     if os.geteuid() != 0:
         raise Forbidden("The node makes containers and volumes and so needs root: run it with sudo.")
+    refuse_running_node(settings.data)
     prepare(settings, _tell)
     asyncio.run(_supervise(settings, _tell))
 

@@ -1,0 +1,1 @@
+"""``nixws network``: what a workspace may reach."""

@@ -1,0 +1,1 @@
+"""``nixws login``, ``session``, ``user``, ``group`` and ``quota``: people."""

@@ -1,0 +1,1 @@
+"""Calls about ways in: SSH keys, tunnels, and the audit log."""

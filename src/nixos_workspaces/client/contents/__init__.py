@@ -1,0 +1,1 @@
+"""Calls about things that are put into workspaces: secrets and repositories."""

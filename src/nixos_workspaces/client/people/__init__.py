@@ -1,0 +1,1 @@
+"""Calls about people: users, groups, quotas, tokens, sessions, device logins."""
