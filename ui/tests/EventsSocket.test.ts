@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type EventsState, EventsSocket, type WorkspaceEvent } from "../src/api/EventsSocket";
+import { EventsSocket, type WorkspaceEvent } from "../src/api/EventsSocket";
+import type { ConnectionState } from "../src/shared/connection";
 import { makeTestSocket, TestSocket } from "./sockets";
 
 function connect() {
   const batches: WorkspaceEvent[][] = [];
-  const states: EventsState[] = [];
+  const states: ConnectionState[] = [];
   const onGap = vi.fn<() => void>();
   const onRefused = vi.fn<() => void>();
   const socket = new EventsSocket({
@@ -70,5 +71,21 @@ describe("EventsSocket", () => {
     expect(states.at(-1)).toBe("closed");
     vi.advanceTimersByTime(60_000);
     expect(TestSocket.made).toHaveLength(2);
+  });
+
+  it("asks again at once when the service has answered something else, unless it was refused", () => {
+    const { socket, states } = connect();
+    TestSocket.latest.break(1006);
+    socket.hasten();
+    expect(TestSocket.made).toHaveLength(2);
+    socket.hasten();
+    expect(TestSocket.made).toHaveLength(2);
+    TestSocket.latest.open();
+    expect(states.at(-1)).toBe("open");
+    TestSocket.latest.break(4429);
+    socket.hasten();
+    expect(TestSocket.made).toHaveLength(2);
+    vi.advanceTimersByTime(1_000);
+    expect(TestSocket.made).toHaveLength(3);
   });
 });

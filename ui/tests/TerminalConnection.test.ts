@@ -3,7 +3,7 @@ import {
   type ConnectionOptions,
   type ConnectionState,
   TerminalConnection,
-} from "../src/terminal/TerminalConnection";
+} from "../src/features/terminal/connection/TerminalConnection";
 import { makeTestSocket, TestSocket } from "./sockets";
 
 const encoder = new TextEncoder();
@@ -44,6 +44,8 @@ const session = (offset = 0, end = offset, received = 0) => ({
   cols: 100,
   rows: 30,
 });
+
+const clientOf = (url: string) => new URL(url).searchParams.get("client");
 
 describe("TerminalConnection", () => {
   beforeEach(() => {
@@ -122,15 +124,19 @@ describe("TerminalConnection", () => {
     expect(first.gaps).toEqual([[501, 900]]);
   });
 
-  it("acknowledges frames only once they are consumed, those of one turn together", async () => {
+  it("acknowledges frames as they come, those of one turn together, and once consumed where many wait", async () => {
     const { consume } = connect();
     TestSocket.latest.text(session());
-    for (const end of [1, 2, 3]) TestSocket.latest.output(bytesOf("a"), end);
+    const size = 1 << 17;
+    for (const count of [1, 2, 3]) TestSocket.latest.output(new Uint8Array(size), count * size);
     await Promise.resolve();
-    expect(TestSocket.latest.messages).toEqual([]);
+    expect(TestSocket.latest.messages).toEqual([{ type: "ack", frames: 2 }]);
     consume();
     await Promise.resolve();
-    expect(TestSocket.latest.messages).toEqual([{ type: "ack", frames: 3 }]);
+    expect(TestSocket.latest.messages).toEqual([
+      { type: "ack", frames: 2 },
+      { type: "ack", frames: 1 },
+    ]);
   });
 
   it("acknowledges nothing of a broken socket to the next one", async () => {
@@ -350,5 +356,27 @@ describe("TerminalConnection", () => {
     TestSocket.latest.dispatchEvent(new MessageEvent("message", { data: new ArrayBuffer(3) }));
     expect(states.at(-1)?.kind).toBe("open");
     expect(shown).toEqual([]);
+  });
+
+  it("holds back what may not be typed, and begins to count anew where something was dropped", () => {
+    const told: number[] = [];
+    const { connection, states } = connect({ onPresence: ({ keyboard }) => told.push(keyboard) });
+    const first = TestSocket.latest;
+    expect(new URL(first.url).searchParams.get("presence")).toBe("1");
+    first.text(session());
+    const presence = { type: "presence", you: 1, people: [], total: 2, moderated: false, moderator: true };
+    first.text({ ...presence, keyboard: 0 });
+    expect(connection.send("under way")).toBe(true);
+    first.text({ ...presence, keyboard: 2 });
+    expect(connection.send("held back")).toBe(false);
+    first.text({ type: "error", code: "keyboard_elsewhere", message: "" });
+    const second = TestSocket.latest;
+    expect(second).not.toBe(first);
+    expect(clientOf(second.url)).not.toBe(clientOf(first.url));
+    second.text(session());
+    second.text({ ...presence, keyboard: 0 });
+    expect(connection.send("once more")).toBe(true);
+    expect(states.at(-1)?.kind).toBe("open");
+    expect(told).toEqual([0, 2, 0]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chartPath, pointAt, topOf } from "../src/workspaces/chartPath";
+import { chartPath, pointAt, topOf } from "../src/features/workspaces/detail/chartPath";
 
 const frame = { begin: 0, end: 100, step: 10 };
 const points = (...all: [number, number][]) => all.map(([at, value]) => ({ at, value }));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { typedBy, withControl } from "../src/terminal/KeyBar";
-import { type Sample, withPast } from "../src/workspaces/figures";
+import { type BarKey, typedBy, withControl } from "../src/features/terminal/pane/barKeys";
+import { type Sample, withPast } from "../src/features/workspaces/figures";
 
 describe("the key bar", () => {
   it("types what a keyboard would, arrows as the program wants them", () => {
@@ -8,6 +8,13 @@ describe("the key bar", () => {
     expect(typedBy("Tab", true)).toBe("\t");
     expect(typedBy("Up", false)).toBe("\u001b[A");
     expect(typedBy("Left", true)).toBe("\u001bOD");
+    expect(["Home", "End", "PageUp", "|", "~"].map((key) => typedBy(key as BarKey, false))).toEqual([
+      "\u001b[H",
+      "\u001b[F",
+      "\u001b[5~",
+      "|",
+      "~",
+    ]);
   });
 
   it("makes control characters of what has one", () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { listAfter, upserted } from "../src/api/cache";
-import { begin, cancelTasks, tasks as allTasks, tasksAfter, type Task } from "../src/shared/tasks";
-import { filtered, filterOf, isFiltering, NO_FILTER, searchOf } from "../src/workspaces/filter";
-import { rangeOf } from "../src/workspaces/useSelection";
+import { begin, cancelTasks, tasks as allTasks, tasksAfter, type Task } from "../src/api/tasks";
+import { Slots } from "../src/features/workspaces/list/table/Slots";
+import { rangeOf } from "../src/features/workspaces/list/useSelection";
 import { workspace } from "./workspaces";
 
 const a = workspace({
@@ -15,57 +15,22 @@ const a = workspace({
 const b = workspace({ id: "b", name: "beta", cpu: 4, status: "stopped", template: "python" });
 const c = workspace({ id: "c", name: "gamma-alpha", cpu: 4, created_at: "2026-01-02T00:00:00.000Z" });
 const all = [a, b, c];
-const namesOf = (filter: Partial<typeof NO_FILTER>) =>
-  filtered(all, { ...NO_FILTER, ...filter }).map((one) => one.name);
-
-describe("filtering and sorting", () => {
-  it("wants every word, in names and packages, whatever their case", () => {
-    expect(namesOf({ q: "ALPHA" })).toEqual(["alpha", "gamma-alpha"]);
-    expect(namesOf({ q: "alpha gamma" })).toEqual(["gamma-alpha"]);
-    expect(namesOf({ q: "git" })).toEqual(["alpha"]);
-    expect(namesOf({ q: "  " })).toHaveLength(3);
-  });
-
-  it("understands status: and template:", () => {
-    expect(namesOf({ q: "status:stop" })).toEqual(["beta"]);
-    expect(namesOf({ q: "template:dev status:running gamma" })).toEqual(["gamma-alpha"]);
-    expect(namesOf({ status: "running", template: "python" })).toEqual([]);
-  });
-
-  it("sorts, equal ones by name", () => {
-    expect(namesOf({ sort: "created" })).toEqual(["alpha", "gamma-alpha", "beta"]);
-    expect(namesOf({ sort: "cpu" })).toEqual(["beta", "gamma-alpha", "alpha"]);
-    expect(namesOf({ sort: "name" })).toEqual(["alpha", "beta", "gamma-alpha"]);
-    expect(namesOf({ sort: "status" })).toEqual(["alpha", "gamma-alpha", "beta"]);
-  });
-
-  it("reads an address whatever stands in it, and writes only what differs", () => {
-    expect(filterOf({ q: 7, status: "nonsense", template: {}, sort: null })).toEqual({
-      ...NO_FILTER,
-      q: "7",
-    });
-    expect(searchOf({ q: "", status: "error", sort: "created", new: "true", junk: 1 })).toEqual({
-      status: "error",
-      new: true,
-    });
-    expect(isFiltering(NO_FILTER)).toBe(false);
-    expect(isFiltering({ ...NO_FILTER, template: "python" })).toBe(true);
-  });
-
-  it("filters a thousand in well under a frame", () => {
-    const many = Array.from({ length: 1000 }, (_, i) => workspace({ id: `ws-${i}`, name: `workspace-${i}` }));
-    const started = performance.now();
-    for (let round = 0; round < 10; round += 1)
-      filtered(many, { ...NO_FILTER, q: "workspace-9 status:run", sort: "cpu" });
-    expect((performance.now() - started) / 10).toBeLessThan(16);
-  });
-});
-
 describe("selecting", () => {
   it("takes what lies between, in both directions, and only what is shown", () => {
     expect(rangeOf(all, "a", "c")).toEqual(["a", "b", "c"]);
     expect(rangeOf(all, "c", "b")).toEqual(["b", "c"]);
     expect(rangeOf(all, "gone", "b")).toEqual(["b"]);
+  });
+});
+
+describe("the places of rows", () => {
+  it("are kept by those that stay, and go from those that leave to those that come", () => {
+    const slots = new Slots();
+    expect(slots.take(["a", "b", "c"])).toEqual([0, 1, 2]);
+    expect(slots.take(["b", "c", "d"])).toEqual([1, 2, 0]);
+    expect(slots.take(["d", "c", "b"])).toEqual([0, 2, 1]);
+    expect(slots.take(["d"])).toEqual([0]);
+    expect(slots.take(["x", "d", "y", "z"]).toSorted()).toEqual([0, 1, 2, 3]);
   });
 });
 
@@ -79,7 +44,7 @@ const task = (id: string, workspaceId: string): Task => ({
 });
 
 describe("events", () => {
-  const progress = { phase: "build" as const, fraction: 0.5, message: "git" };
+  const progress = { phase: "build" as const, fraction: 0.5, message: "git", said: null };
 
   it("change what they tell of, add what is whole, and take away", () => {
     const after = listAfter(all, [

@@ -1,17 +1,25 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { de } from "../src/i18n/de";
-import { en, type MessageKey } from "../src/i18n/en";
-import { translator } from "../src/i18n/messages";
-import { jsonLines } from "../src/api/LogStream";
+import type { Phase } from "../src/api/types";
+import { de } from "../src/shared/i18n/de";
+import type { MessageKey } from "../src/shared/i18n/en";
+import { en } from "./english";
+import { translator } from "../src/shared/i18n/messages";
+import { jsonLines } from "../src/api/LineStream";
 import { ansiSpans, plainText } from "../src/shared/ansi";
 import { backoff } from "../src/shared/backoff";
 import { matching } from "../src/shared/entries";
-import { bytes, gigabytes, modeText, percent, relativeTime } from "../src/shared/format";
+import { duration, bytes, gigabytes, modeText, percent, relativeTime } from "../src/shared/format";
 import { keptStore } from "../src/shared/Store";
-import { reconciled, tabOf, withSplit } from "../src/terminal/layout";
-import { overallFraction, phaseState } from "../src/workspaces/phases";
-import { sparkPath } from "../src/workspaces/sparkPath";
-import { limitsOf, nameProblem, portsOf, sizeProblem } from "../src/workspaces/validation";
+import {
+  lasted,
+  overallFraction,
+  PHASES,
+  phasesOf,
+  phaseState,
+  tookInAll,
+} from "../src/features/workspaces/phases";
+import { sparkPath } from "../src/ui/sparkPath";
+import { limitsOf, nameProblem, portsOf, sizeProblem } from "../src/features/workspaces/creation/validation";
 
 const places = (text: string) => (text.match(/\{\w+\}/g) ?? []).toSorted();
 const entry = (text: string) => ({ id: text, text, run: () => undefined });
@@ -53,8 +61,8 @@ describe("messages", () => {
   it("fill in names as they are and count", () => {
     const t = translator("en", en);
     expect(t("list.select", { name: "<img src=x>" })).toBe("Select <img src=x>");
-    expect(t.count("list.count", 1)).toBe("1 workspace");
-    expect(t.count("list.count", 1234)).toBe("1,234 workspaces");
+    expect(t.count("templates.uses", 1)).toBe("1 workspace");
+    expect(t.count("templates.uses", 1234)).toBe("1,234 workspaces");
   });
 });
 
@@ -115,29 +123,36 @@ describe("checking what is typed", () => {
   });
 });
 
-describe("terminal layout", () => {
-  it("holds exactly the terminals that there are", () => {
-    expect(reconciled([["a", "gone", "b"], ["gone"], ["a"]], ["a", "b", "c"])).toEqual([["a", "b"], ["c"]]);
-    expect(reconciled([], [])).toEqual([]);
-  });
-
-  it("splits beside a terminal", () => {
-    expect(withSplit([["a", "b"], ["c"]], "a", "x")).toEqual([["a", "x", "b"], ["c"]]);
-    expect(withSplit([["a"]], "gone", "x")).toEqual([["a"], ["x"]]);
-    expect(tabOf([["a"], ["b", "c"]], "c")).toEqual(["b", "c"]);
-    expect(tabOf([["a"], ["b"]], "gone")).toEqual(["b"]);
-    expect(tabOf([], undefined)).toEqual([]);
-  });
+const at = (second: number) => new Date(second * 1000).toISOString();
+const time = (phase: Phase, from: number, to: number | null) => ({
+  phase,
+  started_at: at(from),
+  ended_at: to === null ? null : at(to),
 });
 
 describe("progress and figures", () => {
+  it("tells how long each phase and all of them took", () => {
+    const times = [time("volume", 10, 10.2), time("boot", 10.2, 11.5), time("ready", 11.5, 11.5)];
+    expect(phasesOf(times)).toEqual(["volume", "boot", "ready"]);
+    expect(phasesOf([])).toEqual(PHASES);
+    expect(tookInAll(times)).toBe(1_500);
+    expect(tookInAll(times.slice(0, 2))).toBeNull();
+    expect(lasted(time("boot", 10, null), 12_000)).toBe(2_000);
+    expect(lasted(time("boot", 10, null), 9_000)).toBe(0);
+    expect([duration(840, "en"), duration(42_300, "en"), duration(125_000, "en")]).toEqual([
+      "0.8s",
+      "42s",
+      "2m 5s",
+    ]);
+  });
+
   it("orders the phases", () => {
-    const progress = { phase: "build" as const, fraction: 0.5, message: "" };
+    const progress = { phase: "build" as const, fraction: 0.5 };
     expect(phaseState("fetch", progress)).toBe("done");
     expect(phaseState("build", progress)).toBe("now");
     expect(phaseState("boot", progress)).toBe("waiting");
     expect(overallFraction(progress)).toBeCloseTo(0.5);
-    expect(overallFraction({ phase: "ready", fraction: null, message: "" })).toBe(1);
+    expect(overallFraction({ phase: "ready", fraction: null })).toBe(1);
   });
 
   it("draws gaps as gaps and keeps within its box", () => {

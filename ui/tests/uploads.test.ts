@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { ApiError } from "../src/api/client";
-import type { SendOptions } from "../src/files/sending";
-import { UploadQueue } from "../src/files/UploadQueue";
+import type { KeptUpload, UploadStore } from "../src/features/files/sending/keptUploads";
+import type { SendFile, SendOptions } from "../src/features/files/sending/sending";
+import { UploadQueue } from "../src/features/files/sending/UploadQueue";
 
 interface Sending {
   path: string;
@@ -18,18 +19,24 @@ function makeQueue() {
   const sendings: Sending[] = [];
   const made: string[] = [];
   const changed: string[] = [];
-  const queue = new UploadQueue(
-    "ws-1",
-    (directory) => changed.push(directory),
-    (_, path, _file, options) =>
-      new Promise((resolve, reject) => {
-        options.signal.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError")));
-        sendings.push({ path, options, done: resolve, fail: reject });
-      }),
-    async (path) => made.push(path),
-  );
+  const kept = new Map<string, KeptUpload>();
+  const store: UploadStore = {
+    put: (uploads) => uploads.forEach((one) => kept.set(one.kept.key, one.kept)),
+    amend: (one) => kept.set(one.key, one),
+    remove: (keys) => keys.forEach((key) => kept.delete(key)),
+  };
+  const send: SendFile = (_, path, _file, options) =>
+    new Promise((resolve, reject) => {
+      options.signal.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError")));
+      sendings.push({ path, options, done: resolve, fail: reject });
+    });
+  const queue = new UploadQueue("ws-1", (directory) => changed.push(directory), {
+    send,
+    makeDirectory: async (path) => made.push(path),
+    store,
+  });
   const stateOf = (name: string) => queue.state.get().find((one) => one.path.endsWith(name))?.state;
-  return { queue, sendings, made, changed, stateOf };
+  return { queue, sendings, made, changed, stateOf, kept };
 }
 
 const file = (name: string, text = "x") => ({ name, file: new File([text], name) });
@@ -136,5 +143,66 @@ describe("UploadQueue", () => {
     queue.clear();
     expect(queue.state.get().map((one) => one.state)).toEqual(["paused"]);
     expect(stateOf("/a")).toBeUndefined();
+  });
+
+  it("waits for a service that is away, and goes on when it is back", async () => {
+    const { queue, sendings, stateOf, made } = makeQueue();
+    queue.add("/home", [file("tree/a")]);
+    await settle();
+    sendings[0]?.fail(new ApiError(0, "offline", "The service does not answer."));
+    await settle();
+    expect(queue.state.get()[0]).toMatchObject({ state: "waiting", reason: "The service does not answer." });
+    queue.pump();
+    await settle();
+    expect(sendings).toHaveLength(2);
+    sendings[1]?.done();
+    await settle();
+    expect(stateOf("/a")).toBe("done");
+    expect(made).toEqual(["/home/tree"]);
+  });
+
+  it("keeps what is not finished for the page after a reload, where it goes on", async () => {
+    const { queue, sendings, kept } = makeQueue();
+    queue.add("/home", [file("a"), file("b"), file("c"), file("tree/d")]);
+    await settle();
+    sendings[0]?.done();
+    const [, second] = sendings;
+    second?.options.resume.set(second.options.key, "/uploads/2");
+    second?.options.onResume?.();
+    queue.pause(3);
+    await settle();
+    expect([...kept.values()].map((one) => [one.path, one.resume, one.isPaused])).toEqual([
+      ["/home/b", "/uploads/2", false],
+      ["/home/c", "", true],
+      ["/home/tree/d", "", false],
+    ]);
+    const after = makeQueue();
+    const there = [...kept.values()].map((one) => ({
+      kept: one,
+      file: one.isPaused ? null : new File(["x"], "x"),
+    }));
+    after.queue.takeUp(there);
+    await settle();
+    expect(after.sendings.map((one) => [one.path, one.options.resume.get(one.options.key)])).toEqual([
+      ["/home/b", "/uploads/2"],
+      ["/home/tree/d", undefined],
+    ]);
+    expect(after.made).toEqual(["/home/tree"]);
+    expect(after.stateOf("/c")).toBe("missing");
+  });
+
+  it("takes a file that was chosen once more for the upload that misses it", async () => {
+    const { queue, sendings, stateOf } = makeQueue();
+    const again = new File(["x"], "big", { lastModified: 5 });
+    const facts = { path: "/home/big", base: "/home", size: 1, modified: 5, replaces: true, isPaused: false };
+    const upload = { ...facts, key: "k", page: "p", workspaceId: "ws-1", resume: "/uploads/9" };
+    queue.takeUp([{ kept: upload, file: null }]);
+    expect(stateOf("/big")).toBe("missing");
+    queue.add("/home", [{ name: "big", file: new File(["y"], "big", { lastModified: 6 }) }]);
+    queue.add("/home", [{ name: "big", file: again }]);
+    await settle();
+    expect(queue.state.get()).toHaveLength(2);
+    expect(sendings.map((one) => one.options.resume.get(one.options.key))).toEqual([undefined, "/uploads/9"]);
+    expect(sendings[1]?.options.replaces).toBe(true);
   });
 });

@@ -1,5 +1,7 @@
 import { backoff } from "../shared/backoff";
-import type { Fault, Metrics, Progress, Status, Workspace } from "./types";
+import type { Open, Wish } from "./live";
+import type { TerminalInfo } from "./terminals";
+import type { Fault, Metrics, PhaseTime, Progress, Status, Workspace } from "./types";
 
 /** One message of `/ws/nixos/events`; fields that this UI does not know are ignored. */
 export interface WorkspaceEvent {
@@ -8,18 +10,28 @@ export interface WorkspaceEvent {
   workspace?: Workspace;
   status?: Status;
   progress?: Progress | null;
+  /** The times of the present work's phases; not part of what lists show. */
+  phases?: PhaseTime[];
   fault?: Fault | null;
-  metrics?: Metrics;
+  /** Of a watched workspace: when its figures were read, and what they are; null while it does not run. */
+  at?: string;
+  metrics?: Metrics | null;
+  /** Of a watched workspace: what is open in it. */
+  open?: Open;
+  /** Of a watched workspace: all of its terminals. */
+  terminals?: TerminalInfo[];
+  /** When it reached this page (`performance.now`). */
+  received?: number;
 }
 
-export type EventsState = "connecting" | "open" | "waiting" | "closed";
+import type { ConnectionState } from "../shared/connection";
 
 export interface EventsOptions {
   url: string;
   onEvents: (events: WorkspaceEvent[]) => void;
   /** What was missed cannot be told: everything must be read again. */
   onGap: () => void;
-  onState: (state: EventsState) => void;
+  onState: (state: ConnectionState) => void;
   /** The service refused the session. */
   onRefused: () => void;
   makeSocket?: (url: string) => WebSocket;
@@ -27,6 +39,7 @@ export interface EventsOptions {
 }
 
 const CLOSE_UNAUTHENTICATED = 4401;
+const CLOSE_ABNORMAL = 1006;
 const PING_MS = 15_000;
 const SILENCE_MS = 35_000;
 const BATCH_MS = 40;
@@ -38,7 +51,11 @@ export class EventsSocket {
   #attempt = 0;
   #openedBefore = false;
   #closed = false;
+  /** Nobody answered, as opposed to a service that refused. */
+  #isUnreachable = false;
   #heard = 0;
+  #isOpen = false;
+  #wish: Wish = { usage: [], terminals: [], ports: [] };
   #batch: WorkspaceEvent[] = [];
   #batchTimer: ReturnType<typeof setTimeout> | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
@@ -71,10 +88,32 @@ export class EventsSocket {
     this.#options.onState("closed");
   }
 
+  /** Says what is to be told from now on; said again by itself after every break. */
+  watch = (wish: Wish): void => {
+    this.#wish = wish;
+    if (this.#isOpen) this.#sendWish();
+  };
+
+  #sendWish(): void {
+    this.#socket?.send(JSON.stringify({ type: "watch", ...this.#wish }));
+  }
+
+  /** The service has answered something else: one that did not answer here is asked again at once. */
+  hasten = (): void => {
+    if (this.#isUnreachable) this.connect();
+  };
+
+  /** The network has changed: a connection that may be dead already is not waited for. */
+  checkNow = (): void => {
+    if (this.#socket) this.#onClose(this.#socket, 0);
+  };
+
   #onOpen(socket: WebSocket): void {
     this.#attempt = 0;
     this.#heard = Date.now();
+    this.#isOpen = true;
     this.#options.onState("open");
+    if (Object.values(this.#wish).some((ids) => ids.length > 0)) this.#sendWish();
     if (this.#openedBefore) this.#options.onGap();
     this.#openedBefore = true;
     this.#pingTimer = setInterval(() => {
@@ -97,7 +136,7 @@ export class EventsSocket {
 
   /** Many events at once (a hundred workspaces that start) become one change of the cache. */
   #collect(event: WorkspaceEvent): void {
-    this.#batch.push(event);
+    this.#batch.push({ ...event, received: performance.now() });
     this.#batchTimer ??= setTimeout(() => {
       const batch = this.#batch;
       this.#batch = [];
@@ -109,6 +148,8 @@ export class EventsSocket {
   #onClose(socket: WebSocket, code: number): void {
     if (this.#closed || this.#socket !== socket) return;
     this.#socket = null;
+    this.#isOpen = false;
+    this.#isUnreachable = code === 0 || code === CLOSE_ABNORMAL;
     clearInterval(this.#pingTimer);
     socket.close();
     if (code === CLOSE_UNAUTHENTICATED) this.#options.onRefused();

@@ -21,6 +21,7 @@ function changed<T extends Workspace | WorkspaceDetail>(workspace: T, event: Wor
   const { status, progress, fault } = event.workspace ?? event;
   return {
     ...workspace,
+    ...(event.workspace && { name: event.workspace.name }),
     ...(status !== undefined && { status }),
     ...(progress !== undefined && { progress }),
     ...(fault !== undefined && { fault }),
@@ -67,12 +68,38 @@ export function applyEvents(client: QueryClient, events: readonly WorkspaceEvent
   for (const event of events) {
     const id = event.workspace_id;
     if (!id) continue;
+    if (event.type === "workspace.layout") {
+      void client.invalidateQueries({ queryKey: [...workspaceKey(id), "terminal-layout"] });
+      continue;
+    }
+    if (event.type === "workspace.offered") {
+      void client.invalidateQueries({ queryKey: ["transfers"] });
+      continue;
+    }
+    if (event.type === "workspace.network") {
+      void client.invalidateQueries({ queryKey: [...workspaceKey(id), "network"] });
+      continue;
+    }
     if (event.type === "workspace.deleted") {
       // Whoever looks at it asks again and is told that it is gone.
       void client.resetQueries(viewsOf(id));
       continue;
     }
-    client.setQueriesData<WorkspaceDetail>(viewsOf(id), (detail) => detail && changed(detail, event));
+    if (event.type === "workspace.shares") {
+      // Somebody else has it now, or it is no more of the reader's: then they are told that it is gone.
+      void client.invalidateQueries({ queryKey: [...workspaceKey(id), "shares"] });
+      if (event.workspace) void client.invalidateQueries(viewsOf(id));
+      else {
+        void client.resetQueries(viewsOf(id));
+        void client.invalidateQueries({ queryKey: workspacesQuery.queryKey });
+      }
+      continue;
+    }
+    const { phases } = event;
+    client.setQueriesData<WorkspaceDetail>(
+      viewsOf(id),
+      (detail) => detail && { ...changed(detail, event), ...(phases && { phases }) },
+    );
     const status = event.workspace?.status ?? event.status;
     if (event.type === "workspace.status" && status && SETTLED.has(status)) {
       void client.invalidateQueries({ queryKey: workspaceKey(id) });

@@ -32,6 +32,14 @@ export function onSignedOut(listener: () => void): () => void {
   return () => signedOutListeners.delete(listener);
 }
 
+const answerListeners = new Set<(isThere: boolean) => void>();
+
+/** Tells `listener` whenever the service has answered as wanted, or not at all; returns the way to stop that. */
+export function onAnswer(listener: (isThere: boolean) => void): () => void {
+  answerListeners.add(listener);
+  return () => answerListeners.delete(listener);
+}
+
 function urlOf(path: string, query: RequestOptions["query"]): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query ?? {})) {
@@ -72,9 +80,13 @@ export async function send(method: string, path: string, options: RequestOptions
     response = await fetch(urlOf(path, options.query), init);
   } catch (failure) {
     if (options.signal?.aborted) throw failure;
+    for (const listener of answerListeners) listener(false);
     throw new ApiError(0, "offline", "The service does not answer.");
   }
-  if (response.ok) return response;
+  if (response.ok) {
+    for (const listener of answerListeners) listener(true);
+    return response;
+  }
   if (response.status === 401) for (const listener of signedOutListeners) listener();
   throw await errorOf(response);
 }

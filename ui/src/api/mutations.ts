@@ -1,12 +1,14 @@
 import { useMutation, useQueryClient, type QueryClient } from "@tanstack/react-query";
-import { currentTranslate } from "../i18n/messages";
-import { amend, begin, cancelTasks } from "../shared/tasks";
+import { currentTranslate } from "../shared/i18n/messages";
+import { amend, begin, cancelTasks } from "./tasks";
 import { tell } from "../shared/toasts";
 import { putDetail, viewsOf } from "./cache";
 import { ApiError, request, workspacePath } from "./client";
 import { workspacesQuery } from "./queries";
 import {
   EXPECTED,
+  type Plan,
+  type PlanRequest,
   type Status,
   type Workspace,
   type WorkspaceChange,
@@ -15,8 +17,11 @@ import {
   type WorkspaceVerb,
 } from "./types";
 
-export const reasonOf = (failure: unknown): string =>
-  failure instanceof Error ? failure.message : String(failure);
+/** Says what went wrong, in the language in force. */
+export function reasonOf(failure: unknown): string {
+  if (failure instanceof ApiError) return currentTranslate().problem(failure);
+  return failure instanceof Error ? failure.message : String(failure);
+}
 
 function perform(verb: WorkspaceVerb, id: string): Promise<{ workspace: WorkspaceDetail }> {
   return verb === "delete" ? request("DELETE", workspacePath(id)) : request("POST", workspacePath(id, verb));
@@ -149,17 +154,30 @@ export function useCreateWorkspace() {
   });
 }
 
-/** Changes the size or the environment of a workspace. */
+/** Parts of a change that are there as soon as they are asked for: no task goes on after the answer. */
+const AT_ONCE_CHANGED = new Set(["name", "ports"]);
+
+/** Changes the name, the size or the environment of a workspace. */
 export function useChangeWorkspace(workspace: Pick<Workspace, "id" | "name">) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: async (change: WorkspaceChange) =>
       (await request<{ workspace: WorkspaceDetail }>("PATCH", workspacePath(workspace.id), { body: change }))
         .workspace,
-    onSuccess: (detail) => {
-      begin(currentTranslate()("tasks.change", { name: workspace.name }), workspace.id);
+    onSuccess: (detail, change) => {
+      if (!Object.keys(change).every((part) => AT_ONCE_CHANGED.has(part))) {
+        begin(currentTranslate()("tasks.change", { name: workspace.name }), workspace.id);
+      }
       putDetail(client, detail);
     },
+  });
+}
+
+/** Tells what a change would do to a workspace, before it is made. */
+export function usePlan(workspace: Pick<Workspace, "id">) {
+  return useMutation({
+    mutationFn: async (change: PlanRequest) =>
+      (await request<{ plan: Plan }>("POST", workspacePath(workspace.id, "plan"), { body: change })).plan,
   });
 }
 
@@ -192,4 +210,8 @@ export const signIn = (credential: string): Promise<unknown> => {
   });
 };
 
-export const signOut = (): Promise<unknown> => request("POST", "/api/nixos/logout");
+export const signInWithPassword = (handle: string, password: string): Promise<unknown> =>
+  request("POST", "/api/nixos/login", { body: { handle, password } });
+
+/** Where it says an address, the browser signs out there, too. */
+export const signOut = (): Promise<{ url: string } | undefined> => request("POST", "/api/nixos/logout");

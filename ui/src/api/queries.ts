@@ -1,5 +1,7 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { ApiError, request, workspacePath } from "./client";
+import { noteUsage } from "./live";
+import { whenIdle } from "../shared/Chunk";
 import type { components } from "./schema";
 import type {
   Capacity,
@@ -9,14 +11,20 @@ import type {
   Package,
   Session,
   Span,
+  SshKeys,
   Template,
   Workspace,
   WorkspaceDetail,
 } from "./types";
 
 const PAGE = 200;
+/** More than a window shows; the page itself asks for these beside the program (`Link` of `pages.py`). */
+const FIRST_PAGE = 50;
 
-/** Every page of the list, one after the other; `onFirst` gets the first as soon as it is there. */
+/**
+ * Every page of the list, one after the other; `onFirst` gets the first as soon as it is there, and has the page to
+ * itself until that is shown: the others would take turns with the drawing of it.
+ */
 async function everyWorkspace(
   signal: AbortSignal,
   onFirst: (some: Workspace[]) => void,
@@ -25,11 +33,14 @@ async function everyWorkspace(
   let cursor: string | undefined;
   do {
     const page = await request<components["schemas"]["WorkspaceList"]>("GET", "/api/nixos/workspaces", {
-      query: { limit: PAGE, cursor },
+      query: { limit: found.length === 0 ? FIRST_PAGE : PAGE, cursor },
       signal,
     });
     cursor = page.next_cursor ?? undefined;
-    if (cursor && found.length === 0) onFirst(page.workspaces);
+    if (cursor && found.length === 0) {
+      onFirst(page.workspaces);
+      await whenIdle();
+    }
     found.push(...page.workspaces);
   } while (cursor);
   return found;
@@ -60,13 +71,21 @@ export const workspacesQuery = queryOptions({
 
 export const workspaceKey = (id: string) => ["workspace", id] as const;
 
-/** One workspace in full; its figures are asked for again every few seconds while it runs. */
-export const workspaceQuery = (id: string, period = 3_000) =>
+/** What no event tells, such as processes that were killed for want of memory, is this old at most. */
+const DETAIL_MS = 60_000;
+
+/** One workspace in full; the events socket keeps it up to date. */
+export const workspaceQuery = (id: string) =>
   queryOptions({
     queryKey: workspaceKey(id),
-    queryFn: async ({ signal }) =>
-      (await request<{ workspace: WorkspaceDetail }>("GET", workspacePath(id), { signal })).workspace,
-    refetchInterval: (query) => (query.state.data?.status === "running" ? period : false),
+    queryFn: async ({ signal }) => {
+      const { workspace } = await request<{ workspace: WorkspaceDetail }>("GET", workspacePath(id), {
+        signal,
+      });
+      noteUsage(workspace.id, { at: Date.now(), metrics: workspace.metrics });
+      return workspace;
+    },
+    refetchInterval: (query) => (query.state.data?.status === "running" ? DETAIL_MS : false),
   });
 
 const HISTORY_MS: Record<Span, number> = { "5m": 10_000, "1h": 10_000, "24h": 60_000, "7d": 60_000 };
@@ -119,6 +138,12 @@ export const healthQuery = queryOptions({
   queryKey: ["health"],
   staleTime: 10_000,
   queryFn: ({ signal }) => request<Health>("GET", "/api/nixos/health", { signal }),
+});
+
+/** The caller's public SSH keys. */
+export const sshKeysQuery = queryOptions({
+  queryKey: ["ssh-keys"],
+  queryFn: ({ signal }) => request<SshKeys>("GET", "/api/nixos/ssh-keys", { signal }),
 });
 
 /** What the machine has left; null while its engine does not answer. */

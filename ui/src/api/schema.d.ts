@@ -1,713 +1,27 @@
 // Made from /api/openapi.json by `npm run types`; not to be edited.
 
-export interface paths {
-    "/api/nixos/capacity": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Capacity
-         * @description Return the machine's resources, in all and free for new workspaces.
-         */
-        get: operations["capacity"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/collect-garbage": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Collect Garbage
-         * @description Delete store paths that no workspace needs any more; for administrators.
-         */
-        post: operations["collect_garbage"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/health": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Health
-         * @description Return the health of each part of the service, with remedies.
-         */
-        get: operations["health"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/login": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Login
-         * @description Exchange a one-time login code, or an API token, for a session; browsers get it as a cookie, too.
-         */
-        post: operations["login"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/logout": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Logout
-         * @description End the session, or revoke the token, that this request is made with.
-         */
-        post: operations["logout"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/packages": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Search Packages
-         * @description Search the package set in force.
-         */
-        get: operations["search_packages"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/session": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Session
-         * @description Return the principal of the caller.
-         */
-        get: operations["session"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/templates": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Templates
-         * @description List the templates that a workspace can be made from.
-         */
-        get: operations["list_templates"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Workspaces
-         * @description List the workspaces that the caller may see.
-         */
-        get: operations["list_workspaces"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/create": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Create Workspace
-         * @description Make a workspace and start it; the answer comes at once, the status tells how it goes on.
-         */
-        post: operations["create_workspace"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Workspace
-         * @description Return one workspace with its present figures.
-         */
-        get: operations["get_workspace"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete Workspace
-         * @description Delete a workspace with its data, from any state; there is no way back.
-         */
-        delete: operations["delete_workspace"];
-        options?: never;
-        head?: never;
-        /**
-         * Change Workspace
-         * @description Change any of the resources and the environment.
-         */
-        patch: operations["change_workspace"];
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/files": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Files
-         * @description List a directory; with ``q`` search below it.
-         */
-        get: operations["list_files"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/files/copy": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Copy File
-         * @description Copy a file, a link or a directory inside the workspace.
-         */
-        post: operations["copy_file"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/files/link": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Make Link
-         * @description Make a symbolic link.
-         */
-        post: operations["make_link"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/files/mkdir": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Make Directory
-         * @description Make a directory.
-         */
-        post: operations["make_directory"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/files/upload": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Upload Files
-         * @description Write the files of a form below a directory: ``path`` in the query, or as the form's first field.
-         *
-         *     A file's name may hold directories, which are made. Each file is written whole or not at all; the answer tells the
-         *     outcome of each.
-         */
-        post: operations["upload_files"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/files/{file_path}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Download File
-         * @description Download a file, also in parts (Range) and only if changed; ``archive`` sends a directory as one stream.
-         */
-        get: operations["download_file"];
-        /**
-         * Write File
-         * @description Write a file whole from the body, or leave it as it is; If-Match and If-None-Match: * are kept.
-         */
-        put: operations["write_file"];
-        post?: never;
-        /**
-         * Delete File
-         * @description Delete a file, a link, an empty directory, or with ``recursive=1`` a directory with everything in it.
-         */
-        delete: operations["delete_file"];
-        options?: never;
-        head?: never;
-        /**
-         * Change File
-         * @description Move a file, link or directory, or set its mode.
-         */
-        patch: operations["change_file"];
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/generations": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Generations
-         * @description List the built versions of the environment, newest first.
-         */
-        get: operations["list_generations"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/logs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Logs
-         * @description Return the log of the last build and boot; with ``follow=1`` go on with new lines.
-         */
-        get: operations["get_logs"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/metrics/history": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Metrics History
-         * @description Return the figures of a workspace until now; they do not outlive the service.
-         */
-        get: operations["get_metrics_history"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/pause": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Pause Workspace
-         * @description Freeze a workspace with its memory.
-         */
-        post: operations["pause_workspace"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/rebuild": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Rebuild Workspace
-         * @description Build the environment again, or go back to an older generation of it.
-         */
-        post: operations["rebuild_workspace"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/restart": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Restart Workspace
-         * @description Shut a workspace down and boot it again.
-         */
-        post: operations["restart_workspace"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/resume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Resume Workspace
-         * @description Resume a paused workspace.
-         */
-        post: operations["resume_workspace"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/ssh-key": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Ssh Key
-         * @description Return the private key that logs in; for the owner only, and audited.
-         */
-        get: operations["get_ssh_key"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/start": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Start Workspace
-         * @description Start a workspace: boot it, resume it, or try again after an error.
-         */
-        post: operations["start_workspace"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/stop": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Stop Workspace
-         * @description Shut a workspace down; its volume stays.
-         */
-        post: operations["stop_workspace"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/terminal": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Terminal Access
-         * @description Return how to reach the workspace's terminals, with their list.
-         */
-        get: operations["get_terminal_access"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/terminals": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Terminals
-         * @description List the workspace's terminals; ended ones stay listed for five minutes.
-         */
-        get: operations["list_terminals"];
-        put?: never;
-        /**
-         * Open Terminal
-         * @description Open a terminal; no client is attached to it yet.
-         */
-        post: operations["open_terminal"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/terminals/{terminal_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Close Terminal
-         * @description End a terminal: hang up its shell and the programs in it, kill them after 2 seconds.
-         */
-        delete: operations["close_terminal"];
-        options?: never;
-        head?: never;
-        /**
-         * Rename Terminal
-         * @description Give a terminal another name.
-         */
-        patch: operations["rename_terminal"];
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/uploads": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Begin Upload
-         * @description Begin a resumable upload; its Location takes the bytes.
-         */
-        post: operations["begin_upload"];
-        delete?: never;
-        /**
-         * Upload Options
-         * @description Tell which parts of tus are there.
-         */
-        options: operations["upload_options"];
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/nixos/workspaces/{workspace_id}/uploads/{upload_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Upload Progress
-         * @description Tell how far an upload has got, in headers; tus asks by HEAD.
-         */
-        get: operations["upload_progress"];
-        put?: never;
-        post?: never;
-        /**
-         * Abandon Upload
-         * @description Give an upload up.
-         */
-        delete: operations["abandon_upload"];
-        options?: never;
-        head?: never;
-        /**
-         * Continue Upload
-         * @description Go on with an upload; the file is in place when its last byte has come.
-         */
-        patch: operations["continue_upload"];
-        trace?: never;
-    };
-    "/healthz": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Alive
-         * @description Tell that the service answers; needs no credential.
-         */
-        get: operations["alive"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-}
+export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AcceptRequest
+         * @description The acceptance of a workspace.
+         */
+        AcceptRequest: {
+            /**
+             * Deliver Secrets
+             * @description Deliver your personal secrets to it at once; its former owner's programs can read them.
+             * @default false
+             */
+            deliver_secrets: boolean;
+        };
+        /**
+         * Access
+         * @description How much of what is shared may be done.
+         * @enum {string}
+         */
+        Access: "viewer" | "editor";
         /**
          * AliveAnswer
          * @description The service answers.
@@ -718,6 +32,185 @@ export interface components {
              * @default ok
              */
             status: string;
+        };
+        /**
+         * AmountsAnswer
+         * @description Amounts; null is no bound.
+         */
+        AmountsAnswer: {
+            /** Cpu */
+            cpu: number | null;
+            /** Memory */
+            memory: number | null;
+            /** Running */
+            running: number | null;
+            /** Storage */
+            storage: number | null;
+            /** Workspaces */
+            workspaces: number | null;
+        };
+        /**
+         * ApprovalRequest
+         * @description How a proposal is approved.
+         */
+        ApprovalRequest: {
+            /** @description Go to this mode with it, such as locked after learning; null: as it is. */
+            mode?: components["schemas"]["NetworkMode"] | null;
+            /**
+             * Ttl
+             * @description For how long, such as 1h; null: for good.
+             */
+            ttl?: string | null;
+        };
+        /**
+         * AssertionRequest
+         * @description The answer of ``navigator.credentials.get``.
+         */
+        AssertionRequest: {
+            /** Authenticator Data */
+            authenticator_data: string;
+            /**
+             * Client Data
+             * @description clientDataJSON
+             */
+            client_data: string;
+            /** Credential Id */
+            credential_id: string;
+            /** Signature */
+            signature: string;
+            /** User Handle */
+            user_handle: string;
+        };
+        /**
+         * AttestationRequest
+         * @description The answer of ``navigator.credentials.create``.
+         */
+        AttestationRequest: {
+            /** Attestation Object */
+            attestation_object: string;
+            /**
+             * Client Data
+             * @description clientDataJSON
+             */
+            client_data: string;
+            /** Credential Id */
+            credential_id: string;
+        };
+        /**
+         * AuditEntryAnswer
+         * @description One audit entry.
+         */
+        AuditEntryAnswer: {
+            /** Action */
+            action: string;
+            /**
+             * Actor
+             * @description Id of who did it; system for what the service did by itself.
+             */
+            actor: string;
+            /** Address */
+            address: string;
+            /**
+             * After
+             * @description Values after a change; secrets are masked.
+             */
+            after: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Before
+             * @description Values before a change; secrets are masked.
+             */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Chain
+             * @description How the actor came: ids of session, token, share; the nearest last.
+             */
+            chain: string[];
+            /** Detail */
+            detail: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Kind
+             * @description change, access, refusal, use, system or record: how long its body is kept.
+             */
+            kind: string;
+            /**
+             * Outcome
+             * @description accepted, or the code of the refusal.
+             */
+            outcome: string;
+            /** Request Id */
+            request_id: string;
+            /**
+             * Seq
+             * @description Its number; there are no gaps.
+             */
+            seq: number;
+            /**
+             * Target
+             * @description The object besides the workspace; empty if there is none.
+             */
+            target: string;
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
+         * AuditEntryDetail
+         * @description One entry as it stands in the tree: its leaf is the hash of this object's canonical JSON (RFC 8785).
+         */
+        AuditEntryDetail: {
+            /** Entry */
+            entry: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * AuditList
+         * @description Entries, newest first.
+         */
+        AuditList: {
+            /** Entries */
+            entries: components["schemas"]["AuditEntryAnswer"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /**
+             * Size
+             * @description Entries of the whole log, those whose bodies are gone included.
+             */
+            size: number;
+            verified: components["schemas"]["AuditVerified"];
+        };
+        /**
+         * AuditVerified
+         * @description How far the service itself has verified its log.
+         */
+        AuditVerified: {
+            /**
+             * At
+             * @description When; null before the first time.
+             */
+            at: string | null;
+            /**
+             * First Bad
+             * @description The first bad entry; null if there is none.
+             */
+            first_bad: number | null;
+            /**
+             * Flaw
+             * @description Its disagreement; empty if there is none.
+             */
+            flaw: string;
+            /** Size */
+            size: number;
         };
         /**
          * CapacityAnswer
@@ -743,6 +236,73 @@ export interface components {
             /** Storage Total */
             storage_total: number;
         };
+        /**
+         * CertificateAnswer
+         * @description A certificate for the SSH gateway.
+         */
+        CertificateAnswer: {
+            /**
+             * Certificate
+             * @description One line, for a file that ends in -cert.pub.
+             */
+            certificate: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /**
+         * CertificateRequest
+         * @description A public key to be certified.
+         */
+        CertificateRequest: {
+            /**
+             * Public Key
+             * @description One line, as in a file that ends in .pub: type, key in base64, comment. No options.
+             */
+            public_key: string;
+            /**
+             * Valid For
+             * @description Hours, from 1 to 12.
+             * @default 12
+             */
+            valid_for: number;
+        };
+        /**
+         * CheckpointAnswer
+         * @description A signed checkpoint.
+         */
+        CheckpointAnswer: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Key
+             * @description The public key it is signed with: NAME+ID+KEY. Compare it with the one written down.
+             */
+            key: string;
+            /**
+             * Note
+             * @description The signed note: origin, size, root in base64, empty line, signature (C2SP).
+             */
+            note: string;
+            /** Size */
+            size: number;
+            /**
+             * Witnessed Size
+             * @description Entries that the witness knows of; null if it knows none.
+             */
+            witnessed_size: number | null;
+        };
+        /**
+         * CloneState
+         * @description How far a repository has got.
+         * @enum {string}
+         */
+        CloneState: "waiting" | "cloning" | "done" | "failed";
         /**
          * CollectedAnswer
          * @description The space that collecting garbage freed.
@@ -770,6 +330,55 @@ export interface components {
             template: string;
         };
         /**
+         * ConnectAnswer
+         * @description The way to connect an account.
+         */
+        ConnectAnswer: {
+            /**
+             * Url
+             * @description Address of the provider, for this very browser to go to within ten minutes.
+             */
+            url: string;
+        };
+        /**
+         * ConnectivityAnswer
+         * @description Whether and how fast a running workspace is reached.
+         */
+        ConnectivityAnswer: {
+            /** @description The mode of its network that is in force. */
+            egress_mode: components["schemas"]["NetworkMode"];
+            /**
+             * Last Checked
+             * Format: date-time
+             */
+            last_checked: string;
+            /**
+             * Latency Ms
+             * @description Time of one question to it and back; null where it does not answer.
+             */
+            latency_ms: number | null;
+            /**
+             * Sshd
+             * @description Its sshd lets the service in and answers.
+             */
+            sshd: boolean;
+        };
+        /**
+         * ConsistencyAnswer
+         * @description A proof that the larger tree begins with the smaller one (RFC 6962, section 2.1.2).
+         */
+        ConsistencyAnswer: {
+            /** First */
+            first: number;
+            /**
+             * Path
+             * @description The hashes, 32 bytes each, one after another, base64.
+             */
+            path: string;
+            /** Second */
+            second: number;
+        };
+        /**
          * CountAnswer
          * @description The number of names that were made or deleted.
          */
@@ -783,11 +392,18 @@ export interface components {
          */
         CreateRequest: {
             /**
+             * Allow
+             * @description What it may reach in the modes balanced and locked: at most 256 entries.
+             */
+            allow?: components["schemas"]["EntryRequest"][];
+            /**
              * Cpu
              * @description Cores; fractions from 0.25.
              * @default 1
              */
             cpu: number;
+            /** @description A repository that is cloned into it once it runs; brings the package git. */
+            git?: components["schemas"]["GitRequest"];
             /**
              * Memory
              * @description GB of memory; fractions from 0.25, kept in whole MiB.
@@ -799,6 +415,8 @@ export interface components {
              * @description Unique; becomes the host name.
              */
             name: string;
+            /** @description What it may reach; left out: as the administrator has set it. */
+            network?: components["schemas"]["NetworkMode"];
             /**
              * Packages
              * @description Order and duplicates do not matter.
@@ -822,11 +440,247 @@ export interface components {
             template: string;
         };
         /**
+         * CutReason
+         * @description Why a recording ends before its terminal.
+         * @enum {string}
+         */
+        CutReason: "" | "turned_off" | "not_stored" | "terminal_gone";
+        /**
+         * DeniedAnswer
+         * @description Connections that were refused, equal ones counted.
+         */
+        DeniedAnswer: {
+            /**
+             * Address
+             * @description Empty where the name alone was refused.
+             */
+            address: string;
+            /**
+             * At
+             * Format: date-time
+             * @description When the last of them began.
+             */
+            at: string;
+            /** Count */
+            count: number;
+            /**
+             * Name
+             * @description The name that was asked for; null where the address came from elsewhere.
+             */
+            name: string | null;
+            /**
+             * Port
+             * @description 0 where the protocol has none.
+             */
+            port: number;
+            /**
+             * Program
+             * @description The program's name; null where it could not be told.
+             */
+            program: string | null;
+            /** Protocol */
+            protocol: string;
+        };
+        /**
+         * DeniedList
+         * @description Refused connections, oldest first: as far as the engine remembers.
+         */
+        DeniedList: {
+            /** Denied */
+            denied: components["schemas"]["DeniedAnswer"][];
+        };
+        /**
          * Desire
          * @description The state that was asked for last; the reconciler works towards it.
          * @enum {string}
          */
         Desire: "running" | "paused" | "stopped" | "deleted";
+        /**
+         * DeviceAnswer
+         * @description The codes of a program that waits (RFC 8628, section 3.2).
+         */
+        DeviceAnswer: {
+            /**
+             * Device Code
+             * @description The program's secret.
+             */
+            device_code: string;
+            /**
+             * Expires In
+             * @description Seconds.
+             */
+            expires_in: number;
+            /**
+             * Interval
+             * @description Seconds between two questions.
+             */
+            interval: number;
+            /**
+             * User Code
+             * @description Shown to the user, who confirms it in a browser.
+             */
+            user_code: string;
+            /** Verification Uri */
+            verification_uri: string;
+            /** Verification Uri Complete */
+            verification_uri_complete: string;
+        };
+        /**
+         * DeviceConfirmation
+         * @description The answer to a program that waits.
+         */
+        DeviceConfirmation: {
+            /** Approve */
+            approve: boolean;
+        };
+        /**
+         * DeviceDetail
+         * @description A program that waits to be confirmed.
+         */
+        DeviceDetail: {
+            /** Address */
+            address: string;
+            /**
+             * Expires In
+             * @description Seconds until the code is too old.
+             */
+            expires_in: number;
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes: string[] | null;
+            /** User Code */
+            user_code: string;
+            /** Workspaces */
+            workspaces: string[] | null;
+        };
+        /**
+         * DeviceRequest
+         * @description A program that asks to be signed in (RFC 8628, section 3.1), and what its token is to be.
+         */
+        DeviceRequest: {
+            /**
+             * Expires In
+             * @default 90d
+             * @example 10m
+             * @example 1h
+             */
+            expires_in: string;
+            /**
+             * Name
+             * @description Becomes the name of its token: program and host.
+             */
+            name: string;
+            /**
+             * Never Expires
+             * @description Only for administrators.
+             * @default false
+             */
+            never_expires: boolean;
+            /**
+             * Scopes
+             * @description null: all that the credential that it is made with may do.
+             */
+            scopes?: ("workspaces:read" | "workspaces:write" | "terminals:attach" | "files:read" | "files:write" | "network" | "secrets" | "audit:read" | "admin")[] | null;
+            /**
+             * Workspaces
+             * @description Ids of the only workspaces that it reaches; null: all that its user reaches.
+             */
+            workspaces?: string[] | null;
+        };
+        /**
+         * DeviceTokenRequest
+         * @description The question of a program that waits.
+         */
+        DeviceTokenRequest: {
+            /** Device Code */
+            device_code: string;
+        };
+        /**
+         * DotfilesAnswer
+         * @description The repository of a person's dotfiles.
+         */
+        DotfilesAnswer: {
+            /**
+             * Ref
+             * @description Empty: the default branch.
+             */
+            ref: string;
+            /**
+             * Script
+             * @description Empty: the first of the usual names that is there.
+             */
+            script: string;
+            /** Url */
+            url: string;
+        };
+        /**
+         * DotfilesSetting
+         * @description The repository of a person's dotfiles.
+         */
+        DotfilesSetting: {
+            /**
+             * Ref
+             * @description A branch, a tag or a commit; without one the repository's default branch.
+             */
+            ref?: string;
+            /**
+             * Script
+             * @description The program in it that is run; without one install.sh, install, bootstrap.sh, bootstrap, setup.sh, setup, script/bootstrap or script/setup, and where there is none its dotfiles are linked.
+             */
+            script?: string;
+            /**
+             * Url
+             * @description https, http, ssh or USER@HOST:PATH, without a password: that is a secret of the kind git.
+             */
+            url: string;
+        };
+        /**
+         * EntryAnswer
+         * @description A name or a range of addresses; the other of the two is null.
+         */
+        EntryAnswer: {
+            /** Cidr */
+            cidr: string | null;
+            /**
+             * Expires At
+             * @description When it ends; null: never.
+             */
+            expires_at: string | null;
+            /** Name */
+            name: string | null;
+            /**
+             * Ports
+             * @description A port each, or a range such as 8000-8999; empty: all.
+             */
+            ports: (number | string)[];
+        };
+        /**
+         * EntryRequest
+         * @description A name or a range of addresses; give exactly one of the two.
+         */
+        EntryRequest: {
+            /**
+             * Cidr
+             * @description An address, or a range such as 192.0.2.0/24.
+             */
+            cidr?: string;
+            /**
+             * Expires At
+             * @description When it ends; null: never.
+             */
+            expires_at?: string | null;
+            /**
+             * Name
+             * @description A host name, or *. and the name above all that are meant.
+             */
+            name?: string;
+            /**
+             * Ports
+             * @description Empty: all.
+             */
+            ports?: (number | string)[];
+        };
         /**
          * ErrorAnswer
          * @description The shape of every error.
@@ -932,6 +786,26 @@ export interface components {
             message: string;
         };
         /**
+         * FloorAnswer
+         * @description The most that any workspace may reach, as the administrator has set it.
+         */
+        FloorAnswer: {
+            /** Allow */
+            allow: components["schemas"]["EntryAnswer"][];
+            /**
+             * Deny
+             * @description Denied to all workspaces.
+             */
+            deny: components["schemas"]["EntryAnswer"][];
+            /** @description open: there is no bound but deny. */
+            mode: components["schemas"]["NetworkMode"];
+            /**
+             * Reason
+             * @description In the administrator's words; may be empty.
+             */
+            reason: string;
+        };
+        /**
          * FoundList
          * @description The result of a search.
          */
@@ -942,6 +816,15 @@ export interface components {
             files: components["schemas"]["FileAnswer"][];
             /** Path */
             path: string;
+        };
+        /**
+         * FoundRecording
+         * @description A recording, with the lines that were sought.
+         */
+        FoundRecording: {
+            /** Lines */
+            lines: components["schemas"]["RecordedLineInfo"][];
+            recording: components["schemas"]["RecordingInfo"];
         };
         /**
          * GenerationAnswer
@@ -978,6 +861,86 @@ export interface components {
             generations: components["schemas"]["GenerationAnswer"][];
         };
         /**
+         * GitRequest
+         * @description A repository to be cloned into a workspace.
+         */
+        GitRequest: {
+            /**
+             * Directory
+             * @description Below the home directory; without one the repository's name.
+             */
+            directory?: string;
+            /**
+             * Ref
+             * @description A branch, a tag or a commit; without one the repository's default branch.
+             */
+            ref?: string;
+            /**
+             * Url
+             * @description https, http, ssh or USER@HOST:PATH, without a password: that is a secret of the kind git.
+             */
+            url: string;
+        };
+        /**
+         * GroupAnswer
+         * @description A group.
+         */
+        GroupAnswer: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Id */
+            id: string;
+            /**
+             * Members
+             * @description Ids of users.
+             */
+            members: string[];
+            /** Name */
+            name: string;
+        };
+        /**
+         * GroupDetail
+         * @description One group.
+         */
+        GroupDetail: {
+            group: components["schemas"]["GroupAnswer"];
+        };
+        /**
+         * GroupList
+         * @description All groups, by their names.
+         */
+        GroupList: {
+            /** Groups */
+            groups: components["schemas"]["GroupAnswer"][];
+        };
+        /**
+         * GroupRequest
+         * @description A new group.
+         */
+        GroupRequest: {
+            /**
+             * Name
+             * @description Unique and for ever.
+             */
+            name: string;
+        };
+        /**
+         * GuestRequest
+         * @description A link, and the name of somebody without an account.
+         */
+        GuestRequest: {
+            /** Name */
+            name: string;
+            /**
+             * Secret
+             * @description What follows # in the link.
+             */
+            secret: string;
+        };
+        /**
          * HealthAnswer
          * @description Every finding about the service, with remedies for the bad ones.
          */
@@ -988,6 +951,11 @@ export interface components {
             items: components["schemas"]["HealthItemAnswer"][];
             /** Package Set */
             package_set: string;
+            /**
+             * Response Times
+             * @description Of each route that was asked lately, until its answer began; slowest first.
+             */
+            response_times: components["schemas"]["ResponseTimeAnswer"][];
             /**
              * Status
              * @description ok, or degraded when any item is not ok.
@@ -1009,6 +977,207 @@ export interface components {
             ok: boolean;
             /** Remedy */
             remedy: string;
+            /** @description The finding by its code; the code of a bad one stands for its remedy too. */
+            said: components["schemas"]["SentenceAnswer"];
+        };
+        /**
+         * IdentityAnswer
+         * @description An account at an OpenID provider that signs the caller in.
+         */
+        IdentityAnswer: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Id */
+            id: string;
+            /** Issuer */
+            issuer: string;
+            /**
+             * Subject
+             * @description The provider's own name of the account.
+             */
+            subject: string;
+            /**
+             * Used At
+             * @description Of the last sign-in.
+             */
+            used_at: string | null;
+        };
+        /**
+         * IdentityList
+         * @description The caller's accounts.
+         */
+        IdentityList: {
+            /** Identities */
+            identities: components["schemas"]["IdentityAnswer"][];
+        };
+        /**
+         * JoinAnswer
+         * @description Something that was shared by a link.
+         */
+        JoinAnswer: {
+            access: components["schemas"]["Access"];
+            /** Expires At */
+            expires_at: string | null;
+            /** Part */
+            part: string;
+            /** @description waiting: the owner is asked; ask again with the same link. */
+            state: components["schemas"]["ShareState"];
+            /** Workspace Id */
+            workspace_id: string;
+            /** Workspace Name */
+            workspace_name: string;
+        };
+        /**
+         * JoinRequest
+         * @description A link that the caller has.
+         */
+        JoinRequest: {
+            /**
+             * Secret
+             * @description What follows # in the link.
+             */
+            secret: string;
+        };
+        /**
+         * JournalAnswer
+         * @description The end of a running workspace's journal, oldest entry first.
+         */
+        JournalAnswer: {
+            /** Entries */
+            entries: components["schemas"]["JournalEntryAnswer"][];
+        };
+        /**
+         * JournalEntryAnswer
+         * @description One entry of the journal of a running workspace.
+         */
+        JournalEntryAnswer: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            level: components["schemas"]["JournalLevel"];
+            /** Program */
+            program: string;
+            /** Text */
+            text: string;
+            /**
+             * Unit
+             * @description The systemd unit that it is about; empty for none.
+             */
+            unit: string;
+        };
+        /**
+         * JournalLevel
+         * @description The urgency of a journal entry, most urgent first (syslog(3)).
+         * @enum {string}
+         */
+        JournalLevel: "emerg" | "alert" | "crit" | "err" | "warning" | "notice" | "info" | "debug";
+        /**
+         * LayoutAnswer
+         * @description The caller's layout.
+         */
+        LayoutAnswer: {
+            layout: components["schemas"]["TerminalLayout"];
+            /**
+             * Version
+             * @description 0 where there is none.
+             */
+            version: number;
+        };
+        /**
+         * LayoutChange
+         * @description Another layout in the place of the one with this version.
+         */
+        LayoutChange: {
+            layout: components["schemas"]["TerminalLayout"];
+            /**
+             * Version
+             * @description Version of the layout that was changed; 0 where there was none.
+             */
+            version: number;
+        };
+        /**
+         * LayoutPane
+         * @description One terminal in its place.
+         */
+        LayoutPane: {
+            /**
+             * Share
+             * @description Its part of the split that it is in, beside the shares of the others.
+             * @default 1
+             */
+            share: number;
+            /**
+             * Terminal
+             * @description The id of a terminal.
+             */
+            terminal: string;
+        };
+        /**
+         * LayoutSplit
+         * @description Places beside (row) or below (column) each other.
+         */
+        LayoutSplit: {
+            /**
+             * Direction
+             * @enum {string}
+             */
+            direction: "row" | "column";
+            /** Parts */
+            parts: (components["schemas"]["LayoutPane"] | components["schemas"]["LayoutSplit"])[];
+            /**
+             * Share
+             * @description Its part of the split that it is in, beside the shares of the others.
+             * @default 1
+             */
+            share: number;
+        };
+        /**
+         * LearnRequest
+         * @description For how long a workspace is observed.
+         */
+        LearnRequest: {
+            /**
+             * For
+             * @description Such as 10m; at most 8h.
+             * @default 10m
+             * @example 10m
+             * @example 1h
+             */
+            for: string;
+        };
+        /**
+         * LearningAnswer
+         * @description A time in which the workspace is observed, to propose what it reached.
+         */
+        LearningAnswer: {
+            /** Seconds Left */
+            seconds_left: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+        };
+        /**
+         * LinkAnswer
+         * @description A link that signs a person in, once, within an hour.
+         */
+        LinkAnswer: {
+            /**
+             * Url
+             * @description Holds a secret: give it to that person only.
+             */
+            url: string;
         };
         /**
          * LogAnswer
@@ -1024,6 +1193,11 @@ export interface components {
          */
         LogLineAnswer: {
             /**
+             * At
+             * @description When it was written; null where nobody noted it.
+             */
+            at: string | null;
+            /**
              * Source
              * @description build or boot.
              */
@@ -1033,13 +1207,41 @@ export interface components {
         };
         /**
          * LoginRequest
-         * @description The credential to exchange for a session: a one-time code from the login link, or an API token; one of them.
+         * @description The credential to exchange for a session: a code from a login link, an API token, or handle and password.
          */
         LoginRequest: {
             /** Code */
             code?: string;
+            /** Handle */
+            handle?: string;
+            /** Password */
+            password?: string;
             /** Token */
             token?: string;
+        };
+        /**
+         * Loss
+         * @description A property that a file loses when another takes its place.
+         * @enum {string}
+         */
+        Loss: "owner" | "group" | "links";
+        /**
+         * LostTerminal
+         * @description A terminal that ends.
+         */
+        LostTerminal: {
+            /** Id */
+            id: string;
+            /**
+             * Name
+             * @description Its name or, without one, the title that its program has set; may be empty.
+             */
+            name: string;
+            /**
+             * Process
+             * @description Name of the foreground process: its shell's, if nothing else runs in it.
+             */
+            process: string;
         };
         /**
          * MetricsAnswer
@@ -1078,6 +1280,118 @@ export interface components {
             step: number;
         };
         /**
+         * NetworkAnswer
+         * @description The network of one workspace.
+         */
+        NetworkAnswer: {
+            network: components["schemas"]["NetworkDetail"];
+        };
+        /**
+         * NetworkBounds
+         * @description The bounds of all networks, as the administrator has set them.
+         */
+        NetworkBounds: {
+            /**
+             * Balanced
+             * @description What mode balanced lets out.
+             */
+            balanced: components["schemas"]["EntryAnswer"][];
+            /** @description The mode of new workspaces that are asked for without one. */
+            default: components["schemas"]["NetworkMode"];
+            floor: components["schemas"]["FloorAnswer"];
+        };
+        /**
+         * NetworkDetail
+         * @description The reach of a workspace, as it is wanted and as it is in force.
+         */
+        NetworkDetail: {
+            /** Allow */
+            allow: components["schemas"]["EntryAnswer"][];
+            /**
+             * Beyond Floor
+             * @description Pointers to the parts that the floor keeps from having an effect.
+             */
+            beyond_floor: string[];
+            /** Deny */
+            deny: components["schemas"]["EntryAnswer"][];
+            /** @description The mode in force now, by the floor and by learning. */
+            effective_mode: components["schemas"]["NetworkMode"];
+            floor: components["schemas"]["FloorAnswer"];
+            /**
+             * In Force
+             * @description The engine has taken it, or the workspace does not run and will not before it has.
+             */
+            in_force: boolean;
+            learning: components["schemas"]["LearningAnswer"] | null;
+            mode: components["schemas"]["NetworkMode"];
+            /** Pending Proposals */
+            pending_proposals: number;
+            /**
+             * Version
+             * @description Counts its changes; 0: never set, nothing is reached.
+             */
+            version: number;
+        };
+        /**
+         * NetworkMode
+         * @description The reach of a workspace; private and link-local addresses, the host and other workspaces are in none.
+         * @enum {string}
+         */
+        NetworkMode: "open" | "balanced" | "locked" | "none" | "observe";
+        /**
+         * OfferAnswer
+         * @description An offer of a workspace; no more is told of it before it is accepted.
+         */
+        OfferAnswer: {
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Name */
+            name: string;
+            /**
+             * Offered At
+             * Format: date-time
+             */
+            offered_at: string;
+            /**
+             * Owner
+             * @description Handle of its owner, who offers it.
+             */
+            owner: string;
+            /**
+             * To
+             * @description Handle of the user whom it is offered to.
+             */
+            to: string;
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
+         * OwnQuotasAnswer
+         * @description Everything that bounds the caller, and what the caller has; without quotas only the machine bounds.
+         */
+        OwnQuotasAnswer: {
+            /** Quotas */
+            quotas: components["schemas"]["QuotaAnswer"][];
+            used: components["schemas"]["AmountsAnswer"];
+        };
+        /**
+         * OwnedAnswer
+         * @description A workspace of the caller's.
+         */
+        OwnedAnswer: {
+            /**
+             * Name
+             * @description Another than before where the caller had one of that name.
+             */
+            name: string;
+            personal_secrets: components["schemas"]["PersonalSecrets"];
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
          * PackageAnswer
          * @description One package of the set in force.
          */
@@ -1108,11 +1422,352 @@ export interface components {
             packages: components["schemas"]["PackageAnswer"][];
         };
         /**
+         * PasskeyAnswer
+         * @description A passkey.
+         */
+        PasskeyAnswer: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Host
+             * @description The host name that it is for.
+             */
+            host: string;
+            /** Id */
+            id: string;
+            /**
+             * Is For This
+             * @description That is the name of this service as it was asked.
+             */
+            is_for_this: boolean;
+            /** Last Used At */
+            last_used_at: string | null;
+            /** Name */
+            name: string;
+        };
+        /**
+         * PasskeyDetail
+         * @description One passkey.
+         */
+        PasskeyDetail: {
+            passkey: components["schemas"]["PasskeyAnswer"];
+        };
+        /**
+         * PasskeyList
+         * @description The caller's passkeys, oldest first.
+         */
+        PasskeyList: {
+            /**
+             * Must Confirm
+             * @description A new passkey or password takes the current password or a passkey; not for an hour after a link.
+             */
+            must_confirm: boolean;
+            /** Passkeys */
+            passkeys: components["schemas"]["PasskeyAnswer"][];
+        };
+        /**
+         * PasskeyOptions
+         * @description The options of a ceremony, for five minutes and one answer.
+         */
+        PasskeyOptions: {
+            /**
+             * Options
+             * @description For PublicKeyCredential.parseCreationOptionsFromJSON or parseRequestOptionsFromJSON.
+             */
+            options: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * PasskeyRename
+         * @description A new name of a passkey.
+         */
+        PasskeyRename: {
+            /** Name */
+            name: string;
+        };
+        /**
+         * PasskeyRequest
+         * @description A passkey that an authenticator has made.
+         */
+        PasskeyRequest: {
+            made: components["schemas"]["AttestationRequest"];
+            /** Name */
+            name: string;
+        };
+        /**
+         * PasskeySignInOptions
+         * @description The options of signing in, for five minutes and one answer of this browser.
+         */
+        PasskeySignInOptions: {
+            /**
+             * Options
+             * @description For PublicKeyCredential.parseRequestOptionsFromJSON; null where nobody has a passkey here.
+             */
+            options: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * PasswordRequest
+         * @description A new password; the current one or a passkey is needed where there is one.
+         */
+        PasswordRequest: {
+            /**
+             * Current
+             * @description The current password.
+             * @default
+             */
+            current: string;
+            /** @description Its options come from POST /api/nixos/me/passkeys/confirmation. */
+            passkey?: components["schemas"]["AssertionRequest"] | null;
+            /** Password */
+            password: string;
+        };
+        /**
+         * PersonalSecrets
+         * @description Whether its owner's own secrets are delivered to a workspace, besides those of the workspace.
+         * @enum {string}
+         */
+        PersonalSecrets: "delivered" | "withheld";
+        /**
+         * PersonalSecretsRequest
+         * @description Whether the caller's personal secrets are delivered to a workspace.
+         */
+        PersonalSecretsRequest: {
+            /** Deliver */
+            deliver: boolean;
+        };
+        /**
          * Phase
          * @description The phases of making a workspace ready, in order (design section 6).
          * @enum {string}
          */
         Phase: "evaluate" | "fetch" | "build" | "volume" | "boot" | "ready";
+        /**
+         * PhaseAnswer
+         * @description When a phase of making a workspace ready was worked on.
+         */
+        PhaseAnswer: {
+            /**
+             * Ended At
+             * @description null while it is worked on.
+             */
+            ended_at: string | null;
+            phase: components["schemas"]["Phase"];
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+        };
+        /**
+         * PlanAnswer
+         * @description One plan.
+         */
+        PlanAnswer: {
+            plan: components["schemas"]["PlanDetail"];
+        };
+        /**
+         * PlanDetail
+         * @description The outcome of a change.
+         */
+        PlanDetail: {
+            /**
+             * Processes
+             * @description All processes that end, those of the system included; null where the engine does not tell.
+             */
+            processes: number | null;
+            /**
+             * Reasons
+             * @description The parts of the change that need a restart.
+             */
+            reasons: components["schemas"]["RestartReason"][];
+            /**
+             * Restarts
+             * @description It restarts the workspace, or may: a build can lead to the system that runs.
+             */
+            restarts: boolean;
+            /**
+             * Terminals
+             * @description The terminals that end with the restart; null where the workspace does not tell.
+             */
+            terminals: components["schemas"]["LostTerminal"][] | null;
+        };
+        /**
+         * PlanRequest
+         * @description A change as ``PATCH`` takes it, or ``rebuild``: building the environment again, or going to a generation.
+         */
+        PlanRequest: {
+            /**
+             * Cpu
+             * @description Cores; fractions from 0.25.
+             */
+            cpu?: number;
+            /**
+             * Memory
+             * @description GB of memory; fractions from 0.25, kept in whole MiB.
+             */
+            memory?: number;
+            /**
+             * Name
+             * @description Unique; becomes the host name.
+             */
+            name?: string;
+            /**
+             * Packages
+             * @description Order and duplicates do not matter.
+             */
+            packages?: string[];
+            /**
+             * Ports
+             * @description TCP ports that the workspace's own firewall opens besides 22.
+             */
+            ports?: number[];
+            /**
+             * Rebuild
+             * @description Build the environment again, whatever else changes.
+             * @default false
+             */
+            rebuild: boolean;
+            /**
+             * Storage
+             * @description GB of storage; fractions from 0.25, kept in whole MiB.
+             */
+            storage?: number;
+            /** Template */
+            template?: string;
+        };
+        /**
+         * PolicyRequest
+         * @description The wanted reach of a workspace, as a whole.
+         */
+        PolicyRequest: {
+            /**
+             * Allow
+             * @description At most 256 entries, together with deny.
+             */
+            allow?: components["schemas"]["EntryRequest"][];
+            /**
+             * Deny
+             * @description Wins over allow and over every mode.
+             */
+            deny?: components["schemas"]["EntryRequest"][];
+            mode: components["schemas"]["NetworkMode"];
+            /**
+             * Version
+             * @description The version that was changed: refused if it is another by now. Left out: whatever it is.
+             */
+            version?: number;
+        };
+        /**
+         * PortAnswer
+         * @description A port of a workspace.
+         */
+        PortAnswer: {
+            /**
+             * Addresses
+             * @description The addresses that it listens on.
+             */
+            addresses: string[];
+            /**
+             * Expires At
+             * @description When it becomes private again; null: never.
+             */
+            expires_at: string | null;
+            /**
+             * Listening
+             * @description Whether a program listens there now.
+             */
+            listening: boolean;
+            /** Port */
+            port: number;
+            /**
+             * Program
+             * @description Its name, chosen by the workspace; empty if it is not known.
+             */
+            program: string;
+            /**
+             * Protocol
+             * @description http or tcp: a guess by port and program, nothing was asked of it.
+             */
+            protocol: string;
+            /**
+             * Shown Program
+             * @description The program that is shown to others than those who may connect; another one is not. Empty: any.
+             */
+            shown_program: string;
+            /**
+             * Since
+             * @description When the program was started.
+             */
+            since: string | null;
+            /**
+             * Url
+             * @description Address of its preview; null where it has none.
+             */
+            url: string | null;
+            /** @description private: those who may connect to the workspace; signed_in: everybody who is signed in; link: everybody with the link. */
+            visibility: components["schemas"]["Visibility"];
+        };
+        /**
+         * PortChange
+         * @description The people that a port is shown to.
+         */
+        PortChange: {
+            /**
+             * Expires In
+             * @description Seconds until it is private again. 0: a link lasts seven days, and signed_in stays.
+             * @default 0
+             */
+            expires_in: number;
+            visibility: components["schemas"]["Visibility"];
+        };
+        /**
+         * PortList
+         * @description The ports on which something listens, or that are shown to others.
+         */
+        PortList: {
+            /** Ports */
+            ports: components["schemas"]["PortAnswer"][];
+        };
+        /**
+         * PreviewAnswer
+         * @description An address that opens a preview once, within half a minute.
+         */
+        PreviewAnswer: {
+            /** Url */
+            url: string;
+        };
+        /**
+         * PreviewRequest
+         * @description A preview to be opened in a browser.
+         */
+        PreviewRequest: {
+            /**
+             * Url
+             * @description Its address, with any path.
+             */
+            url: string;
+        };
+        /**
+         * ProfileAnswer
+         * @description The settings of the caller.
+         */
+        ProfileAnswer: {
+            dotfiles: components["schemas"]["DotfilesAnswer"] | null;
+        };
+        /**
+         * ProfileRequest
+         * @description The settings of a person.
+         */
+        ProfileRequest: {
+            /** @description null for none. */
+            dotfiles: components["schemas"]["DotfilesSetting"] | null;
+        };
         /**
          * ProgressAnswer
          * @description How far the present work on a workspace has got.
@@ -1126,6 +1781,240 @@ export interface components {
             /** Message */
             message: string;
             phase: components["schemas"]["Phase"];
+            /** @description The message by its code; null where there is none. */
+            said: components["schemas"]["SentenceAnswer"] | null;
+        };
+        /**
+         * ProofAnswer
+         * @description A proof that an entry stands in the tree of ``size`` entries (RFC 6962, section 2.1.1).
+         */
+        ProofAnswer: {
+            /**
+             * Leaf
+             * @description The entry's hash, base64.
+             */
+            leaf: string;
+            /**
+             * Path
+             * @description The hashes up to the root, 32 bytes each, one after another, base64.
+             */
+            path: string;
+            /** Seq */
+            seq: number;
+            /** Size */
+            size: number;
+        };
+        /**
+         * ProofRequest
+         * @description A confirmation: the current password, or a passkey; empty where there is neither.
+         */
+        ProofRequest: {
+            /**
+             * Current
+             * @description The current password.
+             * @default
+             */
+            current: string;
+            /** @description Its options come from POST /api/nixos/me/passkeys/confirmation. */
+            passkey?: components["schemas"]["AssertionRequest"] | null;
+        };
+        /**
+         * ProposalAnswer
+         * @description Entries that somebody wants to be allowed.
+         */
+        ProposalAnswer: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /** Decided At */
+            decided_at: string | null;
+            /** Decided By */
+            decided_by: string;
+            /** Entries */
+            entries: components["schemas"]["EntryAnswer"][];
+            /** Id */
+            id: string;
+            /** Reason */
+            reason: string;
+            source: components["schemas"]["ProposalSource"];
+            state: components["schemas"]["ProposalState"];
+        };
+        /**
+         * ProposalList
+         * @description Proposals, newest first; those that were decided long ago are left out.
+         */
+        ProposalList: {
+            /** Proposals */
+            proposals: components["schemas"]["ProposalAnswer"][];
+        };
+        /**
+         * ProposalMade
+         * @description One proposal.
+         */
+        ProposalMade: {
+            proposal: components["schemas"]["ProposalAnswer"];
+        };
+        /**
+         * ProposalRequest
+         * @description Entries that somebody wants to be allowed.
+         */
+        ProposalRequest: {
+            /** Entries */
+            entries: components["schemas"]["EntryRequest"][];
+            /**
+             * Reason
+             * @description Why, for those who decide.
+             * @default
+             */
+            reason: string;
+        };
+        /**
+         * ProposalSource
+         * @description Where a proposal comes from.
+         * @enum {string}
+         */
+        ProposalSource: "asked" | "learned";
+        /**
+         * ProposalState
+         * @description The fate of a proposal.
+         * @enum {string}
+         */
+        ProposalState: "pending" | "approved" | "rejected";
+        /**
+         * ProviderAnswer
+         * @description An OpenID provider that people may sign in by.
+         */
+        ProviderAnswer: {
+            /** Name */
+            name: string;
+            /**
+             * Url
+             * @description Where a browser begins; ?to=PATH names the page to come back to.
+             */
+            url: string;
+        };
+        /**
+         * PublicKeyAnswer
+         * @description A registered public key.
+         */
+        PublicKeyAnswer: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Fingerprint
+             * @description As ssh-keygen -l prints it: SHA256:…
+             */
+            fingerprint: string;
+            /** Id */
+            id: string;
+            /**
+             * Last Used At
+             * @description Last use at the SSH gateway; null if there was none.
+             */
+            last_used_at: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Public Key
+             * @description One line without a comment.
+             */
+            public_key: string;
+            /**
+             * Type
+             * @description As in an authorized-keys file: ssh-ed25519.
+             */
+            type: string;
+        };
+        /**
+         * PublicKeyDetail
+         * @description One registered key.
+         */
+        PublicKeyDetail: {
+            ssh_key: components["schemas"]["PublicKeyAnswer"];
+        };
+        /**
+         * PublicKeyList
+         * @description The caller's registered keys, oldest first.
+         */
+        PublicKeyList: {
+            /**
+             * Gateway Port
+             * @description TCP port of the SSH gateway on the service's host; null if it is off.
+             */
+            gateway_port: number | null;
+            /**
+             * Host Authority
+             * @description The public key that signs the host keys of workspaces and of the SSH gateway, for @cert-authority.
+             */
+            host_authority: string;
+            /** Ssh Keys */
+            ssh_keys: components["schemas"]["PublicKeyAnswer"][];
+        };
+        /**
+         * Purpose
+         * @description The reason for which a repository is in a workspace.
+         * @enum {string}
+         */
+        Purpose: "work" | "dotfiles";
+        /**
+         * QuotaAnswer
+         * @description A quota beside what of it is used.
+         */
+        QuotaAnswer: {
+            allowed: components["schemas"]["AmountsAnswer"];
+            /**
+             * Kind
+             * @description user: bounds what the user has; group: what all its members have together.
+             */
+            kind: string;
+            /** Name */
+            name: string;
+            /** Subject Id */
+            subject_id: string;
+            used: components["schemas"]["AmountsAnswer"];
+        };
+        /**
+         * QuotaList
+         * @description Quotas.
+         */
+        QuotaList: {
+            /** Quotas */
+            quotas: components["schemas"]["QuotaAnswer"][];
+        };
+        /**
+         * QuotaRequest
+         * @description The bounds of a user or a group; what is null or left out has none.
+         */
+        QuotaRequest: {
+            /**
+             * Cpu
+             * @description Cores of those that are to run.
+             */
+            cpu?: number | null;
+            /**
+             * Memory
+             * @description GB of those that are to run.
+             */
+            memory?: number | null;
+            /**
+             * Running
+             * @description Workspaces that are to run; paused ones count.
+             */
+            running?: number | null;
+            /**
+             * Storage
+             * @description GB of all.
+             */
+            storage?: number | null;
+            /** Workspaces */
+            workspaces?: number | null;
         };
         /**
          * RebuildRequest
@@ -1135,6 +2024,190 @@ export interface components {
             /** Generation */
             generation?: number;
         };
+        /**
+         * Recipient
+         * @description The kind of those to whom something is shared.
+         * @enum {string}
+         */
+        Recipient: "user" | "group" | "link" | "guest";
+        /**
+         * RecordedLineInfo
+         * @description A line that holds the text which was sought.
+         */
+        RecordedLineInfo: {
+            /**
+             * At Ms
+             * @description Milliseconds since the recording began.
+             */
+            at_ms: number;
+            /** Text */
+            text: string;
+        };
+        /**
+         * RecordingAnswer
+         * @description One recording.
+         */
+        RecordingAnswer: {
+            recording: components["schemas"]["RecordingInfo"];
+        };
+        /**
+         * RecordingInfo
+         * @description A recording of a terminal's output.
+         */
+        RecordingInfo: {
+            /**
+             * Cast Sha256
+             * @description Of the asciicast file; empty while it runs.
+             */
+            cast_sha256: string;
+            /**
+             * End
+             * @description Offset of the terminal's output at which it ends.
+             */
+            end: number;
+            /** Ended At */
+            ended_at: string | null;
+            /** Exit Status */
+            exit_status: number | null;
+            /** Id */
+            id: string;
+            /**
+             * Missing
+             * @description Bytes of output before that which are not in it.
+             */
+            missing: number;
+            /** @description Why it ends before its terminal did. */
+            reason: components["schemas"]["CutReason"];
+            /**
+             * Sha256
+             * @description Of the output in it; empty while it runs.
+             */
+            sha256: string;
+            /**
+             * Size
+             * @description Bytes on the service's disk; 0 while it runs.
+             */
+            size: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            state: components["schemas"]["RecordingState"];
+            /** Terminal Id */
+            terminal_id: string;
+        };
+        /**
+         * RecordingList
+         * @description The recordings of a workspace, the latest first.
+         */
+        RecordingList: {
+            /** Recordings */
+            recordings: components["schemas"]["FoundRecording"][];
+        };
+        /**
+         * RecordingState
+         * @description How far a recording has come.
+         * @enum {string}
+         */
+        RecordingState: "running" | "complete" | "cut";
+        /**
+         * Relation
+         * @description The relation of a person to a workspace; the stronger ones come first.
+         * @enum {string}
+         */
+        Relation: "owner" | "editor" | "reader" | "viewer" | "typist" | "watcher" | "visitor" | "none";
+        /**
+         * RememberedTerminal
+         * @description A terminal as it was last seen, to be shown and opened again once it has ended.
+         */
+        RememberedTerminal: {
+            /**
+             * Cwd
+             * @default
+             */
+            cwd: string;
+            /**
+             * Ended
+             * @default false
+             */
+            ended: boolean;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Process
+             * @default
+             */
+            process: string;
+        };
+        /**
+         * RepositoryAnswer
+         * @description A repository of a workspace.
+         */
+        RepositoryAnswer: {
+            /**
+             * Directory
+             * @description Below the home directory.
+             */
+            directory: string;
+            /**
+             * Fraction
+             * @description 0 to 1 while it is cloned; null where it cannot be told.
+             */
+            fraction: number | null;
+            /**
+             * Message
+             * @description Why it failed and what to do, or a remark.
+             */
+            message: string;
+            purpose: components["schemas"]["Purpose"];
+            /**
+             * Ref
+             * @description Empty: the default branch.
+             */
+            ref: string;
+            state: components["schemas"]["CloneState"];
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Url */
+            url: string;
+        };
+        /**
+         * RepositoryList
+         * @description The repositories of a workspace: its work, and its owner's dotfiles.
+         */
+        RepositoryList: {
+            /** Repositories */
+            repositories: components["schemas"]["RepositoryAnswer"][];
+        };
+        /**
+         * ResponseTimeAnswer
+         * @description The response times of one route over the last ten to twenty minutes.
+         */
+        ResponseTimeAnswer: {
+            /** Count */
+            count: number;
+            /** Method */
+            method: string;
+            /** P50 Ms */
+            p50_ms: number;
+            /** P95 Ms */
+            p95_ms: number;
+            /** Route */
+            route: string;
+        };
+        /**
+         * RestartReason
+         * @description A part of a change that needs a restart.
+         * @enum {string}
+         */
+        RestartReason: "template" | "packages" | "storage" | "rebuild" | "pending";
         /**
          * SampleAnswer
          * @description Use at one moment, or on average over the step that begins then.
@@ -1153,6 +2226,130 @@ export interface components {
             storage_usage: number;
         };
         /**
+         * SecretAnswer
+         * @description A secret without its value.
+         */
+        SecretAnswer: {
+            /**
+             * Host
+             * @description Of a Git credential; null otherwise.
+             */
+            host: string | null;
+            kind: components["schemas"]["SecretKind"];
+            /** @description The class of the value's length: all that is told of it. */
+            length: components["schemas"]["SecretLength"];
+            /**
+             * Mode
+             * @description Of a file; null otherwise.
+             */
+            mode: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Path
+             * @description Of a file; null otherwise.
+             */
+            path: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /**
+             * Username
+             * @description Of a Git credential; null otherwise.
+             */
+            username: string | null;
+        };
+        /**
+         * SecretDelivery
+         * @description The last delivery of secrets to a running workspace.
+         */
+        SecretDelivery: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Problem
+             * @description What could not be done; empty when everything is there.
+             */
+            problem: string;
+        };
+        /**
+         * SecretKind
+         * @description The form in which a secret reaches a workspace.
+         * @enum {string}
+         */
+        SecretKind: "environment" | "file" | "git";
+        /**
+         * SecretLength
+         * @description The class of a value's length: all that is told of it.
+         * @enum {string}
+         */
+        SecretLength: "short" | "medium" | "long" | "huge";
+        /**
+         * SecretList
+         * @description The secrets of a person or a workspace.
+         */
+        SecretList: {
+            /** @description Of a workspace: how its last delivery went; null for a person, and where there was none. */
+            delivery: components["schemas"]["SecretDelivery"] | null;
+            /** @description Of a workspace: whether its owner's own secrets are delivered to it too; null for a person. */
+            personal: components["schemas"]["PersonalSecrets"] | null;
+            /** Secrets */
+            secrets: components["schemas"]["SecretAnswer"][];
+        };
+        /**
+         * SecretRequest
+         * @description A secret to be set, in place of the one of its name.
+         */
+        SecretRequest: {
+            /**
+             * Host
+             * @description Of a Git credential: the host that it is for, with a port if any.
+             */
+            host?: string;
+            kind: components["schemas"]["SecretKind"];
+            /**
+             * Mode
+             * @description Of a file; 0400 where it is not given.
+             * @enum {string}
+             */
+            mode?: "0400" | "0500" | "0600" | "0700";
+            /**
+             * Path
+             * @description Of a file; without one it is /run/secrets/ and the name.
+             */
+            path?: string;
+            /**
+             * Username
+             * @description Of a Git credential; without one it is one that takes tokens.
+             */
+            username?: string;
+            /**
+             * Value
+             * @description Text of at most 64 KiB; never told again.
+             */
+            value: string;
+        };
+        /**
+         * SentenceAnswer
+         * @description One sentence by its code, with what is filled in.
+         */
+        SentenceAnswer: {
+            /**
+             * Code
+             * @description Stable, for programs.
+             */
+            code: string;
+            /** Values */
+            values: {
+                [key: string]: string;
+            };
+        };
+        /**
          * SessionAnswer
          * @description The principal of the caller.
          */
@@ -1161,6 +2358,135 @@ export interface components {
             name: string;
             /** Role */
             role: string;
+        };
+        /**
+         * SessionsEnded
+         * @description The sessions that were ended.
+         */
+        SessionsEnded: {
+            /** Ended */
+            ended: number;
+        };
+        /**
+         * ShareAnswer
+         * @description One share of a workspace.
+         */
+        ShareAnswer: {
+            access: components["schemas"]["Access"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /** Files */
+            files: boolean;
+            /** Id */
+            id: string;
+            kind: components["schemas"]["Recipient"];
+            /** Knock */
+            knock: boolean;
+            /**
+             * Name
+             * @description Of the user, group or guest; empty for a link.
+             */
+            name: string;
+            /**
+             * Part
+             * @description terminal:ID or port:NUMBER; empty for the whole workspace.
+             */
+            part: string;
+            /** @description waiting: they have knocked, and wait for your answer. */
+            state: components["schemas"]["ShareState"];
+            /**
+             * Via
+             * @description Id of the link that they came by; empty otherwise.
+             */
+            via: string;
+        };
+        /**
+         * ShareDetail
+         * @description One share.
+         */
+        ShareDetail: {
+            /**
+             * Link
+             * @description The address of a new link. It is told this once.
+             */
+            link?: string | null;
+            share: components["schemas"]["ShareAnswer"];
+        };
+        /**
+         * ShareList
+         * @description The shares of a workspace, oldest first, with those of all who came by a link.
+         */
+        ShareList: {
+            /** Shares */
+            shares: components["schemas"]["ShareAnswer"][];
+        };
+        /**
+         * ShareRequest
+         * @description Something to share.
+         */
+        ShareRequest: {
+            /** @default viewer */
+            access: components["schemas"]["Access"];
+            /**
+             * Expires In
+             * @description Seconds, at least 60. 0: a link lasts seven days, others stay.
+             * @default 0
+             */
+            expires_in: number;
+            /**
+             * Files
+             * @description Viewers may read files, too; editors may in any case.
+             * @default false
+             */
+            files: boolean;
+            /**
+             * Knock
+             * @description Of a link: you are asked about each one who comes.
+             * @default false
+             */
+            knock: boolean;
+            /**
+             * Part
+             * @description terminal:ID or port:NUMBER; empty for the whole workspace.
+             * @default
+             */
+            part: string;
+            /**
+             * With
+             * @description user:NAME, group:NAME, or link: anybody who has it.
+             */
+            with: string;
+        };
+        /**
+         * ShareState
+         * @description Whether a share is in force.
+         * @enum {string}
+         */
+        ShareState: "active" | "waiting";
+        /**
+         * SharedPort
+         * @description A port that is shown to other people than before.
+         */
+        SharedPort: {
+            /**
+             * Link
+             * @description The link, where that is its visibility. It is told this once.
+             */
+            link: string | null;
+            port: components["schemas"]["PortAnswer"];
+        };
+        /**
+         * SignInMethods
+         * @description The ways to sign in besides codes, tokens and passwords.
+         */
+        SignInMethods: {
+            /** @description Null where none is set. */
+            openid: components["schemas"]["ProviderAnswer"] | null;
         };
         /**
          * SignedIn
@@ -1172,6 +2498,17 @@ export interface components {
              * @description Send it as Authorization: Bearer TOKEN.
              */
             token: string;
+        };
+        /**
+         * SignedOut
+         * @description A session has ended here, and goes on at the OpenID provider.
+         */
+        SignedOut: {
+            /**
+             * Url
+             * @description Address of the provider that ends it there, for the browser to go to.
+             */
+            url: string;
         };
         /**
          * Sort
@@ -1216,6 +2553,23 @@ export interface components {
             username: string;
         };
         /**
+         * SshKeyRequest
+         * @description A public key to register.
+         */
+        SshKeyRequest: {
+            /**
+             * Name
+             * @description Empty: the comment of the key, or its type.
+             * @default
+             */
+            name: string;
+            /**
+             * Public Key
+             * @description One line, as in a file that ends in .pub: type, key in base64, comment. No options.
+             */
+            public_key: string;
+        };
+        /**
          * Status
          * @description The status of a workspace that users see (specification, "List All Workspaces"; design section 6).
          * @enum {string}
@@ -1251,6 +2605,37 @@ export interface components {
          */
         TerminalAnswer: {
             terminal: components["schemas"]["TerminalInfo"];
+        };
+        /**
+         * TerminalChoicesAnswer
+         * @description The choices about a workspace's terminals, and the service's rule.
+         */
+        TerminalChoicesAnswer: {
+            /** Moderated */
+            moderated: boolean;
+            /**
+             * Policy
+             * @description Of the service: off, optional or required; only optional leaves the choice.
+             */
+            policy: string;
+            /** Record */
+            record: boolean;
+        };
+        /**
+         * TerminalChoicesRequest
+         * @description The choices about a workspace's terminals.
+         */
+        TerminalChoicesRequest: {
+            /**
+             * Moderated
+             * @description Others type only while a moderator is at the terminal.
+             */
+            moderated: boolean;
+            /**
+             * Record
+             * @description Terminals are recorded.
+             */
+            record: boolean;
         };
         /**
          * TerminalConnection
@@ -1343,6 +2728,33 @@ export interface components {
             title: string;
         };
         /**
+         * TerminalLayout
+         * @description The tabs, what is in each, and what is remembered of their terminals.
+         */
+        TerminalLayout: {
+            /**
+             * Boot
+             * @description When the workspace was started whose terminals these are; empty where none were seen.
+             * @default
+             */
+            boot: string;
+            /**
+             * Front
+             * @description The terminal that was used last; empty for none.
+             * @default
+             */
+            front: string;
+            /** Tabs */
+            tabs?: (components["schemas"]["LayoutPane"] | components["schemas"]["LayoutSplit"])[];
+            /**
+             * Terminals
+             * @description By the ids of the terminals.
+             */
+            terminals?: {
+                [key: string]: components["schemas"]["RememberedTerminal"];
+            };
+        };
+        /**
          * TerminalList
          * @description The terminals of a workspace, oldest first.
          */
@@ -1392,8 +2804,203 @@ export interface components {
             rows: number;
         };
         /**
+         * TokenAnswer
+         * @description An API token, without its secret.
+         */
+        TokenAnswer: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /** Id */
+            id: string;
+            /**
+             * Last Used At
+             * @description To the minute.
+             */
+            last_used_at: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Parent Id
+             * @description The token that it was made with, and ends with.
+             */
+            parent_id: string | null;
+            /**
+             * Prefix
+             * @description The first letters of its secret; empty for old ones.
+             */
+            prefix: string;
+            /** Scopes */
+            scopes: string[] | null;
+            /** Workspaces */
+            workspaces: string[] | null;
+        };
+        /**
+         * TokenList
+         * @description Valid API tokens, newest first.
+         */
+        TokenList: {
+            /** Tokens */
+            tokens: components["schemas"]["TokenAnswer"][];
+        };
+        /**
+         * TokenMade
+         * @description A new token.
+         */
+        TokenMade: {
+            /**
+             * Secret
+             * @description Shown this once. Send it as Authorization: Bearer TOKEN.
+             */
+            secret: string;
+            token: components["schemas"]["TokenAnswer"];
+        };
+        /**
+         * TokenRequest
+         * @description A new token.
+         */
+        TokenRequest: {
+            /**
+             * Expires In
+             * @default 90d
+             * @example 10m
+             * @example 1h
+             */
+            expires_in: string;
+            /** Name */
+            name: string;
+            /**
+             * Never Expires
+             * @description Only for administrators.
+             * @default false
+             */
+            never_expires: boolean;
+            /**
+             * Scopes
+             * @description null: all that the credential that it is made with may do.
+             */
+            scopes?: ("workspaces:read" | "workspaces:write" | "terminals:attach" | "files:read" | "files:write" | "network" | "secrets" | "audit:read" | "admin")[] | null;
+            /**
+             * User
+             * @description Id or handle of a service account to make it for; null: the caller.
+             */
+            user?: string | null;
+            /**
+             * Workspaces
+             * @description Ids of the only workspaces that it reaches; null: all that its user reaches.
+             */
+            workspaces?: string[] | null;
+        };
+        /**
+         * TransferAnswer
+         * @description How far a transfer has come.
+         */
+        TransferAnswer: {
+            /**
+             * Expires At
+             * @description Of an offer; null otherwise.
+             */
+            expires_at: string | null;
+            /** @description offered: nothing changes before they accept; given: it is theirs. */
+            state: components["schemas"]["TransferState"];
+            /**
+             * To
+             * @description Handle of the new owner.
+             */
+            to: string;
+        };
+        /**
+         * TransferList
+         * @description The offers that wait for an answer, oldest first.
+         */
+        TransferList: {
+            /**
+             * Made
+             * @description By the caller, who may withdraw them.
+             */
+            made: components["schemas"]["OfferAnswer"][];
+            /**
+             * Received
+             * @description To the caller, who may accept or refuse them.
+             */
+            received: components["schemas"]["OfferAnswer"][];
+        };
+        /**
+         * TransferRequest
+         * @description The new owner of a workspace.
+         */
+        TransferRequest: {
+            /** To */
+            to: string;
+        };
+        /**
+         * TransferState
+         * @description How far a transfer has come.
+         * @enum {string}
+         */
+        TransferState: "offered" | "given";
+        /**
+         * TunnelAccess
+         * @description How to open a tunnel to a port inside a workspace.
+         */
+        TunnelAccess: {
+            /**
+             * Ticket
+             * @description Opens this WebSocket once within 30 seconds, sent as the subprotocol nixws.ticket.TICKET.
+             */
+            ticket: string;
+            /** Websocket Url */
+            websocket_url: string;
+        };
+        /**
+         * TunnelAccessAnswer
+         * @description How to open a tunnel to a port inside a workspace.
+         */
+        TunnelAccessAnswer: {
+            tunnel: components["schemas"]["TunnelAccess"];
+        };
+        /**
+         * TypedRangeInfo
+         * @description Bytes of a terminal's input from one person, without the bytes.
+         */
+        TypedRangeInfo: {
+            /**
+             * At Ms
+             * @description Milliseconds since the recording began.
+             */
+            at_ms: number;
+            /** End */
+            end: number;
+            /**
+             * First
+             * @description Number of the first byte, over everybody's input.
+             */
+            first: number;
+            /** Name */
+            name: string;
+            /**
+             * Offset
+             * @description The terminal's output when they were typed.
+             */
+            offset: number;
+            /** Principal */
+            principal: string;
+        };
+        /**
+         * TypedRangeList
+         * @description The input of a terminal by person and time.
+         */
+        TypedRangeList: {
+            /** Typed */
+            typed: components["schemas"]["TypedRangeInfo"][];
+        };
+        /**
          * UpdateRequest
-         * @description A partial update of resources and environment; an absent field keeps its value.
+         * @description A partial update of name, resources and environment; an absent field keeps its value.
          */
         UpdateRequest: {
             /**
@@ -1406,6 +3013,11 @@ export interface components {
              * @description GB of memory; fractions from 0.25, kept in whole MiB.
              */
             memory?: number;
+            /**
+             * Name
+             * @description Unique; becomes the host name.
+             */
+            name?: string;
             /**
              * Packages
              * @description Order and duplicates do not matter.
@@ -1448,6 +3060,142 @@ export interface components {
             size: number;
         };
         /**
+         * UserAnswer
+         * @description A user.
+         */
+        UserAnswer: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Display Name */
+            display_name: string;
+            /** Handle */
+            handle: string;
+            /** Has Password */
+            has_password: boolean;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Role */
+            role: string;
+            /** State */
+            state: string;
+        };
+        /**
+         * UserChangeRequest
+         * @description A partial update of a user; suspending ends everything that is open under their credentials.
+         */
+        UserChangeRequest: {
+            /** Display Name */
+            display_name?: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role?: "admin" | "member" | "auditor";
+            /**
+             * State
+             * @enum {string}
+             */
+            state?: "active" | "suspended";
+        };
+        /**
+         * UserDetail
+         * @description One user.
+         */
+        UserDetail: {
+            user: components["schemas"]["UserAnswer"];
+        };
+        /**
+         * UserList
+         * @description All users, by their handles.
+         */
+        UserList: {
+            /** Users */
+            users: components["schemas"]["UserAnswer"][];
+        };
+        /**
+         * UserRequest
+         * @description A new user.
+         */
+        UserRequest: {
+            /**
+             * Display Name
+             * @description Empty: the handle.
+             * @default
+             */
+            display_name: string;
+            /**
+             * Handle
+             * @description Unique and for ever.
+             */
+            handle: string;
+            /**
+             * Kind
+             * @description A service account has tokens that administrators make, and never signs in.
+             * @default person
+             * @enum {string}
+             */
+            kind: "person" | "service_account";
+            /**
+             * Role
+             * @default member
+             * @enum {string}
+             */
+            role: "admin" | "member" | "auditor";
+        };
+        /**
+         * UserSessionAnswer
+         * @description A browser that is signed in.
+         */
+        UserSessionAnswer: {
+            /** Address */
+            address: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Device
+             * @description The program, as it names itself.
+             */
+            device: string;
+            /** Expires At */
+            expires_at: string | null;
+            /** Id */
+            id: string;
+            /**
+             * Idle Until
+             * @description It ends then unless it is used.
+             */
+            idle_until: string | null;
+            /**
+             * Is Current
+             * @description It is the one that this request came with.
+             */
+            is_current: boolean;
+            /** Last Used At */
+            last_used_at: string | null;
+        };
+        /**
+         * UserSessionList
+         * @description The caller's sessions, newest first.
+         */
+        UserSessionList: {
+            /** Sessions */
+            sessions: components["schemas"]["UserSessionAnswer"][];
+        };
+        /**
+         * Visibility
+         * @description The people that may see a port's preview.
+         * @enum {string}
+         */
+        Visibility: "private" | "signed_in" | "link";
+        /**
          * WorkspaceAnswer
          * @description One workspace, as the specification nests it.
          */
@@ -1460,6 +3208,8 @@ export interface components {
          */
         WorkspaceDetail: {
             config: components["schemas"]["ConfigAnswer"];
+            /** @description Told where one workspace is asked for while it runs; null otherwise. */
+            connectivity?: components["schemas"]["ConnectivityAnswer"] | null;
             /**
              * Created At
              * Format: date-time
@@ -1494,14 +3244,30 @@ export interface components {
              * @description What its owner should know although nothing failed.
              */
             notice: string | null;
+            /** @description The notice by its code; null where there is none. */
+            notice_said: components["schemas"]["SentenceAnswer"] | null;
             /**
              * Oom Kills
              * @description Processes killed since the last boot because the memory limit was reached.
              */
             oom_kills: number;
+            /** Owner */
+            owner: string;
+            /**
+             * Owner Name
+             * @description The owner's handle; the id where there is none.
+             */
+            owner_name: string;
             /** Package Set */
             package_set: string;
+            /**
+             * Phases
+             * @description The phases of the present work with their times, or of the last; ready ends one that succeeded.
+             */
+            phases: components["schemas"]["PhaseAnswer"][];
             progress: components["schemas"]["ProgressAnswer"] | null;
+            /** @description Of the caller. editor: works in it; reader, viewer: looks at it, with or without its files; typist, watcher, visitor: one terminal or one port of it; none: sees it by their role. */
+            relation: components["schemas"]["Relation"];
             /**
              * Ssh Host Key
              * @description The machine's public host key, one line, to pin; empty until it has one.
@@ -1556,6 +3322,13 @@ export interface components {
             memory: number;
             /** Name */
             name: string;
+            /** Owner */
+            owner: string;
+            /**
+             * Owner Name
+             * @description The owner's handle; the id where there is none.
+             */
+            owner_name: string;
             /** Package Set */
             package_set: string;
             /** Packages */
@@ -1563,11 +3336,20 @@ export interface components {
             /** Ports */
             ports: number[];
             progress: components["schemas"]["ProgressAnswer"] | null;
+            /** @description Of the caller. editor: works in it; reader, viewer: looks at it, with or without its files; typist, watcher, visitor: one terminal or one port of it; none: sees it by their role. */
+            relation: components["schemas"]["Relation"];
+            /**
+             * Started At
+             * @description Begin of the present or the last run.
+             */
+            started_at: string | null;
             status: components["schemas"]["Status"];
             /** Storage */
             storage: number;
             /** Template */
             template: string;
+            /** @description Measured at most 10 seconds ago, in lists; null where nothing is known. */
+            usage?: components["schemas"]["MetricsAnswer"] | null;
         };
         /**
          * WrittenAnswer
@@ -1582,6 +3364,12 @@ export interface components {
             /** Etag */
             etag?: string | null;
             file: components["schemas"]["FileAnswer"];
+            /**
+             * Lost
+             * @description What in_place could not keep.
+             * @default []
+             */
+            lost: components["schemas"]["Loss"][];
         };
     };
     responses: never;
@@ -1591,5380 +3379,4 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export interface operations {
-    capacity: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CapacityAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    collect_garbage: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CollectedAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    health: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HealthAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    login: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["LoginRequest"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SignedIn"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    logout: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    search_packages: {
-        parameters: {
-            query?: {
-                /** @description Part of a name or description. */
-                query?: string;
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PackageList"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    session: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SessionAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    list_templates: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TemplateList"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    list_workspaces: {
-        parameters: {
-            query?: {
-                limit?: number;
-                cursor?: string | null;
-                status?: components["schemas"]["Status"] | null;
-                template?: string | null;
-                /** @description Part of the name, in any case. */
-                q?: string;
-                sort?: components["schemas"]["Sort"];
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorkspaceList"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    create_workspace: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key with the same body returns the same workspace for 24 hours. */
-                "Idempotency-Key"?: string | null;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CreateRequest"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorkspaceAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    get_workspace: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorkspaceAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    delete_workspace: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorkspaceAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    change_workspace: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["UpdateRequest"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorkspaceAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    list_files: {
-        parameters: {
-            query?: {
-                /** @description Absolute path in the workspace. */
-                path?: string;
-                /** @description Search below the path for names that contain or (with *?[) match this. */
-                q?: string;
-                /** @description How many names to return, 1 to 1000. */
-                limit?: string;
-                /** @description next_cursor of the page before. */
-                cursor?: string;
-                /** @description name, -name, size, -size, modified, -modified */
-                sort?: string;
-                /** @description 1: names that begin with a dot too. */
-                hidden?: string;
-                /** @description 1: start the workspace first if it is stopped. */
-                start?: string;
-            };
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["FileList"] | components["schemas"]["FoundList"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    copy_file: {
-        parameters: {
-            query?: {
-                /** @description 1: start the workspace first if it is stopped. */
-                start?: string;
-            };
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    /** Path */
-                    path?: string | null;
-                    /** Path Encoded */
-                    path_encoded?: string | null;
-                    /** To */
-                    to?: string | null;
-                    /** To Encoded */
-                    to_encoded?: string | null;
-                };
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CountAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Insufficient Storage */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    make_link: {
-        parameters: {
-            query?: {
-                /** @description 1: start the workspace first if it is stopped. */
-                start?: string;
-            };
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    /** Path */
-                    path?: string | null;
-                    /** Path Encoded */
-                    path_encoded?: string | null;
-                    /** Target */
-                    target?: string | null;
-                    /** Target Encoded */
-                    target_encoded?: string | null;
-                };
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WrittenAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Insufficient Storage */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    make_directory: {
-        parameters: {
-            query?: {
-                /** @description 1: start the workspace first if it is stopped. */
-                start?: string;
-            };
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    /**
-                     * Parents
-                     * @default false
-                     */
-                    parents?: boolean;
-                    /** Path */
-                    path?: string | null;
-                    /** Path Encoded */
-                    path_encoded?: string | null;
-                };
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WrittenAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Insufficient Storage */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    upload_files: {
-        parameters: {
-            query?: {
-                /** @description Absolute path in the workspace. */
-                path?: string;
-                /** @description 1: start the workspace first if it is stopped. */
-                start?: string;
-            };
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "multipart/form-data": {
-                    file?: string[];
-                    path?: string;
-                };
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UploadAnswer"];
-                };
-            };
-            /** @description Some were not written. */
-            207: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UploadAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Insufficient Storage */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    download_file: {
-        parameters: {
-            query?: {
-                /** @description zip, tar or tar.gz: a directory as one stream. */
-                archive?: string;
-                /** @description 1: start the workspace first if it is stopped. */
-                start?: string;
-            };
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-                /** @description Absolute path in the workspace without its first slash. */
-                file_path: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The file, or the archive. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/octet-stream": string;
-                };
-            };
-            /** @description The part that Range asked for. */
-            206: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/octet-stream": string;
-                };
-            };
-            /** @description The client has this version. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Precondition Failed */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Requested Range Not Satisfiable */
-            416: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    write_file: {
-        parameters: {
-            query?: {
-                /** @description Permission bits of the file, octal. */
-                mode?: string;
-                /** @description 1: start the workspace first if it is stopped. */
-                start?: string;
-            };
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-                /** @description Absolute path in the workspace without its first slash. */
-                file_path: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/octet-stream": string;
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WrittenAnswer"];
-                };
-            };
-            /** @description It is new. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WrittenAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Precondition Failed */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Insufficient Storage */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    delete_file: {
-        parameters: {
-            query?: {
-                /** @description 1: a directory with everything in it. */
-                recursive?: string;
-                /** @description 1: start the workspace first if it is stopped. */
-                start?: string;
-            };
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-                /** @description Absolute path in the workspace without its first slash. */
-                file_path: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CountAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    change_file: {
-        parameters: {
-            query?: {
-                /** @description 1: start the workspace first if it is stopped. */
-                start?: string;
-            };
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-                /** @description Absolute path in the workspace without its first slash. */
-                file_path: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    /** Mode */
-                    mode?: string | null;
-                    /**
-                     * Overwrite
-                     * @default false
-                     */
-                    overwrite?: boolean;
-                    /** To */
-                    to?: string | null;
-                    /** To Encoded */
-                    to_encoded?: string | null;
-                };
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WrittenAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    list_generations: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["GenerationList"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    get_logs: {
-        parameters: {
-            query?: {
-                follow?: boolean;
-            };
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The log; with follow=1 as a stream of objects like those in lines, one per line. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LogAnswer"];
-                    "application/x-ndjson": string;
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    get_metrics_history: {
-        parameters: {
-            query?: {
-                span?: components["schemas"]["Span"];
-            };
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MetricsHistory"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    pause_workspace: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorkspaceAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    rebuild_workspace: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["RebuildRequest"] | null;
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorkspaceAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    restart_workspace: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorkspaceAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    resume_workspace: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorkspaceAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    get_ssh_key: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SshKeyAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    start_workspace: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorkspaceAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    stop_workspace: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorkspaceAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    get_terminal_access: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TerminalConnectionAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Bad Gateway */
-            502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    list_terminals: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TerminalList"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Bad Gateway */
-            502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    open_terminal: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["TerminalRequest"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TerminalAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Bad Gateway */
-            502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    close_terminal: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-                /** @description The terminal's id. */
-                terminal_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Bad Gateway */
-            502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    rename_terminal: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-                /** @description The terminal's id. */
-                terminal_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["TerminalRename"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TerminalAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Bad Gateway */
-            502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    begin_upload: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Precondition Failed */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Insufficient Storage */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    upload_options: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    upload_progress: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                upload_id: string;
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Precondition Failed */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    abandon_upload: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                upload_id: string;
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Precondition Failed */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    continue_upload: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                upload_id: string;
-                /** @description The workspace's id or name. */
-                workspace_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/offset+octet-stream": string;
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Precondition Failed */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Insufficient Storage */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    alive: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AliveAnswer"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-}
+export type operations = Record<string, never>;

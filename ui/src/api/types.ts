@@ -1,9 +1,11 @@
+import type { Mode, WantedEntry } from "./network";
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
 
 export type Status = Schemas["Status"];
 export type Phase = Schemas["Phase"];
+export type PhaseTime = Schemas["PhaseAnswer"];
 export type Progress = Schemas["ProgressAnswer"];
 export type Fault = Schemas["FaultAnswer"];
 export type Metrics = Schemas["MetricsAnswer"];
@@ -12,11 +14,18 @@ export type Span = Schemas["Span"];
 export type Template = Schemas["TemplateAnswer"];
 export type Package = Schemas["PackageAnswer"];
 export type Capacity = Schemas["CapacityAnswer"];
+export type SshKeys = Schemas["PublicKeyList"];
+export type SshKey = Schemas["PublicKeyAnswer"];
 export type Health = Schemas["HealthAnswer"];
 export type Generation = Schemas["GenerationAnswer"];
 export type LogLine = Schemas["LogLineAnswer"];
+export type JournalEntry = Schemas["JournalEntryAnswer"];
+export type JournalLevel = Schemas["JournalLevel"];
 export type WorkspaceDetail = Schemas["WorkspaceDetail"];
 export type WorkspaceChange = Schemas["UpdateRequest"];
+/** Fields with a default may be left out, which the generated type does not say. */
+export type PlanRequest = Partial<Schemas["PlanRequest"]>;
+export type Plan = Schemas["PlanDetail"];
 
 /** A workspace as lists show it. */
 export type Workspace = Omit<Schemas["WorkspaceSummary"], "desired">;
@@ -29,6 +38,11 @@ export interface WorkspaceConfig {
   storage: number;
   template: string;
   packages: string[];
+  /** The repository that is cloned into it. */
+  git?: { url: string; ref?: string };
+  /** What it may reach; left out: as the service's default has it. */
+  network?: Mode;
+  allow?: WantedEntry[];
 }
 
 /** What can be asked of the service for one workspace. */
@@ -43,22 +57,9 @@ export interface Session {
 }
 
 /** What the list needs of a workspace that an answer gave in full. */
-export function summaryOf(detail: WorkspaceDetail): Workspace {
-  const { id, name, status, created_at, last_accessed, progress, fault, package_set, config } = detail;
-  return { id, name, status, created_at, last_accessed, progress, fault, package_set, ...config };
+export function summaryOf({ config, metrics: usage, ...rest }: WorkspaceDetail): Workspace {
+  return { ...rest, usage, ...config };
 }
-
-/** Which verbs make sense in a state; the service is the judge, this only keeps pointless buttons away. */
-export const VERBS: Record<Status, readonly WorkspaceVerb[]> = {
-  creating: ["delete"],
-  starting: ["stop", "delete"],
-  running: ["stop", "restart", "pause", "delete"],
-  paused: ["resume", "stop", "delete"],
-  stopping: ["delete"],
-  stopped: ["start", "delete"],
-  deleting: [],
-  error: ["start", "stop", "delete"],
-};
 
 /** The state that a verb leads to at once, shown until the service tells the real one. */
 export const EXPECTED: Record<WorkspaceVerb, Status> = {

@@ -28,11 +28,16 @@ export function useStore<T>(store: Store<T>): T {
   return useSyncExternalStore(store.subscribe, store.get);
 }
 
-/** A store that survives a reload in this browser; what cannot be read or kept is silently the initial value. */
-export function keptStore<T>(key: string, initial: T, isValid: (value: unknown) => value is T): Store<T> {
+/** A store that survives a reload, in this browser or (session storage) in this window; what cannot be read or kept is silently the initial value. */
+export function keptStore<T>(
+  key: string,
+  initial: T,
+  isValid: (value: unknown) => value is T,
+  storage: Storage = localStorage,
+): Store<T> {
   let start = initial;
   try {
-    const kept: unknown = JSON.parse(localStorage.getItem(key) ?? "null");
+    const kept: unknown = JSON.parse(storage.getItem(key) ?? "null");
     if (isValid(kept)) start = kept;
   } catch {
     start = initial;
@@ -40,7 +45,7 @@ export function keptStore<T>(key: string, initial: T, isValid: (value: unknown) 
   const store = new Store(start);
   store.subscribe(() => {
     try {
-      localStorage.setItem(key, JSON.stringify(store.get()));
+      storage.setItem(key, JSON.stringify(store.get()));
     } catch {
       // A full or forbidden storage costs the memory of a preference, nothing else.
     }

@@ -8,11 +8,11 @@ export interface Entry {
 const SHOWN = 50;
 
 /** The entries that hold every word of `text`; those that begin with it first. */
-export function matching(entries: readonly Entry[], text: string): Entry[] {
+export function matching<T extends Entry>(entries: readonly T[], text: string): T[] {
   const wanted = text.trim().toLowerCase();
   const words = wanted.split(/\s+/).filter(Boolean);
-  const first: Entry[] = [];
-  const rest: Entry[] = [];
+  const first: T[] = [];
+  const rest: T[] = [];
   for (const entry of entries) {
     const offered = entry.text.toLowerCase();
     if (words.every((word) => offered.includes(word)))

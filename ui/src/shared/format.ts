@@ -51,6 +51,38 @@ export function dateTime(iso: string, locale: string): string {
   return dateFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));
 }
 
+const SPANS: [Intl.NumberFormatOptions["unit"] & string, number][] = [
+  ["day", 86_400_000],
+  ["hour", 3_600_000],
+  ["minute", 60_000],
+  ["second", 1000],
+];
+
+/** How long something has lasted, in its greatest unit: "3d", "2h", "9m". */
+export function age(milliseconds: number, locale: string): string {
+  const [unit, size] = SPANS.find(([, one]) => milliseconds >= one) ?? ["second", 1000];
+  return numberFormat(locale, {
+    style: "unit",
+    unit,
+    unitDisplay: "narrow",
+    maximumFractionDigits: 0,
+  }).format(Math.floor(milliseconds / size));
+}
+
+/** How long ago something was, in as few letters as there are: "2h"; within a minute "now". */
+export function shortAgo(iso: string, now: number, locale: string): string {
+  const past = now - Date.parse(iso);
+  return past < MINUTE_MS
+    ? relativeFormat(locale, { numeric: "auto" }).format(0, "second")
+    : age(past, locale);
+}
+
+/** The time of day to the second. */
+export function clockTime(iso: string, locale: string): string {
+  const parts = { hour: "2-digit", minute: "2-digit", second: "2-digit" } as const;
+  return dateFormat(locale, parts).format(new Date(iso));
+}
+
 /** Formats points in time for an axis or a table. */
 export const timeFormat = dateFormat;
 
@@ -83,4 +115,23 @@ export function percent(value: number, locale: string, digits = 0): string {
 export function modeText(mode: number): string {
   const letters = ["r", "w", "x"];
   return Array.from({ length: 9 }, (_, bit) => (mode & (1 << (8 - bit)) ? letters[bit % 3] : "-")).join("");
+}
+
+const SECOND_MS = 1000;
+const MINUTE_MS = 60_000;
+const SHORT_MS = 10_000;
+
+/** How long something took: "0.8s", "42s", "2m 5s". */
+export function duration(milliseconds: number, locale: string): string {
+  const unit = (value: number, name: "second" | "minute", digits = 0) =>
+    numberFormat(locale, {
+      style: "unit",
+      unit: name,
+      unitDisplay: "narrow",
+      maximumFractionDigits: digits,
+    }).format(value);
+  if (milliseconds < SHORT_MS) return unit(milliseconds / SECOND_MS, "second", 1);
+  const seconds = Math.round(milliseconds / SECOND_MS);
+  if (milliseconds < MINUTE_MS) return unit(seconds, "second");
+  return `${unit(Math.floor(seconds / 60), "minute")} ${unit(seconds % 60, "second")}`;
 }

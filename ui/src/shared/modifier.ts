@@ -1,4 +1,4 @@
-import type { Translate } from "../i18n/messages";
+import type { Translate } from "./i18n/messages";
 
 const IS_APPLE = /Mac|iP(hone|ad)/.test(navigator.platform);
 

@@ -34,3 +34,22 @@ export function useShortcuts(handlers: Record<string, () => void>): void {
     return () => removeEventListener("keydown", onKey);
   }, []);
 }
+
+/** Calls `handler` on Ctrl or ⌘ with Shift and a letter, before anything else gets the key: also out of a terminal. */
+export function useAnywhere(letter: string, handler: () => void): void {
+  const latest = useRef(handler);
+  useEffect(() => {
+    latest.current = handler;
+  });
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (!(event.ctrlKey || event.metaKey) || !event.shiftKey || event.altKey) return;
+      if (event.key.toLowerCase() !== letter) return;
+      event.preventDefault();
+      event.stopPropagation();
+      latest.current();
+    };
+    addEventListener("keydown", onKey, true);
+    return () => removeEventListener("keydown", onKey, true);
+  }, [letter]);
+}

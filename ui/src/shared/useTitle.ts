@@ -1,8 +1,21 @@
 import { useEffect } from "react";
 
-/** Names the page in its tab and to screen readers while its caller is shown. */
-export function useTitle(title: string): void {
+const titles = { page: "", part: "" };
+
+function show(): void {
+  const title = titles.part || titles.page;
+  document.title = title ? `${title} · NixOS Workspaces` : "NixOS Workspaces";
+}
+
+/** Names the page in its tab and to screen readers while its caller is shown; a part of it may name it more exactly. */
+export function useTitle(title: string, kind: keyof typeof titles = "page"): void {
   useEffect(() => {
-    document.title = title ? `${title} · NixOS Workspaces` : "NixOS Workspaces";
-  }, [title]);
+    titles[kind] = title;
+    show();
+    return () => {
+      if (kind === "page") return;
+      titles[kind] = "";
+      show();
+    };
+  }, [title, kind]);
 }

@@ -1,0 +1,143 @@
+import { Chunk, preloaded } from "../Chunk";
+import { keptStore, Store, useStore } from "../Store";
+import { problems as english } from "./problems.en";
+import { en, type Catalogue, type MessageKey } from "./en";
+
+export type Locale = "en" | "de";
+/** Texts of errors by their code. */
+export type Problems = Readonly<Record<string, string>>;
+
+/** An error as the service tells it. */
+export interface Problem {
+  code: string;
+  message: string;
+}
+
+/** A sentence that the service says of its own accord, by its code, with what is filled in. */
+export interface Said {
+  code: string;
+  values: Readonly<Record<string, string>>;
+}
+
+/** Texts of such sentences by their code. */
+export type SaidTexts = Readonly<Record<string, string>>;
+
+export type Parameters = Record<string, string | number>;
+
+/** A stem of texts that count: `list.count` for `list.count.one` and `list.count.other`. */
+export type CountKey = MessageKey extends infer K ? (K extends `${infer Stem}.other` ? Stem : never) : never;
+
+export interface Translate {
+  (key: MessageKey, parameters?: Parameters): string;
+  count(key: CountKey, count: number): string;
+  /** What an error of the service means; of one that is not known here, the service's own sentence. */
+  problem(problem: Problem): string;
+  /** What the service says, in its own words where this language has none. */
+  said(said: Said | null | undefined, words: string): string;
+  /** What to do about it. */
+  remedy(said: Said, words: string): string;
+  locale: Locale;
+}
+
+const isLocale = (value: unknown): value is Locale => value === "en" || value === "de";
+const preferred: Locale =
+  typeof navigator !== "undefined" && navigator.language.startsWith("de") ? "de" : "en";
+
+/** The language that was chosen in this browser; before that, the browser's own. */
+export const localeStore = keptStore<Locale>("nixws.locale", preferred, isLocale);
+
+/** What counts or measures in a sentence of the service. */
+const FIGURES = new Set(["free", "total", "share", "count", "bad", "before", "restarts"]);
+
+function fill(text: string, parameters: Parameters = {}): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(parameters[name] ?? whole));
+}
+
+interface Sentences {
+  sentences?: SaidTexts;
+  remedies?: SaidTexts;
+}
+
+export function translator(
+  locale: Locale,
+  catalogue: Catalogue,
+  problems: Problems = {},
+  { sentences = {}, remedies = {} }: Sentences = {},
+): Translate {
+  const plural = new Intl.PluralRules(locale);
+  const numbers = new Intl.NumberFormat(locale);
+  const translate = (key: MessageKey, parameters?: Parameters) => fill(catalogue[key], parameters);
+  const problem = ({ code, message }: Problem) => fill(problems[code] ?? "{said}", { said: message });
+  const moments = new Intl.DateTimeFormat(locale, { dateStyle: "short", timeStyle: "medium" });
+  /** Figures and moments as the language writes them, and an error that is told in its words. */
+  const written = (values: Said["values"]): Parameters => {
+    const all = Object.entries(values).map(([name, value]) => {
+      if (FIGURES.has(name)) return [name, numbers.format(Number(value))];
+      if (name === "at")
+        return [name, moments.format(new Date(value.replace(" ", "T").replace(" UTC", "Z")))];
+      if (name === "said" && values.problem) return [name, problem({ code: values.problem, message: value })];
+      return [name, value];
+    });
+    return Object.fromEntries(all) as Parameters;
+  };
+  const say = (texts: SaidTexts, said: Said | null | undefined, words: string) => {
+    const text = said && texts[said.code];
+    return text ? fill(text, written(said.values)) : words;
+  };
+  return Object.assign(translate, {
+    locale,
+    problem,
+    said: (said: Said | null | undefined, words: string) => say(sentences, said, words),
+    remedy: (said: Said, words: string) => say(remedies, said, words),
+    count: (key: CountKey, count: number) => {
+      const form = plural.select(count) === "one" ? "one" : "other";
+      return fill(catalogue[`${key}.${form}` as MessageKey], { count: numbers.format(count) });
+    },
+  });
+}
+
+const german = new Chunk(async () => {
+  const [{ de }, { problems }, said] = await Promise.all([
+    import("./de"),
+    import("./problems.de"),
+    import("./said.de"),
+  ]);
+  return { de, problems, said };
+});
+preloaded(german.load);
+/** All English texts, once the parts that have some of their own are here. */
+const texts = { ...en } as Catalogue;
+const current = new Store<Translate>(translator("en", texts, english));
+
+/** Adds the texts of a part that was fetched later. */
+export function addEnglish(more: Partial<Catalogue>): void {
+  Object.assign(texts, more);
+}
+
+/** Switches to the chosen language; German is fetched when it is first wanted. */
+async function load(locale: Locale): Promise<void> {
+  if (locale === "de") await german.load();
+  const fetched = german.state.get();
+  // A page in the other language is better than none: where German does not come, English stays.
+  if (localeStore.get() !== locale || (locale === "de" && fetched.kind !== "here")) return;
+  document.documentElement.lang = locale;
+  current.set(() =>
+    locale === "de" && fetched.kind === "here"
+      ? translator(locale, fetched.module.de, fetched.module.problems, fetched.module.said)
+      : translator("en", texts, english),
+  );
+}
+
+/** Loads the chosen language now and at every change of it. */
+export function followLocale(): Promise<void> {
+  localeStore.subscribe(() => void load(localeStore.get()));
+  return load(localeStore.get());
+}
+
+/** The texts in the language in force. */
+export function useT(): Translate {
+  return useStore(current);
+}
+
+/** As `useT`, outside of components. */
+export const currentTranslate = (): Translate => current.get();

@@ -1,0 +1,43 @@
+// A certified OpenID provider (the package oidc-provider) on loopback, for the system tests of the service:
+// `node provider.mjs PORT`, on standard input one line of JSON: the client, and the people by the names they sign in with.
+// A person's claims may be changed by a further line: {"NAME": {...}}. Any password is taken.
+import { createInterface } from "node:readline";
+import { Provider } from "oidc-provider";
+
+const port = Number(process.argv[2]);
+// Not 127.0.0.1, where the service is: to a browser these are two sites.
+const issuer = `http://localhost:${port}`;
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const { client, people } = JSON.parse((await lines.next()).value);
+
+const provider = new Provider(issuer, {
+  clients: [client],
+  claims: {
+    openid: ["sub"],
+    profile: ["name", "preferred_username"],
+    email: ["email", "email_verified"],
+    groups: ["groups"],
+  },
+  features: {
+    devInteractions: { enabled: true },
+    backchannelLogout: { enabled: true },
+    rpInitiatedLogout: { enabled: true },
+  },
+  pkce: { required: () => true },
+  cookies: { keys: ["of these tests"] },
+  ttl: { AccessToken: 300, IdToken: 300, Session: 3600, Grant: 3600, Interaction: 600 },
+  // It keeps from addresses of this machine, where the service of the tests is.
+  fetch: (url, { dispatcher: _, ...options }) => fetch(url, options),
+  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, ...people[id] }) }),
+});
+for (const event of ["server_error", "backchannel.error", "grant.error", "authorization.error"]) {
+  provider.on(event, (...told) =>
+    console.error(event, ...told.map((one) => one?.cause ?? one?.error_description ?? one?.message)),
+  );
+}
+provider.listen(port, "127.0.0.1", () => console.log("listening"));
+for await (const line of lines) {
+  Object.assign(people, JSON.parse(line));
+  console.log("changed");
+}
+process.exit(0);
