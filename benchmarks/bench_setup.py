@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from free_network import free_network
 from fresh_root import FreshRoot, fresh_root, interrupt
-from system.service import free_port, until
+from system.service import free_port
+from waiting import until
 
 RESULTS = Path(__file__).resolve().parent / "results"
 SUITES = {"bookworm": "Debian 12", "trixie": "Debian 13"}

@@ -18,7 +18,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from system.service import Service, running_service, until
+from system.service import Service, running_service
+from waiting import until
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
