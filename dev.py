@@ -36,8 +36,8 @@ from setup.machine import (
 )
 from setup.steps import Step, StepFailed, run_steps
 
-WORKERS = 4
-"""Tests that run at once: most of a test's time is waiting, so that two cores bear more than two."""
+WORKERS = 3
+"""Tests that run at once: two cores bear more than two, for most of a test waits; with four, browsers starved."""
 
 # Debian package -> a file, or a pattern of its path, that shows that it is there. Asking the file system takes
 # microseconds, dpkg takes 20 ms.
@@ -47,20 +47,28 @@ RUN_PACKAGES = {
     "libnftables1": "/usr/lib/x86_64-linux-gnu/libnftables.so.1",
     "e2fsprogs": "/sbin/mkfs.ext4",
     "golang-github-containers-common": "/usr/share/containers/seccomp.json",
+    "lxcfs": "/usr/bin/lxcfs",
     "openssh-client": "/usr/bin/ssh",
 }
 TEST_PACKAGES = RUN_PACKAGES | {
     "chromium": "/usr/bin/chromium",
     "clang": "/usr/bin/clang",
     "debootstrap": "/usr/sbin/debootstrap",
+    "firefox-esr": "/usr/bin/firefox-esr",
     "gcc": "/usr/bin/gcc",
     "git": "/usr/bin/git",
     "iproute2": "/usr/sbin/ip",
     "libclang-rt-dev": "/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a",
     "make": "/usr/bin/make",
+    "nginx-light": "/usr/sbin/nginx",
     "openssh-server": "/usr/sbin/sshd",
+    "passt": "/usr/bin/pasta",
+    "rsync": "/usr/bin/rsync",
     "systemd": "/usr/bin/systemd-analyze",
 }
+
+APART = {"NIXWS_PACKAGE_SET": "debian", "NIXWS_UPLINK": "none"}
+"""Settings of tests and benchmarks: what runs in them has no way out but one that they make themselves."""
 
 
 def sh(*argv: str | Path, **options: object) -> None:
@@ -115,7 +123,7 @@ def test(options: argparse.Namespace) -> None:
     if not options.arguments:
         argv += ["-n", str(WORKERS), "--durations", "15"]
     os.chdir(ROOT)
-    os.execve(argv[0], argv, os.environ | {"NIXWS_PACKAGE_SET": "debian", "PYTHONWARNINGS": ""})
+    os.execve(argv[0], argv, os.environ | APART | {"PYTHONWARNINGS": ""})
 
 
 def check(_: argparse.Namespace) -> None:
@@ -138,7 +146,7 @@ def bench(options: argparse.Namespace) -> None:
     os.chdir(ROOT)
     names = options.names or sorted(path.stem for path in (ROOT / "benchmarks").glob("bench_*.py"))
     for name in names:
-        sh(PYTHON, ROOT / "benchmarks" / f"{name}.py", env=os.environ | {"NIXWS_PACKAGE_SET": "debian"})
+        sh(PYTHON, ROOT / "benchmarks" / f"{name}.py", env=os.environ | APART)
 
 
 def wheel(options: argparse.Namespace) -> None:
@@ -180,6 +188,8 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
 def main() -> None:
     """Do what the command line says."""
     os.umask(0o022)  # the service's unprivileged user reads this checkout's files
+    # Whoever keeps byte code out of a tree pays for it here with every one of hundreds of processes.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     options = arguments(sys.argv[1:])
     options.run(options)
 

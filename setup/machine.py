@@ -80,9 +80,11 @@ def environment_steps(*, everything: bool = True) -> list[Step]:
 
 
 def pinned(lock: str) -> dict[str, str]:
-    """Return the blocks of a lock file that pin a package, by its name."""
-    blocks = re.findall(r"^(([\w.-]+)==.*(?:\n[ \t]+.*)*\n)", lock, re.MULTILINE)
-    return {name: block for block, name in blocks}
+    """Return the blocks of a lock file that pin a package, by its name: several where versions of Python differ."""
+    found: dict[str, str] = {}
+    for block, name in re.findall(r"^(([\w.-]+)==.*(?:\n[ \t]+.*)*\n)", lock, re.MULTILINE):
+        found[name] = found.get(name, "") + block
+    return found
 
 
 def needed(lock: str) -> list[str]:

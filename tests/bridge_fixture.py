@@ -10,10 +10,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from holder_fixture import Holder, running_holder
 from sshd_fixture import LocalSshd, connected, local_sshd
 
+from nixos_workspaces.model.workspace import AuthorisedId
 from nixos_workspaces.terminals.ssh_bridge import (
     Attached,
     Control,
@@ -26,7 +28,7 @@ from nixos_workspaces.terminals.ssh_bridge import (
     Start,
 )
 
-WORKSPACE = "ws-12345"
+WORKSPACE = AuthorisedId("ws-12345")
 
 
 @dataclass
@@ -142,7 +144,7 @@ async def bridge_to(place: Inside, *, answer_seconds: float = 10) -> AsyncIterat
         assert bridge.sessions == {}
 
 
-async def open_cat(bridge: SSHBridge, screen: Screen, **options: bool) -> SSHSession:
+async def open_cat(bridge: SSHBridge, screen: Screen, **options: Any) -> SSHSession:
     """Open a terminal whose program prints ``ready`` and then exactly what is typed."""
     start = Start(80, 24, "stty raw -echo; echo ready; exec cat")
     session = await bridge.create_terminal_session(WORKSPACE, screen, start, **options)

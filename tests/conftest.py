@@ -1,11 +1,13 @@
 """Fixtures that are dear to make, made once for all tests that ask for them."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from node_fixture import Node, build_toplevel, running_node
 
-pytest_plugins = ("parallel",)
+pytest_plugins = ("parallel", "stalls", "secret_traces")
+os.environ.setdefault("NIXWS_UPLINK", "none")
 
 
 @pytest.fixture(scope="session")

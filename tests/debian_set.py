@@ -61,8 +61,8 @@ def find_nix() -> Nix:
 
 def workspace(folder: Path, nix: Nix, *, module: str | None = None, **changes: Any) -> str:
     """Write a workspace's flake, with its input locked to the set, and return its reference."""
-    for name in ("flake.nix", "workspace.nix"):
-        (folder / name).write_text((ROOT / "nix" / name).read_text())
+    for part in (ROOT / "nix").glob("*.nix"):
+        (folder / part.name).write_text(part.read_text())
     templates = folder / "templates"
     templates.mkdir(exist_ok=True)
     for template in (ROOT / "nix/templates").glob("*.nix"):

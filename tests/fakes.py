@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from migrated_database import put_migrated
 from typing_extensions import override
 
 from nixos_workspaces.errors import (
@@ -38,8 +39,11 @@ from nixos_workspaces.model.machine import (
     Resources,
     Usage,
 )
+from nixos_workspaces.model.network import DeniedConnection, EgressRules
+from nixos_workspaces.model.reach.ports import Listener
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.workspace import Phase, Progress
-from nixos_workspaces.services import Backends, Services, open_services
+from nixos_workspaces.services import DATABASE, Backends, Services, open_services
 from nixos_workspaces.settings import Settings
 from nixos_workspaces.workspaces.reconciler import Timing
 
@@ -64,12 +68,21 @@ class World:
     volume_keys: dict[str, bytes] = field(default_factory=dict)
     host_keys: dict[str, str] = field(default_factory=dict)
     consoles: dict[str, bytes] = field(default_factory=dict)
+    admitted: dict[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)
+    """The public keys and the host certificate that each machine was told last."""
     generations: dict[str, list[Generation]] = field(default_factory=dict)
     selected: dict[str, int] = field(default_factory=dict)
     storage_bytes: int = 1000 * BYTES_PER_GB
     calls: list[tuple[str, str]] = field(default_factory=list)
     unbootable: set[str] = field(default_factory=set)
     """Toplevels whose sshd never answers."""
+    listeners: dict[str, list[Listener]] = field(default_factory=dict)
+    servers: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
+    """Addresses of this machine that stand for ports of workspaces."""
+    limits_unseen: str = ""
+    egress: dict[str, EgressRules] = field(default_factory=dict)
+    denied: dict[str, list[DeniedConnection]] = field(default_factory=dict)
+    observed: dict[str, list[DeniedConnection]] = field(default_factory=dict)
 
     def used_bytes(self) -> int:
         """Return what volumes take."""
@@ -110,7 +123,8 @@ class FakeRuntime:
         await self._called("capabilities")
         total = self._world.storage_bytes
         free = total - self._world.used_bytes()
-        return Capabilities("fake", "fscrypt", self._live_growth, 16.0, 64 * BYTES_PER_GB, total, free)
+        memory, unseen = 64 * BYTES_PER_GB, self._world.limits_unseen
+        return Capabilities("fake", "fscrypt", self._live_growth, 16.0, memory, total, free, limits_unseen=unseen)
 
     async def create(self, spec: MachineSpec) -> None:
         await self._called("create", spec.workspace_id)
@@ -133,6 +147,7 @@ class FakeRuntime:
         if spec.toplevel in self._world.unbootable:
             raise RuntimeFailed("sshd did not answer; the last lines of the boot log: panic.", code="boot_failed")
         self._world.host_keys[spec.workspace_id] = spec.host_key
+        self._world.admitted[spec.workspace_id] = (spec.authorized_keys, spec.host_certificate)
         self._world.consoles[spec.workspace_id] = b"Welcome to NixOS\nsshd is up\n"
         self._cpu[spec.workspace_id] = 0.0
         return self._put(
@@ -142,6 +157,7 @@ class FakeRuntime:
                 generation=spec.generation,
                 toplevel=spec.toplevel,
                 resources=spec.resources,
+                ports=spec.ports,
                 address=Address("127.0.0.1", 2222),
                 started_at=datetime.now(UTC),
                 exit_reason="",
@@ -191,10 +207,42 @@ class FakeRuntime:
         return Usage(now * machine.resources.cpu / 2, memory // 4, storage // 10, storage, 9, 0, 0, now)
 
     async def connect(self, workspace_id: str, port: int) -> socket.socket:
-        raise Unavailable(f"nothing listens on port {port} of {workspace_id}")
+        address = self._world.servers.get((workspace_id, port))
+        if address is None:
+            raise Unavailable(f"nothing listens on port {port} of {workspace_id}", code="port_closed")
+        if self._machine(workspace_id).state is not MachineState.RUNNING:
+            raise Conflict("not running", code="not_running")
+        connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        connection.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(connection, address)
+        except OSError:
+            connection.close()
+            raise Unavailable(f"nothing listens on port {port} of {workspace_id}", code="port_closed") from None
+        return connection
+
+    async def listening(self, workspace_id: str) -> Sequence[Listener]:
+        await self._called("listening", workspace_id)
+        if self._machine(workspace_id).state is not MachineState.RUNNING:
+            raise Conflict("not running", code="not_running")
+        return tuple(self._world.listeners.get(workspace_id, ()))
 
     async def connect_holder(self, workspace_id: str) -> socket.socket | None:
         raise Unavailable(f"nothing listens in {workspace_id}")
+
+    async def open_ports(self, workspace_id: str, ports: Sequence[int]) -> None:
+        await self._called("open_ports", workspace_id)
+        machine = self._machine(workspace_id)
+        if machine.state not in (MachineState.RUNNING, MachineState.PAUSED):
+            raise Conflict("not running")
+        self._put(replace(machine, ports=tuple(ports)))
+
+    async def authorise(self, workspace_id: str, keys: Sequence[str], host_certificate: str) -> None:
+        await self._called("authorise", workspace_id)
+        machine = self._machine(workspace_id)
+        if machine.state not in (MachineState.RUNNING, MachineState.PAUSED):
+            raise Conflict("not running")
+        self._world.admitted[workspace_id] = (tuple(keys), host_certificate)
 
     async def pause(self, workspace_id: str) -> None:
         await self._called("pause", workspace_id)
@@ -212,6 +260,23 @@ class FakeRuntime:
 
     async def boot_log(self, workspace_id: str, offset: int = 0) -> bytes:
         return self._world.consoles.get(workspace_id, b"")[offset:]
+
+    async def set_egress(self, workspace_id: str, rules: EgressRules) -> None:
+        await self._called("set_egress", workspace_id)
+        self._machine(workspace_id)
+        self._world.egress[workspace_id] = rules
+
+    async def denied(self, workspace_id: str, since: datetime | None = None) -> Sequence[DeniedConnection]:
+        return self._since(self._world.denied, workspace_id, since)
+
+    async def observed(self, workspace_id: str, since: datetime | None = None) -> Sequence[DeniedConnection]:
+        return self._since(self._world.observed, workspace_id, since)
+
+    def _since(
+        self, found: Mapping[str, Sequence[DeniedConnection]], workspace_id: str, since: datetime | None
+    ) -> Sequence[DeniedConnection]:
+        self._machine(workspace_id)
+        return [one for one in found.get(workspace_id, []) if since is None or one.at > since]
 
     async def close(self) -> None:
         pass
@@ -257,9 +322,9 @@ class FakeEnvironments:
         on_log(f"evaluating {environment.template}")
         if "broken" in environment.packages:
             raise BuildFailed("Package broken does not build.")
-        on_progress(Progress(Phase.BUILD, 0.5, "building"))
+        on_progress(Progress(Phase.BUILD, 0.5, Sentence("progress.build", {"name": "building"})))
         on_log("built")
-        digest = hashlib.sha256(repr(environment).encode()).hexdigest()[:32]
+        digest = hashlib.sha256(repr(replace(environment, ports=())).encode()).hexdigest()[:32]
         return self._take(workspace_id, f"/nix/store/{digest}-nixos-system", environment)
 
     def _take(self, workspace_id: str, toplevel: str, environment: Environment) -> Generation:
@@ -268,7 +333,8 @@ class FakeEnvironments:
         selected = self._world.selected.get(workspace_id)
         for generation in held:
             if generation.number == selected and generation.toplevel == toplevel:
-                return generation
+                held[held.index(generation)] = noted = replace(generation, environment=environment)
+                return noted
         made = Generation(len(held) + 1, toplevel, environment, datetime.now(UTC))
         held.append(made)
         self._world.selected[workspace_id] = made.number
@@ -284,6 +350,13 @@ class FakeEnvironments:
                 self._world.selected[workspace_id] = number
                 return generation
         raise NotFound(f"no generation {number}")
+
+    async def note_ports(self, workspace_id: str, ports: tuple[int, ...]) -> None:
+        await self._called("note_ports", workspace_id)
+        held = self._world.generations.get(workspace_id, [])
+        for index, generation in enumerate(held):
+            if generation.number == self._world.selected.get(workspace_id):
+                held[index] = replace(generation, environment=replace(generation.environment, ports=ports))
 
     async def forget(self, workspace_id: str) -> None:
         await self._called("forget", workspace_id)
@@ -375,7 +448,9 @@ async def fake_services(
     """Yield real services over a fake world."""
     world = world or World()
     backends = outside(runtime or FakeRuntime(world), environments or FakeEnvironments(world))
-    async with open_services(settings or Settings(data=data), backends=backends, timing=timing) as services:
+    settings = settings or Settings(data=data)
+    put_migrated(settings.data / DATABASE)
+    async with open_services(settings, backends=backends, timing=timing) as services:
         yield services
 
 

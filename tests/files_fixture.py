@@ -13,9 +13,10 @@ import pytest
 from sshd_fixture import LocalSshd, local_sshd
 
 from nixos_workspaces.files import Files
+from nixos_workspaces.model.workspace import AuthorisedId
 from nixos_workspaces.ssh.sftp import open_sftp
 
-WS = "ws-test"
+WS = AuthorisedId("ws-test")
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,9 @@ from fakes import FAST, fake_services
 from sshd_fixture import LocalSshd, local_sshd
 from web_service import Web, running_web
 
-from nixos_workspaces.files import Files
+from nixos_workspaces.files import Files, Searches
 from nixos_workspaces.services import Services
+from nixos_workspaces.ssh.commands import open_script
 from nixos_workspaces.ssh.sftp import open_sftp
 from nixos_workspaces.workspaces.reconciler import Timing
 
@@ -37,9 +38,10 @@ def files_web(data: Path, *, max_upload_gb: float = 64.0, timing: Timing = FAST)
         async def services_over_sshd(path: Path) -> AsyncIterator[Services]:
             bridge = server.bridge()
             files = Files(partial(open_sftp, bridge.connections))
+            searches = Searches(files, partial(open_script, bridge.connections))
             async with fake_services(path, timing=timing) as services:
                 settings = dataclasses.replace(services.settings, max_upload_gb=max_upload_gb)
-                yield dataclasses.replace(services, files=files, settings=settings)
+                yield dataclasses.replace(services, files=files, searches=searches, settings=settings)
             await files.close()
             await bridge.close()
 

@@ -219,6 +219,8 @@ def fresh_root(suite: str) -> Iterator[FreshRoot]:
             "HOME": "/root",
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "LANG": "C.UTF-8",
+            # It shares this machine's network, by which no workspace of a test ever reaches anything.
+            "NIXWS_UPLINK": "none",
         }
         # Ends with this process, however that ends.
         namespaces = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--propagation=private", "--pid", "--uts"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import signal
@@ -21,21 +22,50 @@ from nixos_workspaces.terminals import protocol
 
 AGENT = Path(__file__).resolve().parent.parent / "agent"
 CREDIT = 1 << 17
+KEPT = AGENT.parent / ".dev" / "agent"
+OLD_SECONDS = 14 * 24 * 3600.0
+NAMES = {
+    "all": "nixws-terminals",
+    "preload": "open_at_once.so",
+    "sanitized": "nixws-terminals-sanitized",
+    "clockwork": "clockwork",
+    "fuzz": "fuzz_frames",
+    "cover": "cover_frames",
+}
 T = TypeVar("T")
 
 
 def build(target: str, directory: Path) -> Path:
-    """Build a part of the agent into ``directory``: a name below, as the Makefile has it."""
-    subprocess.run(["make", "-s", "-C", AGENT, f"OUT={directory}", target], check=True)
-    names = {
-        "all": "nixws-terminals",
-        "preload": "open_at_once.so",
-        "sanitized": "nixws-terminals-sanitized",
-        "clockwork": "clockwork",
-        "fuzz": "fuzz_frames",
-        "cover": "cover_frames",
-    }
-    return directory / names[target]
+    """Build a part of the agent into ``directory``: a name below, as the Makefile has it.
+
+    Kept by all that it is made of: workers and runs build each once. What a killed run leaves is never taken.
+    """
+    program = directory / NAMES[target]
+    kept = KEPT / _digest(target)
+    if not kept.exists():
+        KEPT.mkdir(parents=True, exist_ok=True)
+        _forget_old()
+        with tempfile.TemporaryDirectory(dir=KEPT, prefix="making-") as made:
+            subprocess.run(["make", "-s", "-C", AGENT, f"OUT={made}", target], check=True)
+            (Path(made) / program.name).replace(kept)
+    shutil.copy2(kept, program)
+    return program
+
+
+def _digest(target: str) -> str:
+    """Return what changes with the sources, the compiler and the target."""
+    compilers = [subprocess.run([one, "--version"], check=True, capture_output=True).stdout for one in ("cc", "clang")]
+    sources = sorted(path for path in AGENT.rglob("*") if path.suffix in {".c", ".h"} or path.name == "Makefile")
+    parts = [target.encode(), *compilers, *(path.read_bytes() for path in sources)]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def _forget_old() -> None:
+    """Remove what no run can still copy."""
+    for path in KEPT.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.lstat().st_mtime > OLD_SECONDS:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @dataclass

@@ -30,8 +30,9 @@ def run_time_lock() -> str:
     pinned = re.findall(
         r"^(([\w.-]+)==.*(?:\n[ \t]+--hash=.*)+\n)", (ROOT / "requirements.lock").read_text(), re.MULTILINE
     )
-    blocks = {canonicalize_name(name): block for block, name in pinned}
-    return "".join(blocks[name] for name in sorted(run_time_packages()))
+    wanted = run_time_packages()
+    # A package may be pinned several times: its versions differ between versions of Python.
+    return "".join(block for block, name in pinned if canonicalize_name(name) in wanted)
 
 
 def build(directory: Path) -> Path:
@@ -49,7 +50,9 @@ def install(wheel: Path, directory: Path) -> Path:
     subprocess.run([python, "-m", "venv", directory / "venv"], check=True)
     executables = directory / "venv" / "bin"
     pip = [str(executables / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    subprocess.run([*pip, "--require-hashes", "-r", lock], check=True, cwd=directory)
+    # The lock names all that is needed; older pips take "pydantic[email]" of a package for not pinned by "pydantic".
+    subprocess.run([*pip, "--require-hashes", "--no-deps", "-r", lock], check=True, cwd=directory)
+    subprocess.run([executables / "python", "-m", "pip", "check"], check=True, cwd=directory)
     return executables
 
 

@@ -61,13 +61,19 @@ def _clean_node(home: Home) -> list[str]:
 
 
 def _clean_network(tag: str) -> list[str]:
-    """Remove the links, the unreachable range with its gateway, and the rules of a node."""
+    """Remove the links, the unreachable range with its gateway, the way out, and the rules of a node."""
     said = []
     for link in _json("ip", "-j", "link"):
-        if link["ifname"].startswith(f"nx{tag}"):
+        if link["ifname"].startswith((f"nx{tag}", f"nu{tag}")):
             said.append(f"link {link['ifname']}")
             _run("ip", "link", "del", link["ifname"])
     metric = (1 << 30) + int.from_bytes(hashlib.sha256(tag.encode()).digest()[:3], "big")
+    for rule in _json("ip", "-j", "-4", "rule"):
+        if rule.get("table") == str(metric):
+            said.append(f"routing rules of {rule['src']}/{rule['srclen']}")
+            _run("ip", "rule", "del", "pref", str(rule["priority"]), "from", f"{rule['src']}/{rule['srclen']}")
+            _run("ip", "rule", "del", "pref", str(rule["priority"] - 1), "to", f"{rule['src']}/{rule['srclen']}")
+    _run("ip", "route", "flush", "table", str(metric))
     for route in _json("ip", "-j", "-4", "route"):
         if route.get("type") == "unreachable" and route.get("metric") == metric:
             said.append(f"route {route['dst']}")
@@ -147,7 +153,8 @@ def _groups(home: Home) -> list[Path]:
     """Return the control groups of a node, in every hierarchy."""
     fields = (line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines())
     roots = {Path(words[4]) for words in fields if words[words.index("-") + 1] in {"cgroup", "cgroup2"}}
-    return [group for root in sorted(roots) if (group := root / f"nixws-{home.tag}").is_dir()]
+    names = (f"nixws-{home.tag}", f"nixws-{home.tag}-lxcfs")
+    return [group for root in sorted(roots) for name in names if (group := root / name).is_dir()]
 
 
 def _remove_group(top: Path) -> None:

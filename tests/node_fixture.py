@@ -12,8 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
@@ -23,6 +22,7 @@ from typing import Any, TypeVar
 from free_network import free_network
 from real_nix import build, open_environments
 from run_directory import current
+from waiting import until
 
 from nixos_workspaces.model.machine import Address, MachineSpec, Resources
 from nixos_workspaces.node.home import Home
@@ -40,20 +40,11 @@ from pathlib import Path
 from nixos_workspaces.node.daemon import NodeConfig, run
 logging.basicConfig(level=logging.INFO)
 options = json.loads(sys.argv[1])
+if "null_device" in options:
+    options["null_device"] = Path(options["null_device"])
 run(NodeConfig(Path(options.pop("data")), **options))
 """
 _numbers = itertools.count(1)
-
-
-def until(what: str, probe: Callable[[], T | None], seconds: float = 30.0, pause: float = 0.02) -> T:
-    """Return the first answer of ``probe`` that is neither None nor False; fail after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = probe()
-        if answer is not None and answer is not False:
-            return answer
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(pause)
 
 
 @dataclass
@@ -65,6 +56,8 @@ class Node:
     network: str
     options: dict[str, Any] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    within: str = ""
+    """The network namespace that is the node's machine; empty: this machine's own."""
 
     @property
     def data(self) -> Path:
@@ -87,7 +80,8 @@ class Node:
         """Start the process and wait until it answers."""
         options = {"data": str(self.data), "network": self.network, "id_base": 1_600_000_000} | self.options
         with (self.directory / "node.log").open("ab") as log:
-            command = [sys.executable, "-c", _MAIN, json.dumps(options)]
+            enter = ["nsenter", f"--net=/run/netns/{self.within}"] if self.within else []
+            command = [*enter, sys.executable, "-c", _MAIN, json.dumps(options)]
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         until("the node answers", self._answers)
 
@@ -131,16 +125,35 @@ class Node:
         finally:
             await self.runtime.delete(spec.workspace_id)
 
-    def ssh(self, where: Address | None, command: str, *, check: bool = True, timeout: float = 60) -> str:
-        """Run a command in a workspace from this machine, as a user does."""
+    def ssh(
+        self,
+        where: Address | None,
+        command: str,
+        *,
+        check: bool = True,
+        timeout: float = 60,
+        key: Path | None = None,
+        sent: Mapping[str, str] | None = None,
+    ) -> str:
+        """Run a command in a workspace from this machine, as a user does; ``sent`` are variables that go with it."""
         assert where is not None
         known = self.directory / "known_hosts"
         known.write_text(f"{where.host} {(self.directory / 'host.pub').read_text()}")
         options = ["-F", "none", "-o", "BatchMode=yes", "-o", f"UserKnownHostsFile={known}", "-o", "LogLevel=ERROR"]
-        target = ["-i", str(self.directory / "user"), "-p", str(where.port), f"{where.username}@{where.host}"]
+        options += [part for name in sent or {} for part in ("-o", f"SendEnv={name}")]
+        target = [
+            "-o",
+            "IdentitiesOnly=yes",
+            "-i",
+            str(key or self.directory / "user"),
+            "-p",
+            str(where.port),
+            f"{where.username}@{where.host}",
+        ]
         done = subprocess.run(
             ["ssh", *options, *target, command],
             stdin=subprocess.DEVNULL,
+            env={**os.environ, **(sent or {})},
             capture_output=True,
             text=True,
             check=False,
@@ -175,12 +188,12 @@ class Node:
 
 
 @contextmanager
-def running_node(toplevel: str, prefix: int = 18, **options: Any) -> Iterator[Node]:
+def running_node(toplevel: str, prefix: int = 18, within: str = "", **options: Any) -> Iterator[Node]:
     """Yield a started node whose network has that prefix length; at the end everything that it made is gone."""
     directory = Path(tempfile.mkdtemp(prefix="node-", dir=current()))
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / name], check=True)
-    node = Node(directory, toplevel, free_network(prefix), options)
+    node = Node(directory, toplevel, free_network(prefix), options, within=within)
     try:
         node.start()
         yield node

@@ -6,15 +6,16 @@ when no other does: at the end, and under a lock that all others share.
 
 from __future__ import annotations
 
-import ast
 import ctypes
 import fcntl
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, cached_property
+from itertools import chain, zip_longest
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -29,8 +30,10 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 TESTS = Path(__file__).resolve().parent
-REAL_PARTS = frozenset({"free_network", "holder_fixture", "node_fixture", "real_nix", "sshd_fixture", "system"})
-"""Modules here that need a node, Nix, a compiler, an SSH server or a browser, and root for most of it."""
+REAL_PARTS = frozenset(
+    {"free_network", "holder_fixture", "node_fixture", "playwright", "real_nix", "sshd_fixture", "system"}
+)
+"""Modules, and a library, that need a node, Nix, a compiler, an SSH server or a browser, and root for most of it."""
 PREPARED_PROGRAMS = frozenset(
     {
         *("chromium", "crun", "ip", "losetup", "make", "mkfs.ext4", "mount", "nft", "nix", "nix-daemon"),
@@ -38,8 +41,12 @@ PREPARED_PROGRAMS = frozenset(
     }
 )
 """Programs that only a prepared machine has, or that need root: no unit test may run one."""
+_IMPORT = re.compile(r"^ *(?:import|from) (\w+)", re.MULTILINE)
+"""An import's line: parsing every module in every worker would take a second of each. One module a line, says Ruff."""
 _PR_SET_PDEATHSIG = 1
 _EXIT_STATUS = pytest.StashKey[int]()
+BROWSERS = "test_ui"
+"""Begin of the names of modules that drive a browser; unit tests of the same name are spread with them."""
 LONGEST_FIRST: tuple[str, ...] = (
     *("system/", "test_node", "contracts/test_runtime", "test_nix"),
     *("test_reconciler", "test_orchestrator", "test_cli", "test_openapi", "test_light"),
@@ -121,6 +128,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the tests into the order in which they are begun; a worker tells the main process which ones run alone."""
     items.sort(key=_place)
+    items[:] = _spread(items)
     if is_worker(config):
         written = _alone_file().with_suffix(f".{os.getpid()}")
         written.write_text("\n".join(item.nodeid for item in items if _is_alone(item)))
@@ -160,6 +168,19 @@ def _alone_file() -> Path:
     return current() / "alone"
 
 
+def _spread(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Put another module between any two with a browser: three browsers at once starve each other on two cores."""
+    alone = [item for item in items if _is_alone(item)]
+    modules: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        if not _is_alone(item):
+            modules.setdefault(item.path, []).append(item)
+    browsers = [found for path, found in modules.items() if path.name.startswith(BROWSERS)]
+    others = [found for path, found in modules.items() if not path.name.startswith(BROWSERS)]
+    spread = chain.from_iterable(chain.from_iterable(zip_longest(browsers, others, fillvalue=[])))
+    return [*spread, *alone]
+
+
 def _place(item: pytest.Item) -> tuple[bool, int]:
     name = str(item.path.relative_to(TESTS))
     places = [place for place, start in enumerate(LONGEST_FIRST) if name.startswith(start)]
@@ -179,18 +200,18 @@ def _admitted(*, alone: bool) -> Iterator[None]:
 @cache
 def needs_machine(path: Path) -> bool:
     """Return whether a module here imports real parts, itself or through other modules here."""
-    names = _imported(path)
-    if names & REAL_PARTS:
-        return True
-    return any(needs_machine(module) for name in names if (module := TESTS / f"{name}.py").exists())
+    seen, due = set[Path](), [path]
+    while due:
+        seen.add(one := due.pop())
+        names = _imported(one)
+        if names & REAL_PARTS:
+            return True
+        # Two may import each other.
+        due += [module for name in names if (module := TESTS / f"{name}.py") not in seen and module.exists()]
+    return False
 
 
+@cache
 def _imported(path: Path) -> set[str]:
     """Return the first words of all modules that one imports."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module.partition(".")[0])
-    return found
+    return set(_IMPORT.findall(path.read_text()))

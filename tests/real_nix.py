@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nixos_workspaces.model.environment import Generation, environment
 from nixos_workspaces.model.workspace import Progress
-from nixos_workspaces.nix import BuildLimits, Environments, Nix, PackageSet, choose_package_set
+from nixos_workspaces.nix import BuildLimits, Environments, Grants, Nix, PackageSet, choose_package_set
 from nixos_workspaces.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -32,9 +32,10 @@ async def open_environments(
     flake: Path = FLAKE,
     limits: BuildLimits = BuildLimits(),  # noqa: B008 - frozen
     nix: Nix | None = None,
+    grants: Grants = Grants(),  # noqa: B008 - frozen
 ) -> Environments:
     found = (nix or machine_nix()).homed(directory / "home")
-    return Environments(directory, await package_set(setting, found), found, flake, limits)
+    return Environments(directory, await package_set(setting, found), found, flake, limits, grants)
 
 
 @dataclass

@@ -93,7 +93,8 @@ class LocalSshd:
 
 async def connected(port: int) -> socket.socket:
     """Return a socket to a port on loopback, as an engine would to one inside of a workspace."""
-    sock = socket.socket()
+    # With TCP named, as the engine's socket has it: asyncio sets TCP_NODELAY on such ones only.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setblocking(False)
     try:
         await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))

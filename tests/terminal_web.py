@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -21,7 +23,12 @@ from typing_extensions import override
 from web_service import Web, running_web
 from websockets.sync.client import ClientConnection, connect
 
-from nixos_workspaces.services import Services
+from nixos_workspaces.files import Files
+from nixos_workspaces.keys.store import open_keys
+from nixos_workspaces.model.terminals import Recording as RecordedTerminal
+from nixos_workspaces.services import Recording, Services
+from nixos_workspaces.ssh.sftp import open_sftp
+from nixos_workspaces.terminals.recording.opening import open_recordings
 from nixos_workspaces.terminals.ssh_bridge import Credentials, SSHBridge
 
 BINARY = "nixws.terminal.v1"
@@ -46,9 +53,18 @@ def terminal_web(data: Path, *options: str) -> Iterator[Web]:
         yield web
 
 
+async def _nothing_recorded() -> tuple[frozenset[str], list[RecordedTerminal]]:
+    return frozenset(), []
+
+
 @contextmanager
-def terminal_place(data: Path, *options: str) -> Iterator[tuple[Web, AnyInside]]:
-    """Yield a running service and the inside of its workspaces."""
+def terminal_place(
+    data: Path,
+    *options: str,
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+    **settings: Any,
+) -> Iterator[tuple[Web, AnyInside]]:
+    """Yield a running service, with some settings changed, and the inside of its workspaces."""
     with tempfile.TemporaryDirectory(prefix="nixws-agent-") as directory:
         Path(directory).chmod(0o755)
         program = build("all", Path(directory))
@@ -60,12 +76,32 @@ def terminal_place(data: Path, *options: str) -> Iterator[tuple[Web, AnyInside]]
             async def services_at(path: Path) -> AsyncIterator[Services]:
                 async with fake_services(path) as services:
                     bridge = SSHBridge(place.connect, place.credentials_of, connect_holder=place.connect_holder)
+                    bridge.on_change = services.live.terminals_changed
+                    bridge.ends.on_end = services.bridge.ends.on_end
+                    services.background.repeat("terminal_ends_here", bridge.ends.look, 0.2)
+                    changed = replace(services.settings, **settings)
+                    keys = await asyncio.to_thread(open_keys, path)
+                    # One recorder for each database, as in the service: the other knows another engine.
+                    services.recording.recorder._wanted_and_open = _nothing_recorded  # type: ignore[method-assign]
+                    recordings, recorder = await open_recordings(changed, services.database, keys, bridge)
+                    services.background.repeat("recording_here", recorder.look, 0.2)
+                    services.live._list_terminals = bridge.list_terminals
+                    files = Files(partial(open_sftp, bridge.connections))
                     try:
-                        yield replace(services, bridge=bridge)
+                        yield replace(
+                            services,
+                            bridge=bridge,
+                            files=files,
+                            settings=changed,
+                            recording=Recording(recordings, recorder),
+                        )
                     finally:
+                        await services.background.close()
+                        await recorder.close()
+                        await files.close()
                         await bridge.close()
 
-            with running_web(data, services_at) as web:
+            with running_web(data, services_at, new_loop) as web:
                 yield web, place
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from holder_fixture import AGENT, Holder, HolderClient, build, running_holder, wait_until
+from holder_fixture import AGENT, CREDIT, Holder, HolderClient, build, running_holder, wait_until
 
 from nixos_workspaces.model.terminals import Start, Terminal
 from nixos_workspaces.terminals import protocol
@@ -266,6 +266,83 @@ def test_the_list_tells_name_title_directory_process_and_times(holder: Holder) -
         assert terminal_of(holder, client.id).name == "nämed"
 
 
+def news_of(client: HolderClient) -> protocol.News:
+    """Return the latest news; of nobody where there are none."""
+    nothing = protocol.News(sizes=False, attached=0, name="", title="", cwd="", process="")
+    return next((frame for frame in reversed(client.frames) if isinstance(frame, protocol.News)), nothing)
+
+
+def test_what_runs_is_told_soon_and_without_being_asked(holder: Holder) -> None:
+    with holder.open() as client:
+        client.wait_for(protocol.News)
+        client.press(b"cd /usr/lib; sleep 1000\n")
+        asked = time.monotonic()
+        client.until(lambda: (news_of(client).process, news_of(client).cwd) == ("sleep", "/usr/lib"))
+        assert time.monotonic() - asked < 0.5
+        client.press(b"\x03")
+        asked = time.monotonic()
+        client.until(lambda: news_of(client).process == "sh")
+        assert time.monotonic() - asked < 0.5
+        client.send(protocol.rename(client.id, "build"))
+        client.until(lambda: news_of(client).name == "build")
+        client.press(b"printf '\\033]2;a title\\007'\n")
+        client.until(lambda: news_of(client).title == "a title")
+
+
+def test_a_change_that_prints_nothing_is_told_too(holder: Holder) -> None:
+    with holder.open("sleep 0.4; exec sleep 1000") as client:
+        client.until(lambda: news_of(client).process == "sleep")
+
+
+def test_which_client_gives_the_size_and_how_many_there_are_is_told(holder: Holder) -> None:
+    with holder.open("exec cat") as one:
+        one.wait_for(protocol.News)
+        assert (news_of(one).sizes, news_of(one).attached) == (True, 1)
+        with holder.attach(one.id, size=(80, 24)) as two:
+            one.until(lambda: (news_of(one).sizes, news_of(one).attached) == (False, 2))
+            two.until(lambda: news_of(two).sizes)
+            one.press(b"x")
+            one.until(lambda: news_of(one).sizes)
+            two.until(lambda: not news_of(two).sizes)
+        one.until(lambda: news_of(one).attached == 1)
+
+
+def test_a_client_of_the_first_version_is_told_no_news(holder: Holder) -> None:
+    with holder.connect(greet=False) as client:
+        client.send(b"H\0\0\0\x0c\0\0\0nixws-tm\1\0\1\0")
+        welcome = client.frame()
+        assert isinstance(welcome, protocol.Welcome)
+        assert welcome.version == 1
+        client.send(protocol.open_terminal(Start(80, 24, "echo done"), token=0, credit=CREDIT))
+        assert exit_status(client) == 0
+        assert not [frame for frame in client.frames if isinstance(frame, protocol.News)]
+
+
+@pytest.fixture
+def bash(program: Path) -> Iterator[Holder]:
+    """A holder whose shell is bash."""
+    with running_holder(program, shell="/bin/bash") as running:
+        yield running
+
+
+def test_bash_marks_prompts_commands_and_exit_codes(bash: Holder) -> None:
+    with bash.open() as client:
+        client.until_output(b"\x1b]133;B\x07")
+        client.press(b"false\n")
+        client.until_output(b"\x1b]133;D;1\x07")
+        text = client.data
+        assert text.index(b"\x1b]133;A\x07") < text.index(b"\x1b]133;B\x07") < text.index(b"\x1b]133;C\x07")
+        client.press(b'echo "<$?>" "$0" "${ENV-unset}"; shopt -o posix; shopt login_shell inherit_errexit\n')
+        client.until(lambda: client.data.count(b"\x1b]133;D;1\x07") == 2)
+        said = bytes(client.data)
+        assert b"<1> -bash unset\r\n" in said
+        assert b"posix          \toff" in said
+        assert b"login_shell    \ton" in said
+        assert b"inherit_errexit\toff" in said
+        client.press(b"HISTFILE=; exit 3\n")
+        assert exit_status(client) == 3
+
+
 def test_closing_ends_a_program_that_ignores_hanging_up(holder: Holder) -> None:
     with holder.open("trap '' HUP; echo ready; while :; do sleep 1; done") as client:
         client.until_output(b"ready")
@@ -291,7 +368,7 @@ def test_an_ended_terminal_can_still_be_read_and_then_forgotten(holder: Holder) 
     [
         (b"GET / HTTP/1.1\r\n\r\n", protocol.Refusal.PROTOCOL),
         (protocol.list_terminals(), protocol.Refusal.PROTOCOL),
-        (b"H\0\0\0\x0c\0\0\0nixws-tm\x02\0\x03\0", protocol.Refusal.VERSION),
+        (b"H\0\0\0\x0c\0\0\0nixws-tm\x03\0\x04\0", protocol.Refusal.VERSION),
         (protocol.greeting() + b"L\x01\0\0\0\0\0\0", protocol.Refusal.PROTOCOL),
         (protocol.greeting() + b"L\0\0\0\xff\xff\xff\xff", protocol.Refusal.PROTOCOL),
         (protocol.greeting() + b"?\0\0\0\0\0\0\0", protocol.Refusal.PROTOCOL),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import stat
 import subprocess
@@ -13,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from web_service import Web, running_web, until
+from forked_nixws import run_nixws
+from waiting import until
+from web_service import Web, running_web
 
+from nixos_workspaces.cli.main import app
 from nixos_workspaces.cli.target import write_cli_file
 
 NIXWS = Path(sys.executable).parent / "nixws"
@@ -33,15 +37,8 @@ def web(data: Path) -> Iterator[Web]:
 
 def run(*words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
     """Run ``nixws`` with nothing of this process's environment but PATH."""
-    return subprocess.run(
-        [str(NIXWS), *words],
-        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "COLUMNS": "200", **environ},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    given = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "COLUMNS": "200", **environ}
+    return run_nixws(words, given, stdin)
 
 
 @pytest.fixture
@@ -83,6 +80,71 @@ def test_a_workspace_from_create_to_delete(nixws: Any) -> None:
     assert nixws("delete", "cli-one", code=1, stdin="n\n").returncode == 1
     assert nixws("delete", "cli-one", "--yes").stdout == "cli-one is deleted.\n"
     assert nixws("show", "cli-one", code=3).stderr.startswith("nixws: There is no workspace 'cli-one'")
+
+
+def test_what_restarts_says_so_and_asks(web: Web, nixws: Any) -> None:
+    """Only what restarts: without a terminal to ask at, `--yes` has to be given."""
+    made = web.create("asked")
+    for live in (["--cpu", "0.5"], ["--memory", "0.5"], ["--port", "80", "--port", "443"], ["--no-ports"]):
+        nixws("resize", "asked", *live)
+    for words, why in (
+        (["resize", "asked", "-p", "jq"], "other packages"),
+        (["resize", "asked", "-t", "python", "--storage", "2"], "another template and more storage"),
+        (["rebuild", "asked"], "another build of its system"),
+    ):
+        for stdin in ("", "y\n"):
+            refused = nixws(*words, code=2, stdin=stdin)
+            said = f"This restarts asked: {why}. Which terminals are open cannot be told; they end with all that runs"
+            assert said in refused.stderr
+            assert refused.stderr.endswith("what is on its disk stays. Give --yes to go on.\n")
+        with web.http() as http:
+            shown = http.get(f"/api/nixos/workspaces/{made['id']}").json()["workspace"]
+        assert (shown["config"]["packages"], shown["config"]["template"], shown["generation"]) == (
+            ["git"],
+            "minimal",
+            1,
+        )
+    error = json.loads(nixws("--json", "resize", "asked", "-p", "jq", code=2).stderr)["error"]
+    assert error["code"] == "needs_yes"
+    nixws("resize", "asked", "-p", "jq", "--yes")
+    nixws("stop", "asked")
+    nixws("resize", "asked", "-p", "git")
+    nixws("delete", "asked", "--yes")
+
+
+def test_a_person_is_asked_before_a_restart(web: Web) -> None:
+    """At a terminal: no is an answer."""
+    web.create("by-hand")
+    environ = {"PATH": os.environ["PATH"], "NIXWS_URL": web.url, "NIXWS_TOKEN": web.token, "HOME": "/nonexistent"}
+    for typed, code, packages in ((b"n\n", 1, ["git"]), (b"y\n", 0, ["jq"])):
+        ours, theirs = pty.openpty()
+        with os.fdopen(ours, "r+b", buffering=0) as hand, os.fdopen(theirs, "rb") as stdin:
+            hand.write(typed)
+            done = subprocess.run(
+                [str(NIXWS), "resize", "by-hand", "-p", "jq"],
+                env=environ,
+                stdin=stdin,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+            )
+        assert done.returncode == code, done.stderr
+        assert "This restarts by-hand: other packages." in done.stderr
+        assert "Go on?" in done.stderr
+        with web.http() as http:
+            assert http.get("/api/nixos/workspaces/by-hand").json()["workspace"]["config"]["packages"] == packages
+
+
+def test_a_workspace_is_renamed(web: Web, nixws: Any) -> None:
+    made = web.create("before")
+    web.create("in-the-way")
+    renamed = json.loads(nixws("rename", "before", "after", "--json").stdout)["workspace"]
+    assert (renamed["id"], renamed["name"], renamed["hostname"]) == (made["id"], "after", "after")
+    assert "There is no workspace 'before'" in nixws("show", "before", code=3).stderr
+    assert "choose another name" in nixws("rename", "after", "in-the-way", code=5).stderr
+    assert "a name has" in nixws("rename", made["id"], "create", code=2).stderr
+    nixws("rename", made["id"], "after")
 
 
 def test_the_catalogue(nixws: Any) -> None:
@@ -162,7 +224,8 @@ def test_tokens_are_made_listed_and_revoked_in_the_data_directory(web: Web, data
     assert secret not in call("list").stdout
     assert call("revoke", "from-cli").returncode == 0
     assert call("revoke", "from-cli").returncode == 3
-    assert run("list", NIXWS_URL=web.url, NIXWS_TOKEN=secret).returncode == 4
+    # Another process than the service revoked it: it is known for as long as that (auth.recent).
+    until("it counts no more", lambda: run("list", NIXWS_URL=web.url, NIXWS_TOKEN=secret).returncode == 4, seconds=1)
     assert call("create", "\x1b[31m").returncode == 2
 
 
@@ -172,7 +235,8 @@ def test_the_login_link_signs_in(web: Web, data: Path) -> None:
     link = run("--data", str(data), "login-link", NIXWS_URL=web.url).stdout.strip()
     assert link.startswith(f"{web.url}/login?code=")
     with httpx2.Client(trust_env=False) as browser:
-        browser.get(link)
+        assert browser.get(link).status_code == 200
+        browser.post(f"{web.url}/login", data={"code": link.partition("code=")[2]})
         assert browser.get(f"{web.url}/api/nixos/session").status_code == 200
 
 
@@ -206,3 +270,23 @@ def test_the_version_and_help() -> None:
     for verb in ("create", "list", "ssh", "token", "serve", "node", "up", "doctor", "login-link"):
         assert verb in help_
     assert run().returncode == 2
+
+
+def test_what_an_option_is_when_it_is_not_given_is_one_of_its_values() -> None:
+    """A bound counts for the default, too: such a verb could not be used without the option."""
+    from typer.main import get_command
+
+    def verbs(command: Any) -> Iterator[Any]:
+        yield command
+        for inner in getattr(command, "commands", {}).values():
+            yield from verbs(inner)
+
+    seen = 0
+    for verb in verbs(get_command(app)):
+        context = verb.make_context(verb.name, [], resilient_parsing=True)
+        for parameter in verb.params:
+            default = parameter.get_default(context)
+            if default is not None and parameter.param_type_name == "option":
+                parameter.process_value(context, default)
+                seen += 1
+    assert seen > 50

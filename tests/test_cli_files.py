@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,50 @@ def test_large_and_small_files(service: FilesWeb, home: Path, tmp_path: Path) ->
         assert nixws(service, "cp", f"files:{home}/f", tmp_path / "g").returncode == 0
         assert (tmp_path / "g").read_bytes() == (tmp_path / "f").read_bytes()
         assert nixws(service, "cat", f"files:{home}/f").stdout == (tmp_path / "f").read_bytes()
+
+
+def test_a_copy_onto_a_link_a_pipe_or_a_device_is_written_through_it(
+    service: FilesWeb, home: Path, tmp_path: Path
+) -> None:
+    """As scp does: neither is replaced by a file."""
+    (home / "f").write_bytes(b"content")
+    (tmp_path / "behind").write_bytes(b"something longer")
+    (tmp_path / "behind").chmod(0o640)
+    for name, target in (("link", "behind"), ("dangling", "made")):
+        (tmp_path / name).symlink_to(target)
+        copied = nixws(service, "cp", f"files:{home}/f", tmp_path / name)
+        assert copied.returncode == 0, copied.stderr
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / target).read_bytes() == b"content"
+    assert stat.S_IMODE((tmp_path / "behind").stat().st_mode) == 0o640
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as thread:
+        read = thread.submit((tmp_path / "pipe").read_bytes)
+        assert nixws(service, "cp", f"files:{home}/f", tmp_path / "pipe").returncode == 0
+        assert read.result(20) == b"content"
+    assert (tmp_path / "pipe").is_fifo()
+    outer, inner = os.openpty()
+    device = Path(os.ttyname(inner))
+    try:
+        assert nixws(service, "cp", f"files:{home}/f", device).returncode == 0
+        assert os.read(outer, 100) == b"content"
+        assert device.is_char_device()
+    finally:
+        os.close(outer)
+        os.close(inner)
+
+
+def test_a_copy_onto_a_link_in_the_workspace_is_written_through_it(
+    service: FilesWeb, home: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "f").write_bytes(b"content")
+    (home / "behind").write_bytes(b"old")
+    os.chown(home / "behind", service.server.uid, service.server.uid)
+    (home / "link").symlink_to("behind")
+    copied = nixws(service, "cp", tmp_path / "f", f"files:{home}/link")
+    assert copied.returncode == 0, copied.stderr
+    assert (home / "link").is_symlink()
+    assert (home / "behind").read_bytes() == b"content"
 
 
 def test_listing_and_deleting(service: FilesWeb, home: Path) -> None:
@@ -319,3 +364,25 @@ def test_a_sparse_file_of_four_gib_is_downloaded_in_parts(service: FilesWeb, hom
         assert [one.size for one in calls.names(os.fsencode(home))] == [4 << 30]
         with calls._sent("GET", os.fsencode(home / "sparse"), headers={"Range": "bytes=-10"}) as answer:
             assert answer.read() == b"\0\0\0\0\0last!"
+
+
+def test_a_text_is_looked_for_and_names_are_listed(service: FilesWeb, home: Path) -> None:
+    where = f"{service.root.rpartition('/')[2]}:{home}"
+    (home / "deep").mkdir()
+    (home / "a b.txt").write_text("first\nan Umlaut & möre\n")
+    (home / "deep" / ".hidden").write_text("umlaut\n")
+    for path in home.rglob("*"):
+        os.chown(path, service.server.uid, service.server.uid)
+    found = nixws(service, "grep", "umlaut & m", where)
+    assert (found.returncode, found.stdout.decode()) == (0, f"{home}/a b.txt:2:an Umlaut & möre\n"), found.stderr
+    assert nixws(service, "grep", "--case", "umlaut & m", where).returncode == 1
+    every = nixws(service, "find", "--all", where).stdout.decode().splitlines()
+    assert sorted(every) == [f"{home}/a b.txt", f"{home}/deep/.hidden"]
+    cut = nixws(service, "find", "--all", "--limit", "1", where)
+    assert (len(cut.stdout.splitlines()), b"--limit" in cut.stderr) == (1, True)
+    lines = [json.loads(line) for line in nixws(service, "--json", "grep", "umlaut", where).stdout.splitlines()]
+    assert lines[0]["line"] == 2
+    assert lines[-1]["complete"] is True
+    missing = nixws(service, "find", f"{where}/nowhere")
+    assert missing.returncode == 3
+    assert b"nixws:" in missing.stderr

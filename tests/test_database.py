@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 from datetime import UTC, datetime
@@ -15,13 +16,17 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
+from sqlalchemy.dialects import sqlite
 
 from nixos_workspaces.database import AuditEntry, is_current, open_database
 from nixos_workspaces.database import engine as engine_module
+from nixos_workspaces.database.access.seen import page_statement
 from nixos_workspaces.database.engine import newest_revision, pragma
 from nixos_workspaces.database.schema import metadata
+from nixos_workspaces.database.tokens import TokenRecord
 from nixos_workspaces.errors import Unavailable
+from nixos_workspaces.model.workspace import Sort
 
 NOW = datetime(2026, 5, 26, tzinfo=UTC)
 
@@ -258,3 +263,73 @@ async def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         await open_database(tmp_path / "test.db")
     assert (tmp_path / "test.db").read_bytes().startswith(b"not a database")
+
+
+@pytest.mark.parametrize(
+    ("statement", "told", "not_told"),
+    [
+        ("SELECT nothing FROM tokens", "another version", "room"),
+        ("INSERT INTO filler SELECT randomblob(100000) FROM tokens", "Make room", "version"),
+    ],
+)
+async def test_a_failure_names_its_own_remedy(tmp_path: Path, statement: str, told: str, not_told: str) -> None:
+    """A column that does not exist is no full disk."""
+    database = await open_database(tmp_path / "test.db")
+    async with database.transaction() as tx:
+        await tx.tokens.add(TokenRecord("a", "a", "api", "a", "a", "admin", NOW, None), "digest")
+        await tx.connection.exec_driver_sql("CREATE TABLE filler (content BLOB)")
+
+    async def fail() -> None:
+        async with database.transaction() as tx:
+            await tx.connection.exec_driver_sql("PRAGMA max_page_count=1")
+            await tx.connection.exec_driver_sql(statement)
+
+    with pytest.raises(Unavailable) as refused:
+        await fail()
+    await database.close()
+    assert told in refused.value.message
+    assert not_told not in refused.value.message
+
+
+async def plan_of(directory: Path, statement: str) -> str:
+    """Return how SQLite would answer a statement."""
+    await (await open_database(directory / "test.db")).close()
+    with contextlib.closing(sqlite3.connect(directory / "test.db")) as raw:
+        found = raw.execute(f"EXPLAIN QUERY PLAN {statement}", ("1",) * statement.count("?"))
+        return "; ".join(str(row[3]) for row in found)
+
+
+@pytest.mark.parametrize("sort", Sort)
+@pytest.mark.parametrize("given", [set(), {"owner_id"}, {"value", "last"}, {"owner_id", "value", "last"}])
+async def test_a_page_is_read_from_an_index(tmp_path: Path, sort: Sort, given: set[str]) -> None:
+    """In the order asked for and from its place on: nothing is sorted, nothing is read to be skipped.
+
+    A person's own and those that are shared with them are found each by an index, and only two pages are sorted.
+    """
+    statement = str(page_statement(sort, frozenset(given)).compile(dialect=sqlite.dialect()))
+    plan = await plan_of(tmp_path, statement.replace("__[POSTCOMPILE_subjects]", "?"))
+    assert "USING INDEX ix_workspaces" in plan
+    if "owner_id" in given:
+        own, _, others = plan.partition("RIGHT")
+        assert "USING INDEX ix_workspaces_owner" in own
+        assert "TEMP B-TREE" not in own.partition("; SCAN ")[0]  # what was found is sorted with the others
+        assert "ix_workspace_shares_subject" in others
+        assert "SCAN workspaces" not in plan
+    else:
+        assert "TEMP B-TREE" not in plan
+    assert ("<" in plan or ">" in plan) is ("last" in given)
+
+
+async def test_the_sums_of_a_creation_read_no_row(tmp_path: Path) -> None:
+    database = await open_database(tmp_path / "test.db")
+    seen: list[str] = []
+    event.listen(
+        database._engine.sync_engine, "before_cursor_execute", lambda _c, _u, statement, *_: seen.append(statement)
+    )
+    async with database.reading() as tx:
+        await tx.workspaces.promised_bytes()
+        await tx.workspaces.limits_in_force()
+    await database.close()
+    for statement in seen:
+        assert "COVERING INDEX ix_workspaces_sums" in await plan_of(tmp_path, statement)
+    assert len(seen) == 2

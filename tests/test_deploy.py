@@ -35,7 +35,10 @@ let
     mapAttrs' = f: attrs: set (map (name: f name attrs.${name}) (builtins.attrNames attrs));
   };
   module = import MODULE { inherit lib config pkgs; };
-  pkgs = { coreutils = "/coreutils"; e2fsprogs = "/e2"; nftables = "/nft"; runc = "/runc"; util-linux = "/util"; };
+  pkgs = {
+    coreutils = "/coreutils"; e2fsprogs = "/e2"; lxcfs = "/lxcfs"; nftables = "/nft"; passt = "/passt"; runc = "/runc";
+    util-linux = "/util";
+  };
   defaults = builtins.mapAttrs (_: option: option.default or null) module.options.services.nixos-workspaces;
   config = {
     nix.package = "/nix-package";
@@ -124,6 +127,7 @@ def test_the_nixos_module_sets_the_services_up(module: dict[str, Any]) -> None:
     node, serve = (config["systemd"]["services"][unit] for unit in UNITS)
     assert module["described"]
     assert node["script"] == 'exec /package/bin/nixws node --allow-user "$(/coreutils/bin/id -u nixws)"'
+    assert {"/passt", "/nft", "/runc"} <= set(node["path"])
     assert serve["serviceConfig"]["ExecStart"] == "/package/bin/nixws serve"
     assert serve["environment"] == {
         "NIXWS_DATA": "/var/lib/nixws",

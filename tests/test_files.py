@@ -17,8 +17,10 @@ from sshd_fixture import LocalSshd, local_sshd, until
 
 from nixos_workspaces.errors import Conflict, InvalidInput, NotFound, Unavailable
 from nixos_workspaces.files import Condition, Files, Order, Wanted
-from nixos_workspaces.model.files import Entry, Kind
+from nixos_workspaces.model.files import Entry, Kind, Loss
+from nixos_workspaces.model.workspace import AuthorisedId
 from nixos_workspaces.ssh.sftp import open_sftp
+from nixos_workspaces.terminals.ssh_bridge import SSHBridge
 
 server, home, files = files_fixture.server, files_fixture.home, files_fixture.files
 
@@ -101,6 +103,43 @@ async def test_mode_is_kept_and_set_user_id_cleared(files: Files, server: LocalS
     assert stat.S_IMODE((home / "run").stat().st_mode) == 0o775
     await files.write(WS, os.fsencode(home / "run"), once(b"new"), mode=0o6700)
     assert stat.S_IMODE((home / "run").stat().st_mode) == 0o700
+
+
+async def test_hard_links_and_a_foreign_owner_are_kept_where_that_is_asked_for(
+    files: Files, server: LocalSshd, home: Path
+) -> None:
+    path = give(home / "one", server, b"old and longer")
+    (home / "two").hardlink_to(path)
+    os.chown(path, 0, 0)
+    path.chmod(0o666)
+    written = await files.write(WS, os.fsencode(path), once(b"new"), in_place=True)
+    there = path.stat()
+    assert (path.read_bytes(), (home / "two").read_bytes()) == (b"new", b"new")
+    assert (there.st_nlink, there.st_uid, there.st_gid, stat.S_IMODE(there.st_mode)) == (2, 0, 0, 0o666)
+    assert (written.created, written.lost) == (False, ())
+    again = await files.write(
+        WS, os.fsencode(path), once(b"x" * 600_000), condition=Condition(matches=(written.etag,)), in_place=True
+    )
+    assert (home / "two").read_bytes() == b"x" * 600_000
+    with pytest.raises(Conflict):
+        await files.write(
+            WS, os.fsencode(path), once(b"late"), condition=Condition(matches=(written.etag,)), in_place=True
+        )
+    await files.write(WS, os.fsencode(path), once(b"alone"), condition=Condition(matches=(again.etag,)))
+    assert ((home / "two").read_bytes(), path.stat().st_uid) == (b"x" * 600_000, server.uid)
+    assert not staged(server)
+
+
+async def test_what_cannot_be_kept_is_told(files: Files, server: LocalSshd, home: Path) -> None:
+    path = give(home / "one", server, b"old")
+    (home / "two").hardlink_to(path)
+    os.chown(path, 0, 0)
+    path.chmod(0o644)
+    written = await files.write(WS, os.fsencode(path), once(b"new"), in_place=True)
+    assert written.lost == (Loss.OWNER, Loss.GROUP, Loss.LINKS)
+    assert ((home / "two").read_bytes(), path.stat().st_uid) == (b"old", server.uid)
+    plain = give(home / "plain", server, b"old")
+    assert (await files.write(WS, os.fsencode(plain), once(b"new"), in_place=True)).lost == ()
 
 
 async def test_write_through_a_link_changes_the_file_behind_it(files: Files, server: LocalSshd, home: Path) -> None:
@@ -252,10 +291,11 @@ async def test_a_part_of_a_growing_file_can_be_read(files: Files, server: LocalS
 
 async def test_a_frozen_server_is_an_error_within_ten_seconds(server: LocalSshd, home: Path) -> None:
     with local_sshd() as other:
-        bridges = {"frozen": other.bridge(), WS: server.bridge()}
+        frozen = AuthorisedId("frozen")
+        bridges: dict[str, SSHBridge] = {frozen: other.bridge(), WS: server.bridge()}
         both = Files(lambda name: open_sftp(bridges[name].connections, name))
         give(other.home / "big", other, b"x" * 30_000_000)
-        async with both.download("frozen", os.fsencode(other.home / "big")) as download:
+        async with both.download(frozen, os.fsencode(other.home / "big")) as download:
             stream = download.stream(0, download.entry.size)
             await anext(stream)
             other.freeze()
@@ -267,8 +307,8 @@ async def test_a_frozen_server_is_an_error_within_ten_seconds(server: LocalSshd,
 
             stuck: list[asyncio.Task[object]] = [
                 asyncio.create_task(drain()),
-                asyncio.create_task(both.stat("frozen", b"/")),
-                asyncio.create_task(both.write("frozen", os.fsencode(other.home / "new"), once(b"x"))),
+                asyncio.create_task(both.stat(frozen, b"/")),
+                asyncio.create_task(both.write(frozen, os.fsencode(other.home / "new"), once(b"x"))),
             ]
             await asyncio.sleep(0)
             quick = time.monotonic()
@@ -278,7 +318,7 @@ async def test_a_frozen_server_is_an_error_within_ten_seconds(server: LocalSshd,
             assert time.monotonic() - started < 10
             assert all(isinstance(outcome, Unavailable) for outcome in outcomes), outcomes
         other.freeze(frozen=False)
-        assert (await both.stat("frozen", os.fsencode(other.home / "big"))).size == 30_000_000
+        assert (await both.stat(frozen, os.fsencode(other.home / "big"))).size == 30_000_000
         await both.close()
         for bridge in bridges.values():
             await bridge.close()
@@ -304,3 +344,14 @@ async def test_sessions_are_reused_and_closed(server: LocalSshd, home: Path) -> 
             await files.list(WS, os.fsencode(home), Wanted())
         assert len(files.sessions._workspaces[WS].idle) == 1
     await until(lambda: len(server.processes()) <= before)
+
+
+async def test_a_directory_is_read_once_for_all_its_pages(files: Files, server: LocalSshd, home: Path) -> None:
+    for number in range(4):
+        give(home / f"{number}", server)
+    directory = os.fsencode(home)
+    first = await files.list(WS, directory, Wanted(limit=2))
+    (home / "3").unlink()
+    second = await files.list(WS, directory, Wanted(limit=2, cursor=first.next_cursor))
+    assert [one.name for one in second.entries] == [b"2", b"3"]
+    assert (await files.list(WS, directory, Wanted(limit=2))).total == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -224,3 +225,15 @@ async def test_sweeping_follows_a_workspace_that_begins_to_run(files: Files, ser
         await until(lambda: not staged(server))
     sweeping.cancel()
     await asyncio.wait({sweeping})
+
+
+async def test_a_connection_that_ended_unseen_is_replaced(server: LocalSshd) -> None:
+    """The end of one that lay idle is on its way when the next request comes."""
+    bridge = server.bridge()
+    for _ in range(3):
+        async with open_sftp(bridge.connections, "ws") as sftp:
+            assert await sftp.exists(b"/")
+        for pid in set(server.processes()) - {server.pid}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    await bridge.close()

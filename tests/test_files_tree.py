@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 from pathlib import Path
@@ -113,7 +114,7 @@ async def test_a_copy_is_the_same_tree(files: Files, server: LocalSshd, home: Pa
     make_tree(home / "tree", server)
     assert await files.tree.copy(WS, raw(home / "tree"), raw(home / "copy")) == len(picture(home / "tree")) + 1
     assert picture(home / "copy") == picture(home / "tree")
-    big = give(home / "big", server, os.urandom(40_000_000))
+    big = give(home / "big", server, await asyncio.to_thread(os.urandom, 40_000_000))
     big.chmod(0o4711)
     await files.tree.copy(WS, raw(big), raw(home / "big2"))
     assert (home / "big2").read_bytes() == big.read_bytes()

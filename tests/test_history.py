@@ -110,6 +110,27 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
         yield started
 
 
+def test_lists_tell_the_owner_the_start_and_what_was_measured_last(web: Web) -> None:
+    path = "/api/nixos/workspaces"
+    with web.http() as http:
+        made = web.create("measured-in-lists")
+        shown = {one["id"]: one for one in http.get(path, params={"limit": 200}).json()["workspaces"]}[made["id"]]
+        assert (shown["owner"], shown["usage"]) == ("admin", None)
+        assert shown["started_at"] is not None
+        web.run(web.services.history.sample())
+        (shown,) = http.get(path, params={"q": "measured-in"}).json()["workspaces"]
+        assert set(shown["usage"]) == {"cpu_usage", "memory_usage", "storage_usage"}
+        http.post(f"{path}/{made['id']}/stop")
+        web.reaches(made["id"], "stopped")
+        (shown,) = http.get(path, params={"q": "measured-in"}).json()["workspaces"]
+        assert shown["usage"] is None
+        web.run(web.services.history.sample())
+        http.post(f"{path}/{made['id']}/start")
+        web.reaches(made["id"], "running")
+        (shown,) = http.get(path, params={"q": "measured-in"}).json()["workspaces"]
+        assert shown["usage"] is None
+
+
 def test_the_history_is_told_as_the_document_says(web: Web) -> None:
     made = web.create("measured")
     web.run(web.services.history.sample())

@@ -20,7 +20,7 @@ from nixos_workspaces.errors import Unavailable
 from nixos_workspaces.model.environment import Generation, environment
 from nixos_workspaces.model.machine import BYTES_PER_GB, Resources
 from nixos_workspaces.model.workspace import Status, WorkspaceConfig
-from nixos_workspaces.workspaces.leases import LeaseLost, Leases
+from nixos_workspaces.workspaces.reconciling.leases import LeaseLost, Leases
 
 LENGTH = timedelta(seconds=30)
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from node_fixture import Node, until
+from node_fixture import Node
 from run_directory import RunDirectory
+from waiting import until
 
 SCENARIO = Path(__file__).with_name("killed_scenario.py")
 COMMAND = [sys.executable, "-m", "pytest", "-q", "-n", "1", "-p", "no:cacheprovider", str(SCENARIO)]

@@ -7,6 +7,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from nixos_workspaces.cli.operate.node import node_argv
 from nixos_workspaces.node.__main__ import NIX_DAEMON, config_of
 from nixos_workspaces.node.daemon import NodeConfig
@@ -19,7 +21,7 @@ CLIENT = {"httpx2", "pydantic", "websockets"}
 OURS = {"cli", "client", "errors", "model", "schemas", "settings"}
 """Packages of ours that a verb of the client may load."""
 HELP_SECONDS = 0.4
-NODE = {"nixos_workspaces", "pyroute2", "typing_extensions"}
+NODE = {"dns", "idna", "nixos_workspaces", "pyroute2", "typing_extensions"}
 """The node loads little besides the standard library: the only process that runs as root holds its own world."""
 
 TELLS = """
@@ -76,6 +78,7 @@ VERBS = (
     ),
     *("cat NAME:file", "rm NAME:file", "edit NAME:file", "ssh NAME", "terminal list NAME", "terminal kill NAME 1"),
     *("sync --once /etc/apt NAME:", "collect-garbage"),
+    *("ports NAME", "open NAME 80", "share-port NAME 80"),
 )
 
 
@@ -91,6 +94,23 @@ def test_the_node_loads_its_own_world_only() -> None:
     foreign = {name for name in libraries - set(sys.stdlib_module_names) - NODE if not name.startswith("_")}
     assert foreign == set()
     assert ours - {"errors", "model", "node", "process"} == set()
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import nixos_workspaces.services, nixos_workspaces.web.app", "sqlalchemy.orm"),
+        ("import nixos_workspaces.node.__main__, nixos_workspaces.node.egress.names.resolver", "pyroute2.ndb"),
+    ],
+)
+def test_the_half_of_a_library_that_nothing_uses_is_not_loaded(code: str, absent: str) -> None:
+    """Each is 6 MB; what asks for it all the same, a tool that migrates, gets it."""
+    asked = (
+        f"{code}, sys; assert {absent!r} not in sys.modules; import {absent}; print(sys.modules[{absent!r}].__file__)"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert absent.replace(".", "/") in done.stdout
 
 
 def test_a_migrated_database_opens_without_what_migrates(tmp_path: Path) -> None:
@@ -110,7 +130,8 @@ asyncio.run(work())
 
 def test_the_verb_node_hands_every_setting_to_the_nodes_own_process() -> None:
     settings = Settings(data=Path("/d"), network="10.9.0.0/24", id_base=7, boot_timeout=1.5, memory_overcommit=3.5)
-    settings = replace(settings, log_level=LogLevel.ERROR)
+    settings = replace(settings, lxcfs="/opt/lxcfs", log_level=LogLevel.ERROR)
+    settings = replace(settings, uplink="netns:out", name_servers="192.0.2.1, 192.0.2.2")
     argv = node_argv(settings, [5, 6])
     environment = {NIX_DAEMON: '["env", "-i", "nix-daemon"]', "LANG": "C"}
     assert argv[1:4] == ["-P", "-m", "nixos_workspaces.node"]
@@ -122,6 +143,9 @@ def test_the_verb_node_hands_every_setting_to_the_nodes_own_process() -> None:
         allow_users=(5, 6),
         nix_daemon=("env", "-i", "nix-daemon"),
         memory_overcommit=3.5,
+        lxcfs="/opt/lxcfs",
+        uplink="netns:out",
+        name_servers=("192.0.2.1", "192.0.2.2"),
         log_level="error",
     )
     assert environment == {"LANG": "C"}

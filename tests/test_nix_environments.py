@@ -11,7 +11,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from real_nix import FLAKE, REPOSITORY, Watched, build, machine_nix, open_environments
@@ -19,7 +21,8 @@ from real_nix import FLAKE, REPOSITORY, Watched, build, machine_nix, open_enviro
 from nixos_workspaces.errors import BuildFailed, Conflict, InvalidInput, NotFound, Unavailable
 from nixos_workspaces.model.environment import environment
 from nixos_workspaces.model.workspace import Phase
-from nixos_workspaces.nix import BuildLimits
+from nixos_workspaces.nix import BuildLimits, Grants, Nix
+from nixos_workspaces.nix.flakes import environment_of
 from nixos_workspaces.nix.locks import Sharing, hold
 
 
@@ -108,6 +111,33 @@ async def test_generation_without_note_is_read_from_the_flake(tmp_path: Path) ->
     assert [item.environment.packages for item in await again.generations("ws-a")] == [("alpha",), ("beta",)]
 
 
+async def test_what_the_installation_grants_is_told_to_every_build(tmp_path: Path) -> None:
+    for grants in (Grants(), Grants(own_keys=False, foreign_scripts=False)):
+        await build(await open_environments(tmp_path, grants=grants), "ws-a", "alpha")
+        told = json.loads((tmp_path / "workspaces/ws-a/flake/workspace.json").read_bytes())
+        assert told["grants"] == {"own_keys": grants.own_keys, "foreign_scripts": grants.foreign_scripts}
+        assert environment_of(tmp_path / "workspaces/ws-a/flake") == environment("minimal", ("alpha",))
+
+
+async def test_ports_are_noted_with_the_present_generation(tmp_path: Path) -> None:
+    """They are declared and listed, and nothing is built of them; other generations keep theirs."""
+    environments = await open_environments(tmp_path)
+    await environments.note_ports("ws-a", (1,))
+    await build(environments, "ws-a", "alpha", ports=(80,))
+    await build(environments, "ws-a", "beta", ports=(80,))
+    await environments.note_ports("ws-a", (8080, 8081))
+    await environments.note_ports("ws-a", (8080, 8081))
+    found = await environments.generations("ws-a")
+    assert [one.environment.ports for one in found] == [(80,), (8080, 8081)]
+    declared = json.loads((tmp_path / "workspaces/ws-a/flake/workspace.json").read_text())
+    assert (declared["packages"], declared["ports"]) == (["beta"], [8080, 8081])
+    (tmp_path / "workspaces/ws-a/profile-2.json").unlink()
+    await environments.note_ports("ws-a", ())
+    await environments.select("ws-a", 1)
+    await environments.note_ports("ws-a", (22,))
+    assert [one.environment.ports for one in await environments.generations("ws-a")] == [(22,), ()]
+
+
 async def test_forget_is_idempotent(tmp_path: Path) -> None:
     environments = await open_environments(tmp_path)
     await build(environments, "ws-a", "alpha")
@@ -125,7 +155,7 @@ async def test_a_list_of_packages_that_cannot_be_read_or_kept_is_made_again(tmp_
     first = await open_environments(tmp_path)
     names = [item.name for item in await first.search("")]
     assert "alpha" in names
-    (index,) = (tmp_path / "home").glob("catalogue-*.json")
+    (index,) = (tmp_path / "home").glob("packages-*.jsonl")
     index.unlink()
     if kept is None:
         index.mkdir()
@@ -294,15 +324,19 @@ async def test_garbage_is_never_collected_beside_a_build(tmp_path: Path, monkeyp
     told = Watched()
     async with hold(tmp_path / "locks/garbage", Sharing.EXCLUSIVE):
         waiting = asyncio.create_task(build(environments, "ws-a", "beta", watched=told))
-        await until(lambda: bool(told.progress))
+        await until(lambda: environments._waiting == 1)
         assert (tmp_path / "workspaces/ws-a/profile").readlink() == Path("profile-1-link")
         assert not told.lines
     assert (await waiting).number == 2
 
 
-@pytest.mark.alone  # Nix gives up at open files of hostile workspaces, whose paths are too long for it
-def test_collected_paths_are_gone() -> None:
-    """In a store of its own: the machine's keeps what others left unrooted."""
+# Without our daemon Nix gives up at open files of hostile workspaces, whose paths are too long for it.
+@pytest.mark.parametrize("way", [pytest.param("direct", marks=pytest.mark.alone), "daemon"])
+def test_collected_paths_are_gone(way: str) -> None:
+    """In a store of its own: the machine's keeps what others left unrooted.
+
+    Through a daemon as the node starts it, an open file whose path is too long for Nix does not matter.
+    """
     words = [
         "unshare",
         "--mount",
@@ -310,6 +344,7 @@ def test_collected_paths_are_gone() -> None:
         "private",
         sys.executable,
         str(REPOSITORY / "tests/garbage_scenario.py"),
+        way,
     ]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -380,3 +415,59 @@ async def test_hostile_ids_are_refused(tmp_path: Path, workspace_id: str) -> Non
     ):
         with pytest.raises(InvalidInput):
             await attempt
+
+
+async def test_a_collection_gives_way_to_a_build(tmp_path: Path) -> None:
+    """A collector that would run for an hour is ended as soon as a build begins, and can be run again."""
+    nix = machine_nix()
+    slow, begun = tmp_path / "slow", tmp_path / "begun"
+    slow.mkdir()
+    for program in nix.bin.iterdir():
+        (slow / program.name).symlink_to(program)
+    (slow / "nix").unlink()
+    (slow / "nix").write_text(
+        f'#!/bin/sh\ncase "$*" in *"store gc"*) touch {begun}; exec sleep 3600;; esac\nexec {nix.bin}/nix "$@"\n'
+    )
+    (slow / "nix").chmod(0o755)
+    environments = await open_environments(tmp_path, nix=replace(nix, bin=slow))
+    collecting = asyncio.create_task(environments.collect_garbage())
+    await until(begun.exists)
+    assert (await build(environments, "ws-a", "alpha")).number == 1
+    with pytest.raises(Conflict) as gave_way:
+        await collecting
+    assert gave_way.value.code == "build_running"
+    assert not processes_with("sleep 3600")
+
+
+async def test_evaluations_beyond_the_bound_wait_and_say_how_many_are_before_them(tmp_path: Path) -> None:
+    """Four at once, two of them equal, one turn: each is told what it waits for, the first one nothing."""
+    environments = await open_environments(tmp_path, limits=BuildLimits(builds=4, evaluations=1))
+    wanted = [("alpha",), (), ("alpha",), ("beta",)]
+    told = [Watched() for _ in wanted]
+    made = await asyncio.gather(
+        *(build(environments, f"ws-{n}", *packages, watched=told[n]) for n, packages in enumerate(wanted))
+    )
+    assert made[0].toplevel == made[2].toplevel
+
+    def waits(number: int) -> list[str]:
+        return [one.message for one in told[number].progress if one.message.startswith("Waiting")]
+
+    assert waits(0) == []
+    assert waits(1) == ["Waiting, 1 before you"]
+    assert waits(2)[0] == "Waiting for the build of an equal environment"
+    assert waits(3)[0] == "Waiting, 2 before you"
+
+
+async def test_sixty_creations_ask_nix_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal names that are asked for at the same time are one evaluation."""
+    environments = await open_environments(tmp_path)
+    asked: list[tuple[object, ...]] = []
+    text = Nix.text
+
+    async def counted(self: Nix, *words: Any, **options: Any) -> str:
+        asked.append(words)
+        return await text(self, *words, **options)
+
+    monkeypatch.setattr(Nix, "text", counted)
+    await asyncio.gather(*(environments.check(environment("minimal", ["alpha", "beta"])) for _ in range(60)))
+    assert len(asked) == 2, asked  # the templates, and the names

@@ -11,7 +11,8 @@ from nixos_workspaces.errors import InvalidInput
 from nixos_workspaces.model.environment import environment
 from nixos_workspaces.model.names import is_package_name
 from nixos_workspaces.nix import Environments, Nix, PackageSet, PackageSetKind
-from nixos_workspaces.nix.names import nearest, suggestion
+from nixos_workspaces.nix.index import Names
+from nixos_workspaces.nix.names import suggestion
 
 HOSTILE = [
     *(
@@ -104,7 +105,7 @@ def test_names_of_nixpkgs_are_accepted(name: str) -> None:
     ],
 )
 def test_nearest_names(written: str, existing: list[str], expected: tuple[str, ...]) -> None:
-    assert nearest(written, existing) == expected
+    assert Names(existing).nearest(written) == expected
 
 
 def test_suggestion_reads_like_a_sentence() -> None:

@@ -36,6 +36,7 @@ RUNS: dict[str, Sequence[str]] = {
     **{name: (name, "-v") for name in ("unzip", "zip")},
     "binutils": ("ld", "--version"),
     "bzip2": ("bzip2", "--help"),
+    "code-server": ("code-server", "--version"),
     "coreutils": ("ls", "--version"),
     "dbus": ("dbus-daemon", "--version"),
     "diffutils": ("diff", "--version"),
@@ -143,6 +144,13 @@ def test_attribute_runs_out_of_the_store_alone(name: str, built: dict[str, Path]
         timeout=60,
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
+
+
+@pytest.mark.parametrize("name", ["npm", "npx"])
+def test_scripts_of_what_is_no_debian_package_name_their_shell(name: str, built: dict[str, Path]) -> None:
+    """A program that starts them without a shell would not find out by itself."""
+    command = [str(built["nodejs"] / "bin" / name), "--version"]
+    assert subprocess.run(command, env={"PATH": ""}, capture_output=True, check=False, timeout=60).returncode == 0
 
 
 def test_every_attribute_has_its_main_program(nix: Nix, built: dict[str, Path]) -> None:
@@ -303,14 +311,14 @@ def test_equal_environments_are_one_store_path(nix: Nix, tmp_path: Path) -> None
 def test_templates_are_listed_in_one_evaluation(nix: Nix) -> None:
     """Title, description, icon and packages of all templates come at once, without a workspace."""
     listed = json.loads(nix.output("eval", "--json", "--file", str(ROOT / "nix/templates/default.nix")))
-    assert set(listed) == {"minimal", "development", "python", "nodejs"}
+    assert set(listed) == {"minimal", "development", "python", "nodejs", "web-ide"}
     for template in listed.values():
         assert set(template) == {"title", "description", "icon", "packages"}
         assert all(isinstance(template[key], str) and template[key] for key in ("title", "description", "icon"))
         assert set(template["packages"]) - {name for name in template["packages"] if "." in name} <= set(ATTRIBUTES)
 
 
-@pytest.mark.parametrize("template", ["minimal", "development", "python", "nodejs"])
+@pytest.mark.parametrize("template", ["minimal", "development", "python", "nodejs", "web-ide"])
 def test_templates_evaluate(template: str, nix: Nix, tmp_path: Path) -> None:
     """Every template is a system."""
     assert nix.output("eval", "--raw", workspace(tmp_path, nix, template=template)).startswith("/nix/store/")
@@ -357,6 +365,15 @@ def test_wrong_modules_are_refused_in_the_words_of_nixos(module: str, message: s
     assert message in refusal(tmp_path, nix, module=module)
 
 
+def test_ports_are_no_part_of_a_system(nix: Nix, tmp_path: Path) -> None:
+    """Environments that differ in nothing else are one store path; the program that opens ports is in it."""
+    paths = set()
+    for ports in ([], [80], [80, 443]):
+        reference = workspace(tmp_path, nix, ports=ports)
+        paths.add(nix.output("eval", "--raw", f"{reference}.drvPath"))
+    assert len(paths) == 1
+
+
 def test_unknown_package_is_named(nix: Nix, tmp_path: Path) -> None:
     """A package that does not exist, or is no package, is refused by its name."""
     for name in ("nosuchpackage", "lib", "python3Packages", "python3Packages.nosuch", "git.out.nosuch", "debian.libc6"):
@@ -385,10 +402,26 @@ def test_modules_merge_as_in_nixos(nix: Nix, tmp_path: Path) -> None:
     assert json.loads(nix.output("eval", "--json", reference, "--apply", apply)) == {
         "name": "east",
         "burst": 3,
-        "ports": [22, 80, 443, 8080],
+        "ports": [22, 80, 443],
         "text": "first\nmiddle\nlast",
         "absent": False,
     }
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_own_keys_and_foreign_scripts_are_as_granted(nix: Nix, tmp_path: Path, *, granted: bool) -> None:
+    toplevel = Path(
+        nix.output(
+            *("build", "--no-link", "--print-out-paths"),
+            workspace(tmp_path, nix, packages=[], grants={"own_keys": granted, "foreign_scripts": granted}),
+        )
+    )
+    keys = re.search(r"^AuthorizedKeysFile (.*)$", (toplevel / "etc/ssh/sshd_config").read_text(), re.MULTILINE)
+    assert keys is not None
+    assert keys[1].split() == ["/etc/nixws/authorized_keys", *([".ssh/authorized_keys"] if granted else [])]
+    activate = (toplevel / "activate").read_text()
+    assert ("ln -sfn /run/current-system/sw/bin/bash /bin/bash" in activate) is granted
+    assert ("rm -f /bin/bash" in activate) is not granted
 
 
 def test_programs_change_nothing_when_run_again(nix: Nix) -> None:
@@ -421,6 +454,29 @@ def held(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def test_without_npm_the_set_is_whole_and_the_web_ide_can_be_fetched_inside(nix: Nix, tmp_path: Path) -> None:
+    """A machine may reach Debian's mirror and no npm registry."""
+    out = tmp_path / "set"
+    out.mkdir()
+    (out / "packages").mkdir()
+    for package in (SET / "packages").iterdir():
+        if "code-server" not in package.name:
+            (out / "packages" / package.name).symlink_to(package)
+    lock = json.loads((SET / "lock.json").read_text()) | {"npm": {}, "npm_fingerprint": ""}
+    (out / "lock.json").write_text(json.dumps(lock))
+    environment = os.environ | {"NPM_CONFIG_REGISTRY": "http://127.0.0.1:1/", "NPM_CONFIG_FETCH_RETRY_MINTIMEOUT": "1"}
+    command = ["python3", str(ROOT / "nix/debian/generate.py"), "--out", str(out)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=280)
+    assert "code-server could not be had from npm and is left out" in done.stdout
+    without = Nix(nix.executables, done.stdout.splitlines()[-1])
+    assert without.output(
+        "eval", f"{without.reference}#legacyPackages.x86_64-linux", "--apply", "p: p ? code-server"
+    ) == ("false")
+    assert without.output("eval", "--raw", workspace(tmp_path, without, template="web-ide")).startswith("/nix/store/")
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=280)
+    assert again.stdout.splitlines() == [without.reference], "it is not asked for again each time"
 
 
 def test_set_is_readable_by_everybody(nix: Nix) -> None:

@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from node_fixture import MIB, SMALL, Node, running_node, until
+from node_fixture import MIB, SMALL, Node, running_node
+from waiting import until
 
 from nixos_workspaces.errors import Conflict, RuntimeFailed, Unavailable
 from nixos_workspaces.model.machine import MachineSpec, MachineState, Observed
@@ -184,7 +185,9 @@ async def test_a_machine_that_dies_for_want_of_memory_says_so(fragile: Node) -> 
     """Files in memory cannot be given back: with a limit below them the kernel kills all, at last PID 1."""
     async with fragile.running() as spec:
         await fragile.runtime.resize(spec.workspace_id, replace(SMALL, memory_bytes=96 * MIB))
-        fragile.as_root(spec, "dd if=/dev/zero of=/tmp/fill bs=1M count=120", check=False)
+        fragile.as_root(
+            spec, "for place in /dev/shm /run; do dd if=/dev/zero of=$place/fill bs=1M count=60; done", check=False
+        )
         seen = await seen_stopped(fragile, spec)
         assert seen.exit_reason.startswith("out of memory")
         assert seen.oom_kills > 0

@@ -31,12 +31,12 @@ resources = st.builds(
 )
 SEEN = (Path("/sys/devices/system/cpu"),)
 GROUND = HostContext(
-    Path("/run/store"), {"defaultAction": "SCMP_ACT_ERRNO"}, 4096, limits_swap=True, weighs_io=True, system=SEEN
+    Path("/run/store"), {"defaultAction": "SCMP_ACT_ERRNO"}, limits_swap=True, weighs_io=True, system=SEEN
 )
 
 
 def container(wanted: Resources) -> Container:
-    paths = (Path("/run/root"), Path("/run/devices"))
+    paths = (Path("/proc/7/fd/9"), Path("/run/root"), Path("/run/devices"), Path("/run/resolv.conf"))
     return Container("ws-1", "demo", 3, "/nix/store/x-system", wanted, 1_000_000, *paths, "/nixws-a/ws-1")
 
 
@@ -51,13 +51,14 @@ def test_no_configuration_grants_more_than_another(wanted: Resources) -> None:
     assert {space["type"] for space in linux["namespaces"]} == {
         *("pid", "network", "ipc", "uts", "mount", "cgroup", "user"),
     }
-    assert all("path" not in space for space in linux["namespaces"])
+    assert [space for space in linux["namespaces"] if "path" in space] == [{"type": "user", "path": "/proc/7/fd/9"}]
     assert linux["uidMappings"] == linux["gidMappings"] == [{"containerID": 0, "hostID": 1_000_000, "size": 65536}]
     binds = [mount for mount in config["mounts"] if mount["type"] == "bind"]
     assert [(bind["source"], bind["destination"]) for bind in binds] == [
         ("/run/devices", "/dev"),
         *((str(path), str(path)) for path in SEEN),
         ("/run/store", "/nix/store"),
+        ("/run/resolv.conf", "/etc/resolv.conf"),
     ]
     assert all({"ro", "nosuid", "nodev"} <= set(bind["options"]) for bind in binds[1:])
     # The kernel lets the workspace's root mount another sysfs only where there is one.

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from nixos_workspaces.node.kernel.cgroups import ControlGroup, Hierarchies, hierarchies, parse_mountinfo, remove_empty
+from nixos_workspaces.node.kernel.cgroups import (
+    ControlGroup,
+    Hierarchies,
+    confine,
+    hierarchies,
+    members,
+    parse_mountinfo,
+    remove_empty,
+)
 
 _V1 = "30 25 0:26 / {root}/{name} rw,relatime - cgroup cgroup rw,{name}"
 _NAMED = "31 25 0:27 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd"
@@ -76,3 +86,36 @@ def test_a_group_that_has_gone_is_no_error_to_remove(tmp_path: Path) -> None:
     assert machine.below("/parent") == ["child"]
     remove_empty(machine, "/parent")
     assert machine.below("/parent") == ["child"]
+
+
+@pytest.mark.machine
+def test_a_process_of_the_nodes_own_is_confined_and_found() -> None:
+    """Also in groups below its own; it may be confined again."""
+    machine, path = hierarchies(), f"/nixws-test-{os.getpid()}"
+    inner = [Path(f"{root}{path}/inner") for root in machine.roots()]
+    with subprocess.Popen(["sleep", "600"]) as process:
+        try:
+            for _ in range(2):
+                confine(machine, path, process.pid, 64 << 20, 1)
+            assert members(machine, path) == {process.pid}
+            limits = {"memory.limit_in_bytes": "67108864", "cpu.cfs_quota_us": "100000", "cpu.max": "100000 100000"}
+            files = {name: [Path(f"{root}{path}/{name}") for root in machine.roots()] for name in limits}
+            seen = {
+                name: [file.read_text().strip() for file in found if file.exists()] for name, found in files.items()
+            }
+            assert all(set(texts) <= {limits[name]} for name, texts in seen.items())
+            assert any(seen.values())
+            for group in inner:
+                if group.parent.exists():
+                    group.mkdir()
+                    (group / "cgroup.procs").write_text(str(process.pid))
+            assert members(machine, path) == {process.pid}
+        finally:
+            process.kill()
+            process.wait()
+            for group in inner:
+                if group.exists():
+                    group.rmdir()
+            remove_empty(machine, path)
+    assert members(machine, path) == set()
+    assert not any(group.parent.exists() for group in inner)

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from node_fixture import MIB, SMALL, Node, running_node, until
+from node_fixture import MIB, SMALL, Node, running_node
+from waiting import until
 
 from nixos_workspaces.errors import Conflict, InsufficientResources, RuntimeFailed, Unavailable
 from nixos_workspaces.model.machine import MachineSpec, MachineState
@@ -270,7 +271,7 @@ def test_output_without_end_is_bounded(tmp_path: Path, program: str) -> None:
     engine.write_text(f"#!/bin/sh\n{program}\n")
     engine.chmod(0o755)
     began = time.monotonic()
-    said = Engine(engine, tmp_path).output("ws-1", ["journalctl"])
+    _, said = Engine(engine, tmp_path).output("ws-1", ["journalctl"])
     assert said.startswith("noise\n")
     assert len(said) <= 1 << 16
     assert time.monotonic() - began < 30

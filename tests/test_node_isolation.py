@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
 import re
+import shlex
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -16,9 +16,13 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from node_fixture import Node
+from node_fixture import Node, running_node
+from pyroute2 import IPRoute
+from ssh_judgement import CURVE25519, judge
+from waiting import until
 
 from nixos_workspaces.model.machine import MachineSpec
+from nixos_workspaces.node.machines.network import name_of
 
 _PROBE = Path(__file__).with_name("node_probe.py")
 
@@ -82,6 +86,18 @@ async def test_the_devices_are_the_workspaces_own(node: Node, workspace: Machine
         assert node.as_root(workspace, f"stat -c '%a %U' {places} | sort -u") == "666 root"
 
 
+async def test_the_uptime_is_the_workspaces_and_fits_to_the_births_of_processes(
+    node: Node, workspace: MachineSpec
+) -> None:
+    where = (await node.runtime.observe(workspace.workspace_id)).address
+    uptime, born, age = node.ssh(
+        where, 'cut -d. -f1 /proc/uptime; date -d "$(ps -o lstart= 1)" +%s; ps -o etimes= 1'
+    ).split()
+    assert int(uptime) < 60
+    assert int(age) < 60
+    assert abs(time.time() - int(born)) < 90
+
+
 async def test_questions_for_addresses_of_this_machine_are_not_answered(node: Node, workspace: MachineSpec) -> None:
     """A workspace knows its gateway's hardware address; which others this machine has, it does not learn."""
     asked = (
@@ -96,27 +112,51 @@ async def test_the_ssh_server_offers_nothing_weak(node: Node, workspace: Machine
     """As ssh-audit judges; the one thing it warns of is kept because asyncssh and others have nothing newer."""
     where = (await node.runtime.observe(workspace.workspace_id)).address
     assert where is not None
-    audit = [sys.executable, "-m", "ssh_audit.ssh_audit", "--json", "--skip-rate-test", "-p", str(where.port)]
-    said = await asyncio.to_thread(
-        subprocess.run, [*audit, where.host], capture_output=True, text=True, check=False, timeout=60
-    )
-    found = json.loads(said.stdout)
-    judged = {
-        (one["algorithm"], kind)
-        for part in ("kex", "key", "enc", "mac")
-        for one in found[part]
-        for kind in ("fail", "warn")
-        if one["notes"].get(kind)
-    }
-    assert len(found["kex"]) > 1
-    assert judged == {("curve25519-sha256", "warn"), ("curve25519-sha256@libssh.org", "warn")}
-    assert found["cves"] == []
+    found = await asyncio.to_thread(judge, where.host, where.port)
+    assert found.exchanges > 1
+    assert (found.failed, found.warned, found.cves) == (frozenset(), CURVE25519, ())
 
 
 async def test_two_workspaces_share_no_ids(node: Node, workspace: MachineSpec) -> None:
     async with node.running() as other:
         ranges = [int(str(probed(node, spec)["first_id"])) for spec in (workspace, other)]
         assert abs(ranges[0] - ranges[1]) >= 65536
+
+
+MOST_WATCHERS = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
+WATCHERS = """
+import ctypes, os
+libc = ctypes.CDLL(None)
+made = 0
+while made < 100_000 and libc.inotify_init() >= 0:
+    made += 1
+print(made)
+"""
+
+
+async def test_what_the_kernel_counts_for_users_is_counted_for_each_workspace(toplevel: str) -> None:
+    """One that takes all watchers of files that a user may have takes none from its neighbours or from this machine.
+
+    The node has ids of its own: workspaces of other tests' nodes would be the same users.
+    """
+    take = f"python3 -c {shlex.quote(WATCHERS)}"
+    with running_node(toplevel, 24, id_base=3_000_000_000) as node:
+        await _take_all(node, take)
+
+
+async def _take_all(node: Node, take: str) -> None:
+    async with node.running() as workspace, node.running() as neighbour:
+        before = int(node.as_root(neighbour, take))
+        hold = f"python3 -c {shlex.quote(WATCHERS + 'import time; print(made, flush=True); time.sleep(1000)')}"
+        node.as_root(workspace, f"cd /root; nohup {hold} > held 2>&1 < /dev/null &")
+        until("all are taken", lambda: node.as_root(workspace, "cat /root/held"))
+        assert 0 < int(node.as_root(workspace, "head -n 1 /root/held")) < MOST_WATCHERS
+        # What watched while it booted may have ended meanwhile.
+        assert int(node.as_root(neighbour, take)) >= before
+        assert int(node.as_root(workspace, take)) < before / 2  # but for those that its own services gave back
+    own = ctypes.CDLL(None).inotify_init()
+    assert own >= 0
+    os.close(own)
 
 
 async def test_nothing_is_reachable_from_inside_and_refusals_are_quick(node: Node, workspace: MachineSpec) -> None:
@@ -136,6 +176,13 @@ async def test_nothing_is_reachable_from_inside_and_refusals_are_quick(node: Nod
         assert isinstance(reached, dict)
         assert {target: answer for target, (answer, _) in reached.items() if answer == "connected"} == {}
         assert {target: seconds for target, (_, seconds) in reached.items() if seconds > 1} == {}
+
+
+def test_a_link_that_goes_while_it_is_looked_at_has_no_name() -> None:
+    """A node that starts looks at every route; those of other nodes' machines end meanwhile."""
+    with IPRoute() as netlink:
+        assert name_of(netlink, netlink.link_lookup(ifname="lo")[0]) == "lo"
+        assert name_of(netlink, (1 << 31) - 1) is None
 
 
 async def test_addresses_of_the_range_that_nobody_has_go_nowhere(node: Node) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
+import resource
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from nixos_workspaces import errors
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, RuntimeFailed, WorkspacesError
@@ -110,7 +113,7 @@ async def answering(path: Path, allowed: set[int]) -> AsyncIterator[LocalRuntime
     async def handler(method: str, parameters: dict[str, Any]) -> Answer:
         match method:
             case "list":
-                return Answer([])
+                return Answer({"machines": [], "next": None})
             case "delete":
                 raise Conflict("not now", code="busy")
             case "stop":
@@ -224,3 +227,84 @@ async def test_garbage_ends_only_its_own_connection(tmp_path: Path, data: bytes)
         answer = await exchange(tmp_path / "s", data)
         assert answer == {} or answer["error"]["kind"] == "InvalidInput"
         assert await runtime.list() == []
+
+
+async def test_a_call_that_cannot_be_taken_makes_nobody_deaf(tmp_path: Path) -> None:
+    """Too many files are open when a call comes: it is answered once there is room again."""
+    async with answering(tmp_path / "s", {os.getuid()}) as runtime:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.setblocking(False)
+            with warned("nixos_workspaces.node.rpc") as refused:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno() + 1, hard))
+                try:
+                    await asyncio.get_running_loop().sock_connect(client, str(tmp_path / "s"))
+                    await asyncio.wait_for(refused.wait(), 10)
+                finally:
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert await runtime.list() == []
+
+
+@contextlib.contextmanager
+def warned(name: str) -> Iterator[asyncio.Event]:
+    """Yield an event that is set when a logger warns."""
+    seen = asyncio.Event()
+
+    class Handler(logging.Handler):
+        @override
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.set()
+
+    handler = Handler(logging.WARNING)
+    logging.getLogger(name).addHandler(handler)
+    try:
+        yield seen
+    finally:
+        logging.getLogger(name).removeHandler(handler)
+
+
+@contextlib.asynccontextmanager
+async def listing(path: Path, machines: dict[str, Observed]) -> AsyncIterator[LocalRuntime]:
+    """A socket that lists machines as the node does."""
+
+    async def handler(_method: str, parameters: dict[str, Any]) -> Answer:
+        chosen, last = protocol.page_of(machines, parameters["after"])
+        return Answer({"machines": [protocol.observed_to_wire(machines[one]) for one in chosen], "next": last})
+
+    serving = asyncio.create_task(serve_calls(listen(path), {os.getuid()}, handler))
+    try:
+        yield LocalRuntime(path)
+    finally:
+        serving.cancel()
+        await asyncio.wait({serving})
+
+
+@pytest.mark.parametrize("count", [0, 1, 500, 501, 12_000])
+async def test_any_number_of_machines_is_listed(tmp_path: Path, count: int) -> None:
+    """Twelve thousand in one answer were more than a client takes: the node seemed not to answer."""
+    machines = {name: Observed(name, MachineState.STOPPED) for name in (f"ws-{number}" for number in range(count))}
+    async with listing(tmp_path / "s", machines) as runtime:
+        assert {one.workspace_id: one for one in await runtime.list()} == machines
+
+
+async def test_machines_that_stay_the_same_are_read_once(tmp_path: Path) -> None:
+    machines = {name: Observed(name, MachineState.STOPPED) for name in (f"ws-{number:04}" for number in range(600))}
+    async with listing(tmp_path / "s", machines) as runtime:
+        first = await runtime.list()
+        machines["ws-0599"] = Observed("ws-0599", MachineState.RUNNING)
+        second = await runtime.list()
+        assert [one.state for one in second if one.workspace_id == "ws-0599"] == [MachineState.RUNNING]
+        assert all(one is other for one, other in zip(first[:500], second[:500], strict=True))
+        machines.clear()
+        assert await runtime.list() == []
+
+
+async def test_a_list_that_does_not_come_to_an_end_is_refused(tmp_path: Path) -> None:
+    async def handler(_method: str, _parameters: dict[str, Any]) -> Answer:
+        return Answer({"machines": [], "next": "ws-1"})
+
+    serving = asyncio.create_task(serve_calls(listen(tmp_path / "s"), {os.getuid()}, handler))
+    with pytest.raises(errors.Unavailable):
+        await LocalRuntime(tmp_path / "s").list()
+    serving.cancel()
+    await asyncio.wait({serving})

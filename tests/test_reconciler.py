@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+import random
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,14 +21,24 @@ from nixos_workspaces.errors import Conflict, NotFound
 from nixos_workspaces.events import Events
 from nixos_workspaces.keys.store import KeyStore, WorkspaceKeys, open_keys
 from nixos_workspaces.metering.gauges import Gauges
-from nixos_workspaces.model.environment import Environment
+from nixos_workspaces.model.environment import Environment, Generation
 from nixos_workspaces.model.machine import BYTES_PER_GB, MachineState, Resources
-from nixos_workspaces.model.workspace import Desire, Status, Workspace, WorkspaceChange, WorkspaceConfig
+from nixos_workspaces.model.workspace import (
+    Desire,
+    Phase,
+    Progress,
+    Status,
+    Workspace,
+    WorkspaceChange,
+    WorkspaceConfig,
+    WorkspaceQuery,
+)
+from nixos_workspaces.operations.background import BackgroundTasks
 from nixos_workspaces.services import DATABASE
 from nixos_workspaces.workspaces.build_logs import BuildLogs
 from nixos_workspaces.workspaces.nixos_sandbox_orchestrator import NixOSSandboxOrchestrator
 from nixos_workspaces.workspaces.reconciler import Reconciler, Timing
-from nixos_workspaces.workspaces.steps import Steps
+from nixos_workspaces.workspaces.reconciling.steps import Steps
 
 ANN = Principal("ann", "Ann")
 TIMING = Timing(observe=0.05, look=0.02, lease=0.4)
@@ -135,12 +148,16 @@ async def live(data: Path, world: World, mortality: Mortality) -> Workspace | No
         if mortality.died.is_set():
             raise Killed
 
+    background = BackgroundTasks()
     try:
         await reconciler.start()
+        background.repeat("machines", reconciler.sweep, TIMING.observe)
         acknowledged = await verbs.create_workspace(CONFIG, principal=ANN, idempotency_key="life")
         await verbs.start_workspace("one", principal=ANN)
         await shown(Status.RUNNING)
         acknowledged = await verbs.resize_workspace("one", WorkspaceChange(packages=("jq",), cpu=2.0), principal=ANN)
+        await shown(Status.RUNNING)
+        acknowledged = await verbs.resize_workspace("one", WorkspaceChange(ports=(80, 443)), principal=ANN)
         await shown(Status.RUNNING)
         for verb, status in (
             (verbs.stop_workspace, Status.STOPPED),
@@ -164,6 +181,7 @@ async def live(data: Path, world: World, mortality: Mortality) -> Workspace | No
         pass
     finally:
         mortality.last = 0
+        await background.close()
         with suppress(Killed):
             await reconciler.close()
         await alive.close()
@@ -176,6 +194,7 @@ def _is_what_it_shows(workspace: Workspace | None, world: World) -> bool:
     machine = world.machines[workspace.id]
     return workspace.status is Status.STOPPED or (
         machine.resources == workspace.resources
+        and machine.ports == workspace.environment.ports
         and workspace.built_revision == workspace.revision
         and machine.toplevel == workspace.toplevel
         and workspace.restarts == workspace.restarts_done
@@ -193,7 +212,7 @@ async def takes_over(data: Path, world: World, acknowledged: Workspace | None) -
     """Check that a new control plane does what the dead one had acknowledged, and leaves nothing when it deletes."""
     async with fake_services(data, world=world, timing=TIMING) as services:
         async with services.database.reading() as tx:
-            stored = await tx.workspaces.all()
+            stored = (await tx.workspaces.page(WorkspaceQuery())).items
         if acknowledged is not None and stored:
             assert stored[0].intent >= acknowledged.intent, "an acknowledged desire was lost"
         for workspace in stored:
@@ -213,16 +232,26 @@ async def takes_over(data: Path, world: World, acknowledged: Workspace | None) -
 
         async def nothing_left() -> bool:
             async with services.database.reading() as tx:
-                return not await tx.workspaces.all()
+                return not (await tx.workspaces.page(WorkspaceQuery())).items
 
         await eventually(nothing_left, 20)
     assert (world.machines, world.volume_keys, world.generations) == ({}, {}, {})
-    assert [path.name for path in (data / "keys").iterdir()] == ["check"]
+    kept = {path.name for path in (data / "keys").iterdir()}
+    assert "check" in kept
+    assert {name for name in kept if name.startswith("ws-")} == set()
     assert list((data / "logs").glob("*")) == []
 
 
+STRIDE = 3
+SEED = int(os.environ.get("NIXWS_TEST_SEED", random.randrange(1 << 32)))
+"""Decides which third of the calls a run plays; named by the directories of a failure, so that it can be repeated."""
+
+
 async def test_killed_at_every_call(tmp_path: Path) -> None:
-    """Before and after every effect: what was acknowledged is done by the next control plane, nothing is left over."""
+    """Before and after every effect: what was acknowledged is done by the next control plane, nothing is left over.
+
+    A run plays a third of the calls, another run other ones: each takes half a second of processor time.
+    """
     whole = Mortality(10**9)
     await live(tmp_path / "whole", World(), whole)
     assert whole.calls > 100
@@ -234,7 +263,7 @@ async def test_killed_at_every_call(tmp_path: Path) -> None:
             acknowledged = await live(data, world, Mortality(last))
             await takes_over(data, world, acknowledged)
 
-    await asyncio.gather(*(one(last) for last in range(1, whole.calls, 2)))
+    await asyncio.gather(*(one(last) for last in range(1 + SEED % STRIDE, whole.calls, STRIDE)))
 
 
 async def test_killed_again_and_again(tmp_path: Path) -> None:
@@ -305,3 +334,80 @@ async def test_canary_is_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         for path, content in files.items():
             assert canary not in content, path
         assert canary.decode(errors="replace") not in shown + caplog.text
+
+
+class SteppedEnvironments(FakeEnvironments):
+    """Nix that goes on to the next phase when it is told to."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.steps: asyncio.Queue[Phase] = asyncio.Queue()
+
+    @override
+    async def build(
+        self,
+        workspace_id: str,
+        environment: Environment,
+        on_progress: Callable[[Progress], None],
+        on_log: Callable[[str], None],
+    ) -> Generation:
+        while (phase := await self.steps.get()) is not Phase.VOLUME:
+            on_progress(Progress(phase))
+        return await FakeEnvironments.build(self, workspace_id, environment, on_progress, on_log)
+
+
+async def test_a_change_of_phase_is_stored_at_once_and_all_times_are_kept(tmp_path: Path) -> None:
+    """Also where nothing else looks: a phase shorter than the period of looks is seen and timed like any other."""
+    environments = SteppedEnvironments(World())
+    slow_looks = Timing(observe=3600, look=3600, lease=7200)
+    async with fake_services(tmp_path, environments=environments, timing=slow_looks) as services:
+        made = await services.orchestrator.create_workspace(CONFIG, principal=ANN)
+
+        async def shown() -> Workspace:
+            return await services.workspaces.get(made.id, principal=ANN)
+
+        for phase in (Phase.EVALUATE, Phase.FETCH, Phase.BUILD):
+            environments.steps.put_nowait(phase)
+
+            async def is_shown(wanted: Phase = phase) -> bool:
+                progress = (await shown()).progress
+                return progress is not None and progress.phase is wanted
+
+            await eventually(is_shown)
+        environments.steps.put_nowait(Phase.VOLUME)
+
+        async def runs() -> bool:
+            return (await shown()).status is Status.RUNNING
+
+        await eventually(runs)
+        there = await shown()
+        times = there.phases.times
+        assert [one.phase for one in times] == list(Phase)
+        assert there.progress is None
+        ends = [one.ended_at for one in times]
+        assert all(end is not None and one.started_at <= end for one, end in zip(times, ends, strict=True))
+        assert [one.started_at for one in times[1:]] == ends[:-1]
+        await services.orchestrator.stop_workspace(made.id, principal=ANN)
+
+        async def stands() -> bool:
+            return (await shown()).status is Status.STOPPED
+
+        await eventually(stands)
+        assert (await shown()).phases.times == times
+        await services.orchestrator.start_workspace(made.id, principal=ANN)
+        await eventually(runs)
+        assert [one.phase for one in (await shown()).phases.times] == [Phase.BOOT, Phase.READY]
+
+
+async def test_a_phase_that_fails_has_an_end(tmp_path: Path) -> None:
+    async with fake_services(tmp_path) as services:
+        broken = replace(CONFIG, environment=Environment("minimal", ("broken",)))
+        made = await services.orchestrator.create_workspace(broken, principal=ANN)
+
+        async def failed() -> bool:
+            return (await services.workspaces.get(made.id, principal=ANN)).status is Status.ERROR
+
+        await eventually(failed)
+        (time,) = (await services.workspaces.get(made.id, principal=ANN)).phases.times
+        assert time.phase is Phase.EVALUATE
+        assert time.ended_at is not None

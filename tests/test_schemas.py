@@ -79,7 +79,9 @@ def test_a_change_carries_only_what_was_given() -> None:
     )
 
 
-@pytest.mark.parametrize("given_", [{}, {"cpu": None}, {"name": "b"}, {"cpu": True}, {"cpu": "1"}, {"packages": "git"}])
+@pytest.mark.parametrize(
+    "given_", [{}, {"cpu": None}, {"owner": "b"}, {"name": "create"}, {"cpu": True}, {"cpu": "1"}, {"packages": "git"}]
+)
 def test_other_changes_are_refused(given_: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         UpdateRequest.model_validate(given_)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 from collections.abc import Iterator
+from datetime import timedelta
 
 import asyncssh
 import pytest
 from fakes import eventually
 from node_fixture import Node, running_node
 
-from nixos_workspaces.auth.policy import ADMIN
+from nixos_workspaces.auth.policy import ADMIN, Action
 from nixos_workspaces.errors import InvalidInput, NotFound
+from nixos_workspaces.keys.store import open_keys
 from nixos_workspaces.model.environment import environment
 from nixos_workspaces.model.machine import BYTES_PER_GB, MachineState, Resources
 from nixos_workspaces.model.workspace import Status, Workspace, WorkspaceChange, WorkspaceConfig
+from nixos_workspaces.operations import logins
+from nixos_workspaces.operations.logins import Logins
 from nixos_workspaces.process import run
 from nixos_workspaces.services import Services, open_services
 from nixos_workspaces.settings import Settings
+from nixos_workspaces.ssh.connections import Credentials
 
 CONFIG = WorkspaceConfig(
     "real", Resources(1.0, BYTES_PER_GB // 2, BYTES_PER_GB // 4), environment("minimal", ["git", "jq"], [8080])
@@ -82,6 +88,9 @@ async def gone(services: Services, workspace_id: str) -> None:
 
 async def test_whole_life_of_a_real_workspace(settings: Settings) -> None:
     """Created, changed, paused, rolled back, started, found again by another control plane, deleted without a trace."""
+    private = [settings.data / "environments", settings.data / "logs"]
+    for directory in private:
+        directory.mkdir(mode=0o755)  # as an earlier version made them
     async with open_services(settings) as services:
         verbs = services.orchestrator
         assert [item for item in await services.health.items() if not item.ok] == []
@@ -97,6 +106,7 @@ async def test_whole_life_of_a_real_workspace(settings: Settings) -> None:
         assert status.metrics is not None
         assert 0 < status.metrics.memory_usage < 100
         assert {line.source async for line in services.workspaces.logs("real", principal=ADMIN)} == {"build", "boot"}
+        assert [stat.S_IMODE(directory.stat().st_mode) for directory in private] == [0o700, 0o700]
 
         with pytest.raises(InvalidInput, match="git"):
             await verbs.resize_workspace("real", WorkspaceChange(packages=("gitt",)), principal=ADMIN)
@@ -154,4 +164,51 @@ async def test_killed_machine_comes_back(settings: Settings, node: Node) -> None
         assert after.fault.code in ("machine_died", "machine_stopped")
         assert after.started_at != before.started_at
         assert await ssh(services, after, "cat ~/note") == "kept"
+        await gone(services, made.id)
+
+
+async def test_logging_in_to_a_real_workspace(settings: Settings, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers, without being used thereby; what is broken in it is named, and is well after a restart."""
+    monkeypatch.setattr(logins, "SETTLED_AFTER", timedelta())
+    monkeypatch.setattr(logins, "FAILED_AGAIN_AFTER", timedelta())
+    monkeypatch.setattr(logins, "AGAIN_AFTER", timedelta())
+    async with open_services(settings) as services:
+        made = await services.orchestrator.create_workspace(CONFIG, principal=ADMIN)
+        before = await reached(services, "real", Status.RUNNING)
+        keys = open_keys(settings.data)
+
+        async def credentials(workspace_id: str) -> Credentials:
+            held = keys.read(workspace_id)
+            return Credentials(held.client_private, held.host_public)
+
+        own = Logins(services.runtime, credentials)
+
+        async def answers() -> bool:
+            await own.take_turn()
+            return own.item().ok and "1 running" in own.item().message
+
+        await eventually(answers)
+        processes = (await services.runtime.usage(made.id)).processes
+        assert all([await answers() for _ in range(5)])
+
+        async def nothing_is_left() -> bool:
+            return (await services.runtime.usage(made.id)).processes <= processes
+
+        await eventually(nothing_is_left, 15)
+        _, key = await services.workspaces.enter("real", principal=ADMIN, action=Action.LIST_TERMINALS)
+        assert await services.bridge.list_terminals(key) == []
+        after = await services.workspaces.get("real", principal=ADMIN)
+        assert after.last_accessed == before.last_accessed
+        async with services.database.transaction() as tx:
+            assert [entry.action for _, entry in await tx.audit.entries(made.id)] == ["create"]
+        spec = node.spec(workspace_id=made.id)
+        await asyncio.to_thread(node.as_root, spec, "systemctl mask --runtime --now nixws-terminals; rm /dev/null")
+        await own.take_turn()
+        assert f"{made.id} at " in own.item().message
+        assert not own.item().ok
+        found = {item.code: item for item in await services.health.items()}
+        assert made.id in found["machine_devices"].message
+        await services.orchestrator.restart_workspace("real", principal=ADMIN)
+        await eventually(answers)
+        assert all(item.ok for item in await services.health.items() if item.code == "machine_devices")
         await gone(services, made.id)

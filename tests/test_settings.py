@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from nixos_workspaces.cli.operate.up import child_environment
 from nixos_workspaces.errors import InvalidInput
-from nixos_workspaces.settings import LogLevel, Settings, load
+from nixos_workspaces.settings import LogLevel, Settings, load, unknown_variables
+
+NUMBERS = [one.name for one in fields(Settings) if type(one.default) in {int, float}]
+FLOATS = [one.name for one in fields(Settings) if type(one.default) is float]
 
 
 def test_the_parts_of_up_run_with_its_settings() -> None:
@@ -24,3 +28,45 @@ def test_what_is_no_log_level_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"log_level: 'loud' is not one of debug, info, warning, error\.") as refused:
         load({}, {"NIXWS_LOG_LEVEL": "loud"})
     assert refused.value.field == "log_level"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("port", value) for value in ("-7", "65536", "1e3", "", "five")),
+        *(("builds", value) for value in ("0", "-1", "1001", "nan", "1.5")),
+        *(("evaluations", value) for value in ("0", "-1")),
+        *((name, value) for name in FLOATS for value in ("nan", "inf", "-inf", "-1", "0", "1e300")),
+        ("id_base", "0"),
+        ("max_body_bytes", "0"),
+        ("network", "10.0.0.0"[:-1]),
+        ("network", "fd00::/64"),
+        ("network", "10.0.0.1/16"),
+        ("stop_workspaces", "perhaps"),
+        ("log_level", "loud"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_its_name(name: str, value: str) -> None:
+    for given, environ in (({name: value}, {}), ({}, {f"NIXWS_{name.upper()}": value})):
+        with pytest.raises(InvalidInput, match=f"[Ss]etting {name}") as refused:
+            load(given, environ)
+        assert refused.value.field == name
+
+
+def test_every_number_has_bounds_that_hold_its_default() -> None:
+    for one in fields(Settings):
+        if one.name in NUMBERS:
+            assert one.metadata["least"] <= one.default <= one.metadata["most"], one.name
+    assert load({}, {}) == load({}, {f"NIXWS_{name.upper()}": str(getattr(Settings(), name)) for name in NUMBERS})
+
+
+def test_variables_that_set_nothing_are_reported() -> None:
+    environ = {
+        "NIXWS_BUILD": "3",
+        "NIXWS_XYZ": "",
+        "NIXWS_PORT": "1",
+        "NIXWS_URL": "",
+        "NIXWS_TEST_SEED": "",
+        "HOME": "",
+    }
+    assert unknown_variables(environ) == [("NIXWS_BUILD", "NIXWS_BUILDS"), ("NIXWS_XYZ", "")]

@@ -94,6 +94,12 @@ def test_the_packages_of_the_lock_and_what_pins_them() -> None:
     assert machine.pinned(f"# a remark\n{a}{b}") == {"a": a, "a-b": b}
 
 
+def test_a_package_with_a_version_for_each_python_is_pinned_by_all_of_them() -> None:
+    old = "one==1 ; python_full_version < '3.12' \\\n    --hash=sha256:a\n"
+    new = "one==2 ; python_full_version >= '3.12' \\\n    --hash=sha256:b\n"
+    assert machine.pinned(f"{old}{new}two==1\n") == {"one": old + new, "two": "two==1\n"}
+
+
 def test_the_service_alone_is_installed_with_what_it_needs_of_the_lock() -> None:
     """As the lock says it, and as the metadata of what is installed here says it."""
     found = set(machine.needed((ROOT / "requirements.lock").read_text()))

@@ -32,4 +32,5 @@ def test_the_hook_sees_what_subprocess_runs() -> None:
 def test_modules_of_real_parts_are_no_unit_tests() -> None:
     assert needs_machine(TESTS / "test_node_limits.py")
     assert needs_machine(TESTS / "test_ssh_bridge.py")
+    assert needs_machine(TESTS / "system" / "test_ui_gallery.py"), "it drives a browser, over a library of that name"
     assert not needs_machine(TESTS / "test_lifecycle.py")

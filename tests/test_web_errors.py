@@ -49,11 +49,18 @@ def test_a_subclass_has_the_status_of_its_parent() -> None:
     assert status_of(errors.WorkspacesError("x")) == 500
 
 
+def filled(path: str) -> str:
+    """Return a path of the document with examples for its parts."""
+    for part, example in (("workspace_id", "ws-000000000000"), ("name", "NAME"), ("port", "3000")):
+        path = path.replace(f"{{{part}}}", example)
+    return path
+
+
 def operations(web: Web) -> list[tuple[str, str]]:
     with web.http() as http:
         document = http.get("/api/openapi.json").json()
     return [
-        (method.upper(), path.replace("{workspace_id}", "ws-000000000000"))
+        (method.upper(), filled(path))
         for path, methods in document["paths"].items()
         for method in methods
         if method != "options"  # tus clients ask for it before they know anything
@@ -62,8 +69,23 @@ def operations(web: Web) -> list[tuple[str, str]]:
 
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "ws-000000000000"): {"json": {"cpu": 1}},
+    ("POST", "plan"): {"json": {"cpu": 1}},
+    ("PUT", "profile"): {"json": {"dotfiles": None}},
+    ("PUT", "NAME"): {"json": {"kind": "environment", "value": "x"}},
     ("POST", "terminals"): {"json": {}},
+    ("POST", "shares"): {"json": {"with": "link"}},
+    ("POST", "transfer"): {"json": {"to": "nobody"}},
+    ("POST", "accept"): {"json": {}},
+    ("PUT", "personal-secrets"): {"json": {"deliver": True}},
+    ("PUT", "terminal-layout"): {"json": {"version": 0, "layout": {}}},
+    ("PUT", "terminal-choices"): {"json": {"record": False, "moderated": False}},
     ("PATCH", "{terminal_id}"): {"json": {"name": "x"}},
+    ("GET", "files-search"): {"params": {"q": "x"}},
+    ("PUT", "network"): {"json": {"mode": "none"}},
+    ("POST", "learn"): {"json": {}},
+    ("POST", "proposals"): {"json": {"entries": [{"name": "a.example"}]}},
+    ("POST", "approve"): {"json": {}},
+    ("PUT", "3000"): {"json": {"visibility": "private"}},
     ("POST", "upload"): {"files": {"file": b"x"}},
     ("POST", "mkdir"): {"json": {"path": "/home/nixos/x"}},
     ("POST", "link"): {"json": {"path": "/home/nixos/x", "target": "y"}},
@@ -81,6 +103,17 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 """The input each route needs before it looks up the workspace's owner; by method and the last part of the path."""
 
 
+BEGINS = {
+    ("GET", "/api/nixos/sign-in-methods"),
+    ("POST", "/api/nixos/join-as-guest"),
+    ("POST", "/api/nixos/device"),
+    ("POST", "/api/nixos/device/token"),
+    ("POST", "/api/nixos/passkey-login"),
+    ("POST", "/api/nixos/passkey-login/challenge"),
+}
+WITHOUT_BODY = {"/healthz", "/api/nixos/sign-in-methods", "/api/nixos/passkey-login/challenge"}
+
+
 def shape(answer: Any) -> dict[str, Any]:
     body = answer.json()
     assert set(body) == {"error"}
@@ -91,14 +124,14 @@ def shape(answer: Any) -> dict[str, Any]:
 
 
 def test_every_route_wants_a_credential(web: Web) -> None:
-    """Every route of the document but the two open ones answers 401 in the one shape without a token."""
+    """Every route of the document but the open ones answers 401 in the one shape without a token."""
     found = operations(web)
     assert len(found) >= 18
     with httpx2.Client(base_url=web.url, trust_env=False) as http:
         for method, path in [*found, ("GET", "/api/openapi.json")]:
             answer = http.request(method, path)
-            if path in {"/healthz", "/api/nixos/login"}:
-                assert answer.status_code == (200 if method == "GET" else 415)
+            if path in {"/healthz", "/api/nixos/login"} or (method, path) in BEGINS:
+                assert answer.status_code == (200 if path in WITHOUT_BODY else 415)
             else:
                 assert answer.status_code == 401, (method, path)
                 assert shape(answer)["code"] == "unauthenticated"
@@ -121,7 +154,8 @@ def test_every_workspace_route_says_404_of_what_does_not_exist(web: Web) -> None
             if "ws-000000000000" in path:
                 answer = http.request(method, path, **BODIES.get((method, path.rsplit("/", 1)[-1]), {}))
                 assert answer.status_code == 404, (method, path)
-                assert shape(answer)["code"] == "workspace_not_found"
+                code = "transfer_not_found" if "/transfers/" in path else "workspace_not_found"
+                assert shape(answer)["code"] == code, (method, path)
 
 
 def test_a_failure_that_nobody_expected_tells_nothing_but_its_id(web: Web, caplog: pytest.LogCaptureFixture) -> None:
@@ -160,6 +194,15 @@ def test_methods_are_told(web: Web) -> None:
         answer = http.options(path)
         assert (answer.status_code, answer.headers["allow"]) == (204, "DELETE, GET, HEAD, OPTIONS, PATCH")
         assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+def test_the_path_that_creates_is_no_workspace(web: Web, method: str) -> None:
+    """It was taken for a workspace of that name."""
+    with web.http() as http:
+        answer = http.request(method, "/api/nixos/workspaces/create", json={"cpu": 1} if method == "PATCH" else None)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "OPTIONS, POST")
+    assert answer.json()["error"]["message"].endswith("it answers OPTIONS, POST.")
 
 
 def test_head_is_get_without_the_body(web: Web) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 import websockets.exceptions
+from waiting import until
 from web_service import Web, running_web
 from websockets.sync.client import ClientConnection, connect
 
 from nixos_workspaces.auth.policy import ADMIN
-from nixos_workspaces.web.routes import events
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +86,12 @@ def test_a_cookie_without_origin_is_refused_but_a_token_is_not(web: Web) -> None
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer nope"}, {"Cookie": "nixws_session=nope"}])
-def test_strangers_are_refused(web: Web, headers: dict[str, str]) -> None:
+def test_strangers_are_refused(web: Web, headers: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+    """And that is no error of the service: its log says nothing worse than that it was refused."""
+    caplog.set_level("INFO")
     assert refusal(web, Origin=web.url, **headers) == (401, "unauthenticated")
+    until("the refusal is logged", lambda: "/ws/nixos/events" in caplog.text)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_changes_are_told_as_they_happen(web: Web) -> None:
@@ -123,8 +127,7 @@ def test_a_huge_message_ends_the_socket(web: Web) -> None:
         assert closing_code(socket) == 1009
 
 
-def test_a_revoked_credential_ends_the_socket(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "RECHECK_SECONDS", 0.1)
+def test_a_revoked_credential_ends_the_socket(web: Web) -> None:
     secret, token = web.run(web.services.tokens.create("events", principal=ADMIN))
     with opened(web, Authorization=f"Bearer {secret}") as socket:
         socket.recv(5)
@@ -133,7 +136,7 @@ def test_a_revoked_credential_ends_the_socket(web: Web, monkeypatch: pytest.Monk
 
 
 def test_too_many_sockets_are_refused(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "MAX_SOCKETS", 1)
+    monkeypatch.setattr(web.server._fastapi.state.event_sockets, "most_of_one", 1)
     with opened(web, **web.headers) as first:
         first.recv(5)
         with opened(web, **web.headers) as second:

@@ -464,3 +464,71 @@ def test_strangers_and_the_unknown_see_nothing(service: FilesWeb, http: httpx2.C
 def test_errors_have_the_one_shape(service: FilesWeb, http: httpx2.Client) -> None:
     got = http.get(f"{service.root}/files/nothing")
     assert set(json.loads(got.content)["error"]) == {"code", "message", "field", "request_id"}
+
+
+def lines(http: httpx2.Client, where: str, **params: str) -> list[Any]:
+    with http.stream("GET", where, params=params) as answer:
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/x-ndjson")
+        return [json.loads(line) for line in answer.iter_lines()]
+
+
+def test_search_in_files_and_all_names(service: FilesWeb, http: httpx2.Client, home: Path) -> None:
+    assert http.put(url(service, home / "a &b.nix"), content=b"one\n  Two\n").status_code == 201
+    *found, end = lines(http, f"{service.root}/files-search", path=str(home), q="two")
+    assert found == [{"path": quote(f"{home}/a &b.nix"), "line": 2, "text": "  Two"}]
+    assert end | {"tool": ""} == {"tool": "", "count": 1, "complete": True, "bound": None}
+    assert lines(http, f"{service.root}/files-search", path=str(home), q="two", case="1")[0]["count"] == 0
+    *found, end = lines(http, f"{service.root}/files-names", path=str(home), limit="1")
+    assert (found, end["complete"]) == ([{"path": quote(f"{home}/a &b.nix")}], True)
+
+
+@pytest.mark.parametrize(
+    ("where", "query", "field"),
+    [
+        ("files-search", "", "q"),
+        ("files-search", "q=", "q"),
+        ("files-search", "q=a%0Ab", "q"),
+        ("files-search", "q=%00", "q"),
+        ("files-search", "q=%FF", "q"),
+        ("files-search", f"q={'x' * 201}", "q"),
+        ("files-search", "q=x&limit=0", "limit"),
+        ("files-search", "q=x&limit=2001", "limit"),
+        ("files-search", "q=x&case=maybe", "case"),
+        ("files-search", "q=x&path=etc", "path"),
+        ("files-search", "q=x&q=y", "q"),
+        ("files-search", "q=x&regex=1", "regex"),
+        ("files-names", "limit=50001", "limit"),
+        ("files-names", "path=%00", "path"),
+        ("files-names", "q=x", "q"),
+    ],
+)
+def test_a_wrong_search_is_refused(service: FilesWeb, http: httpx2.Client, where: str, query: str, field: str) -> None:
+    answer = http.get(f"{service.root}/{where}?{query}")
+    assert (answer.status_code, answer.json()["error"]["field"]) == (422, field)
+
+
+def test_a_search_where_nothing_is(service: FilesWeb, http: httpx2.Client, home: Path) -> None:
+    assert http.get(f"{service.root}/files-names?path={home}/no").status_code == 404
+    assert http.put(url(service, home / "f"), content=b"").status_code == 201
+    refused = http.get(f"{service.root}/files-search?q=x&path={home}/f")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "not_a_directory")
+
+
+def test_an_archive_of_chosen_names(service: FilesWeb, http: httpx2.Client, home: Path) -> None:
+    for name in ("a b", "c&d", "other", "deep/a b", "deep/x"):
+        folder = {"path": str(home / Path(name).parent), "parents": True}
+        assert http.post(f"{service.root}/files/mkdir", json=folder).is_success
+        assert http.put(url(service, home / name), content=name.encode()).status_code == 201
+    got = http.get(url(service, home), params={"archive": "zip", "only": "a b/deep"})
+    with zipfile.ZipFile(io.BytesIO(got.content)) as archive:
+        names = {name.removeprefix(f"{home.name}/") for name in archive.namelist()}
+    assert names == {"", "a b", "deep/", "deep/a b", "deep/x"}
+    assert got.headers["x-archive-entries"] == "5"
+    for query, status in (
+        ("archive=zip&only=none", 404),
+        ("archive=zip&only=", 422),
+        ("archive=zip&only=x//y", 422),
+        ("only=other", 422),
+    ):
+        refused = http.get(f"{url(service, home)}?{query}")
+        assert (refused.status_code, refused.json()["error"]["field"]) == (status, "only"), query

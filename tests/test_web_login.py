@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from web_service import Web, running_web
 
 from nixos_workspaces.auth.policy import ADMIN
 from nixos_workspaces.auth.tokens import SESSION_LIFETIME
+from nixos_workspaces.web.routes import pages
 
 
 @pytest.fixture(scope="module")
@@ -20,12 +22,19 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
         yield running
 
 
+@pytest.mark.parametrize("body", [b"a=1&b=2&c=3&d=4&code=x", b"\xff\x00", b"code=" + b"x" * 100_000, b"&&&=&;"])
+def test_what_is_no_form_of_the_login_page_is_refused(web: Web, body: bytes) -> None:
+    kind = {"Content-Type": "application/x-www-form-urlencoded", "Origin": web.url}
+    with httpx2.Client(base_url=web.url, trust_env=False) as client:
+        assert client.post("/login", content=body, headers=kind).status_code in {303, 403}
+
+
 @pytest.fixture
 def browser(web: Web) -> Iterator[httpx2.Client]:
-    """A browser that has opened the login link."""
+    """A browser that has opened the login link and sent its form."""
     code = web.run(web.services.tokens.login_code())
     with httpx2.Client(base_url=web.url, trust_env=False) as client:
-        answer = client.get("/login", params={"code": code})
+        answer = client.post("/login", data={"code": code}, headers={"Origin": web.url})
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
         yield client
 
@@ -33,14 +42,14 @@ def browser(web: Web) -> Iterator[httpx2.Client]:
 def test_the_link_signs_in_once(web: Web) -> None:
     code = web.run(web.services.tokens.login_code())
     with httpx2.Client(base_url=web.url, trust_env=False) as first:
-        answer = first.get("/login", params={"code": code})
+        answer = first.post("/login", data={"code": code})
         cookie = answer.headers["set-cookie"]
         assert "HttpOnly" in cookie
         assert "SameSite=strict" in cookie
         assert answer.headers["cache-control"] == "no-store"
         assert first.get("/api/nixos/session").json() == {"name": "admin", "role": "admin"}
     with httpx2.Client(base_url=web.url, trust_env=False) as second:
-        answer = second.get("/login", params={"code": code})
+        answer = second.post("/login", data={"code": code})
         assert "set-cookie" not in answer.headers
         assert second.get("/api/nixos/session").status_code == 401
 
@@ -48,7 +57,7 @@ def test_the_link_signs_in_once(web: Web) -> None:
 @pytest.mark.parametrize("code", ["", "wrong", "a" * 600, "\u00e4", "a\nb", "' OR 1=1"])
 def test_other_codes_do_not(web: Web, code: str) -> None:
     with httpx2.Client(base_url=web.url, trust_env=False) as client:
-        answer = client.get("/login", params={"code": code})
+        answer = client.post("/login", data={"code": code})
         assert answer.status_code in {303, 403}
         assert "set-cookie" not in answer.headers
         if code:
@@ -127,6 +136,36 @@ def test_the_start_page_says_who_is_there(web: Web, browser: httpx2.Client) -> N
         assert "<script" not in page.text or "/assets/" in page.text
         assert "signed out" in page.text or "/assets/" in page.text
     assert "signed in" in browser.get("/").text or "/assets/" in browser.get("/").text
+
+
+def test_a_page_has_the_browser_fetch_its_first_data_only_with_a_session(web: Web) -> None:
+    with web.http() as http:
+        assert "link" not in http.get("/workspaces").headers
+        session = {"Cookie": "nixws_session=some"}
+        for path in ("/workspaces", "/workspaces/ws-1/terminal"):
+            link = http.get(path, headers=session).headers["link"]
+            assert "</api/nixos/workspaces?limit=50>; rel=preload; as=fetch; crossorigin" in link
+        assert "link" not in http.get("/sign-in", headers=session).headers
+
+
+def test_a_file_of_the_ui_is_packed_for_who_takes_it_so(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets/a.js").write_text("whole")
+    (tmp_path / "assets/a.js.gz").write_bytes(gzip.compress(b"packed"))
+    (tmp_path / "assets/b.css").write_text("alone")
+    monkeypatch.setattr(pages, "UI_DIST", tmp_path)
+    with web.http() as http:
+        for path, takes, wanted in (
+            ("a.js", "gzip, br", ("packed", "gzip", "text/javascript")),
+            ("a.js", "identity", ("whole", None, "text/javascript")),
+            ("b.css", "gzip", ("alone", None, "text/css")),
+        ):
+            answer = http.get(f"/assets/{path}", headers={"Accept-Encoding": takes})
+            kind = answer.headers["content-type"].partition(";")[0]
+            assert (answer.text, answer.headers.get("content-encoding"), kind) == wanted
+            assert answer.headers["vary"] == "Accept-Encoding"
 
 
 @pytest.mark.parametrize(

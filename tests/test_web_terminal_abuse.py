@@ -25,7 +25,8 @@ from raw_socket import (
     handshake,
 )
 from terminal_web import Viewer, raw_viewer, terminal_web
-from web_service import Web, until
+from waiting import until
+from web_service import Web
 
 from nixos_workspaces.web.http import protocol
 from nixos_workspaces.web.http.sockets import direct_socket

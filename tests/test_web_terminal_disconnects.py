@@ -9,7 +9,8 @@ import pytest
 from bridge_fixture import Inside
 from raw_socket import BINARY, FINAL, RawSocket, frame_header
 from terminal_web import Viewer, raw_viewer, terminal_place
-from web_service import Web, until
+from waiting import until
+from web_service import Web
 
 RING = 1 << 18
 """A quarter of a second of the output: who stays away a little longer has missed some."""

@@ -15,11 +15,12 @@ import httpx2
 import pytest
 import websockets.exceptions
 from terminal_web import BINARY, Viewer, raw_viewer, terminal_web, viewer
-from web_service import Web, until
+from waiting import until
+from web_service import Web
 from websockets.sync.client import connect
 
 from nixos_workspaces.auth.policy import ADMIN
-from nixos_workspaces.web.http.sockets import direct_socket, open_sockets
+from nixos_workspaces.web.http.sockets import direct_socket
 from nixos_workspaces.web.routes.terminals import socket as terminal_socket
 
 RAW_CAT = "stty raw -echo; echo ready; exec cat"
@@ -253,6 +254,58 @@ def test_the_size_is_that_of_the_client_which_was_active_last(web: Web, workspac
         assert (9, 9) not in sizes
 
 
+def test_what_runs_is_told_to_who_asks_for_it(web: Web, workspace: str) -> None:
+    terminal = made(web, workspace, command="")
+    with (
+        opened(web, workspace, session=terminal, news=1) as told,
+        opened(web, workspace, session=terminal, cols=99) as untold,
+    ):
+        untold.type("cd /usr/lib && sleep 1000\n")
+        while (news := told.until_said("news"))["process"] != "sleep" or news["sizes"]:
+            pass
+        assert news == {
+            "type": "news",
+            "sizes": False,
+            "attached": 2,
+            "name": "",
+            "title": news["title"],
+            "cwd": "/usr/lib",
+            "process": "sleep",
+        }
+        told.type("\x03")
+        while (news := told.until_said("news"))["process"] == "sleep":
+            pass
+        assert news["sizes"]
+        untold.say(type="ping")
+        untold.until_said("pong")
+        assert all(said["type"] != "news" for said in untold.said)
+
+
+def test_a_layout_is_kept_and_overwritten_only_by_who_has_seen_it(web: Web, workspace: str) -> None:
+    path = f"{workspace}/terminal-layout"
+    assert asked(web, "GET", path).json()["version"] == 0
+    one, two = "0" * 16, "1" * 16
+    column = {
+        "direction": "column",
+        "share": 1.0,
+        "parts": [{"terminal": one, "share": 2.5}, {"terminal": two, "share": 1.0}],
+    }
+    remembered = {"name": "build", "process": "make", "cwd": "/srv", "ended": True}
+    layout = {"tabs": [column], "front": two, "terminals": {one: remembered}, "boot": "2026-01-01T00:00:00.000Z"}
+    stored = asked(web, "PUT", path, {"version": 0, "layout": layout})
+    assert (stored.status_code, stored.json()) == (200, {"version": 1, "layout": layout})
+    assert asked(web, "GET", path).json() == {"version": 1, "layout": layout}
+    late = asked(web, "PUT", path, {"version": 0, "layout": {}})
+    assert (late.status_code, late.json()["error"]["code"]) == (409, "layout_changed")
+    address = web.url.replace("http", "ws") + "/ws/nixos/events"
+    with connect(address, additional_headers=web.headers, proxy=None) as events:
+        assert json.loads(events.recv(20))["type"] == "hello"
+        assert asked(web, "PUT", path, {"version": 1, "layout": {}}).json()["version"] == 2
+        told = json.loads(events.recv(20))
+        assert (told["type"], told["workspace_id"]) == ("workspace.layout", workspace)
+    assert asked(web, "GET", path).json()["layout"]["tabs"] == []
+
+
 MALFORMED: list[str | bytes] = [
     "",
     "ls\n",
@@ -370,7 +423,7 @@ def test_too_large_messages_are_refused(web: Web, workspace: str) -> None:
 
 
 def test_one_user_may_have_so_many_sockets(web: Web, workspace: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_sockets, "MOST_OF_ONE", 2)
+    monkeypatch.setattr(web.server._fastapi.state.terminal_sockets, "most_of_one", 2)
     terminal = made(web, workspace)
     with (
         opened(web, workspace, session=terminal),
@@ -483,8 +536,7 @@ def test_without_a_credential_there_is_no_terminal(web: Web, workspace: str) -> 
         assert refused.value.response.status_code == 401
 
 
-def test_a_revoked_token_ends_its_terminals_sockets(web: Web, workspace: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_sockets, "RECHECK_SECONDS", 0.05)
+def test_a_revoked_token_ends_its_terminals_sockets(web: Web, workspace: str) -> None:
     secret, token = web.run(web.services.tokens.create("short", principal=ADMIN))
     terminal = made(web, workspace)
     with viewer(web.url, workspace, {"Authorization": f"Bearer {secret}"}, session=terminal) as client:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from web_service import SMALL, Web, running_web, until
+from waiting import until
+from web_service import SMALL, Web, running_web
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +158,7 @@ def test_logs_come_whole_or_as_a_stream(web: Web) -> None:
             assert [json.loads(next(lines)) for _ in whole] == whole
             assert http.delete(f"{LIST}/{made['id']}").status_code == 202
             for line in lines:
-                assert set(json.loads(line)) == {"source", "text"}
+                assert set(json.loads(line)) == {"source", "text", "at"}
 
 
 def test_the_key_is_for_its_owner(web: Web) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
@@ -14,10 +13,12 @@ from typing import Any, TypeVar
 
 import httpx2
 from fakes import fake_services
+from waiting import until
 
 from nixos_workspaces.auth.policy import ADMIN
 from nixos_workspaces.services import Services
 from nixos_workspaces.web.app import create_app
+from nixos_workspaces.web.http.access.tls import Certificate
 from nixos_workspaces.web.http.server import Server, make_server
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ class Web:
 
     @property
     def address(self) -> tuple[str, int]:
-        host, _, port = self.url.removeprefix("http://").partition(":")
+        host, _, port = self.url.partition("://")[2].partition(":")
         return host, int(port)
 
     @property
@@ -45,7 +46,7 @@ class Web:
         return {"Authorization": f"Bearer {self.token}"}
 
     def http(self) -> httpx2.Client:
-        return httpx2.Client(base_url=self.url, headers=self.headers, timeout=20, trust_env=False)
+        return httpx2.Client(base_url=self.url, headers=self.headers, timeout=20, trust_env=False, verify=False)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something in the service's own loop."""
@@ -68,19 +69,18 @@ class Web:
             return until(f"{workspace_id} is {status}", probe)
 
 
-def until(what: str, probe: Callable[[], T | None], seconds: float = 20.0) -> T:
-    """Return the first answer of ``probe`` that is neither None nor False."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = probe()
-        if answer is not None and answer is not False:
-            return answer
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.02)
+def _certificate(services: Services) -> Certificate | None:
+    """Return the certificate of the settings."""
+    chosen = services.settings
+    return Certificate(Path(chosen.tls_certificate), Path(chosen.tls_key)) if chosen.tls_certificate else None
 
 
 @contextmanager
-def running_web(data: Path, services_at: ServicesAt = fake_services) -> Iterator[Web]:
+def running_web(
+    data: Path,
+    services_at: ServicesAt = fake_services,
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+) -> Iterator[Web]:
     """Yield a running service in a thread and loop of its own; stop it as SIGTERM does."""
     started: list[Web] = []
     failed: list[BaseException] = []
@@ -88,16 +88,21 @@ def running_web(data: Path, services_at: ServicesAt = fake_services) -> Iterator
     async def serve() -> None:
         async with services_at(data) as services:
             token, _ = await services.tokens.create("tests", principal=ADMIN)
-            server = make_server(create_app(services))
+            certificate = _certificate(services)
+            app = await asyncio.to_thread(create_app, services)
+            server = make_server(app, proxies=services.settings.proxies, certificate=certificate)
             with socket.create_server(("127.0.0.1", 0)) as listener:
-                url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+                # As uvloop does: asyncio leaves out sockets that do not name TCP, and each answer would take 40 ms.
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                url = f"{'https' if certificate else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
                 web = Web(url, token, server, services, asyncio.get_running_loop())
                 started.append(web)
                 await server.serve(sockets=[listener])
 
     def work() -> None:
         try:
-            asyncio.run(serve())
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                runner.run(serve())
         except BaseException as error:  # noqa: BLE001 - told in the test's own thread
             failed.append(error)
 

@@ -10,15 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from nixos_workspaces.database import AuditEntry, Database, TokenRecord, open_database
+from nixos_workspaces.database import AuditEntry, Database, Seen, TokenRecord, open_database
 from nixos_workspaces.errors import Conflict, InvalidInput
 from nixos_workspaces.model.environment import Environment
 from nixos_workspaces.model.machine import Address, Resources
+from nixos_workspaces.model.network import NetworkEntry, NetworkMode, NetworkPolicy, PortRange
+from nixos_workspaces.model.network.proposals import Learning, Proposal, ProposalSource, ProposalState, StoredNetwork
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.workspace import (
     Desire,
     Failure,
     Fault,
     Phase,
+    Phases,
+    PhaseTime,
     Progress,
     Sort,
     Status,
@@ -52,7 +57,8 @@ FULL = workspace(
     pinned=2,
     restarts=1,
     status=Status.ERROR,
-    progress=Progress(Phase.BUILD, 0.5, "half"),
+    progress=Progress(Phase.BUILD, 0.5, Sentence("progress.build", {"name": "half"})),
+    phases=Phases((PhaseTime(Phase.EVALUATE, NOW, NOW), PhaseTime(Phase.BUILD, NOW))),
     package_set="set",
     generation=2,
     toplevel="/nix/store/x",
@@ -69,6 +75,7 @@ FULL = workspace(
     forgotten=True,
     build_failure=Failure("build", Fault("build_failed", "no", NOW), 1, None, 3),
     step_failure=Failure("start", Fault("boot_failed", "no", NOW), 2, NOW, 3),
+    withholds_personal=True,
 )
 
 
@@ -132,7 +139,7 @@ async def test_failed_transaction_leaves_nothing(database: Database) -> None:
     with pytest.raises(ZeroDivisionError):
         await half()
     async with database.reading() as tx:
-        assert await tx.workspaces.all() == ()
+        assert (await tx.workspaces.page(WorkspaceQuery())).items == ()
         assert await tx.audit.entries() == []
 
 
@@ -142,10 +149,12 @@ async def test_tombstone(database: Database) -> None:
         await tx.workspaces.add(workspace())
         await tx.tombstones.add(workspace().id, NOW)
         assert await tx.workspaces.get(workspace().id) is None
-        assert await tx.workspaces.all() == ()
-        assert (await tx.workspaces.page(WorkspaceQuery(), None)).items == ()
-        assert await tx.tombstones.has(workspace().id)
-        assert not await tx.tombstones.has("ws-other")
+        assert (await tx.workspaces.page(WorkspaceQuery())).items == ()
+        assert await tx.workspaces.several([workspace().id]) == ()
+        assert await tx.summaries.deciding() == ""
+        assert await tx.summaries.statuses() == {}
+        assert await tx.tombstones.among([workspace().id]) == {workspace().id}
+        assert await tx.tombstones.among(["ws-other"] * 2000) == set()
 
 
 @pytest.mark.parametrize("sort", Sort)
@@ -160,7 +169,7 @@ async def test_pages_hold_everything_once(database: Database, sort: Sort) -> Non
     cursor: str | None = None
     while True:
         async with database.reading() as tx:
-            page = await tx.workspaces.page(WorkspaceQuery(limit=5, sort=sort, cursor=cursor), "ann")
+            page = await tx.workspaces.page(WorkspaceQuery(limit=5, sort=sort, cursor=cursor), Seen("ann"))
         got.extend(page.items)
         cursor = page.next_cursor
         if cursor is None:
@@ -182,7 +191,7 @@ async def test_filters(database: Database) -> None:
 
     async def names(owner: str | None, query: WorkspaceQuery) -> set[str]:
         async with database.reading() as tx:
-            return {one.name for one in (await tx.workspaces.page(query, owner)).items}
+            return {one.name for one in (await tx.workspaces.page(query, Seen(owner))).items}
 
     assert await names(None, WorkspaceQuery(q="ALPHA")) == {"alpha", "alphabet"}
     assert await names("ann", WorkspaceQuery(q="alpha")) == {"alpha"}
@@ -199,7 +208,7 @@ async def test_foreign_cursors_are_refused(database: Database, cursor: str) -> N
     """Also one of a list in another order."""
     async with database.reading() as tx:
         with pytest.raises(InvalidInput) as refused:
-            await tx.workspaces.page(WorkspaceQuery(cursor=cursor), None)
+            await tx.workspaces.page(WorkspaceQuery(cursor=cursor))
     assert refused.value.field == "cursor"
 
 
@@ -208,7 +217,7 @@ async def test_limits_are_bounded(database: Database, limit: int) -> None:
     """A page has 1 to 200 items."""
     async with database.reading() as tx:
         with pytest.raises(InvalidInput) as refused:
-            await tx.workspaces.page(WorkspaceQuery(limit=limit), None)
+            await tx.workspaces.page(WorkspaceQuery(limit=limit))
     assert refused.value.field == "limit"
 
 
@@ -220,6 +229,8 @@ async def test_promised_bytes(database: Database) -> None:
         await tx.workspaces.add(workspace(3, volume_bytes=30 * GB))
         await tx.workspaces.add(workspace(4, desire=Desire.DELETED))
         assert await tx.workspaces.promised_bytes() == 25 * GB
+        assert set((await tx.summaries.promises()).values()) == {20 * GB}
+        assert len(await tx.summaries.promises()) == 3
 
 
 async def test_leases_have_one_holder(database: Database) -> None:
@@ -263,10 +274,10 @@ async def test_tokens_and_codes(database: Database) -> None:
         assert await tx.tokens.revoke("tok-1", "ann", NOW)
         assert await tx.tokens.find("d1", NOW) is None
         assert await tx.tokens.any_ever()
-        await tx.tokens.add_login_code("c1", NOW, NOW + timedelta(hours=1))
-        assert not await tx.tokens.use_login_code("c1", NOW + timedelta(hours=1))
-        assert await tx.tokens.use_login_code("c1", NOW)
-        assert not await tx.tokens.use_login_code("c1", NOW)
+        await tx.login_codes.add("c1", NOW, NOW + timedelta(hours=1))
+        assert not await tx.login_codes.use("c1", NOW + timedelta(hours=1))
+        assert await tx.login_codes.use("c1", NOW)
+        assert not await tx.login_codes.use("c1", NOW)
 
 
 async def test_idempotency_keys_expire(database: Database) -> None:
@@ -279,3 +290,59 @@ async def test_idempotency_keys_expire(database: Database) -> None:
         assert await tx.idempotency.find("bob", "k", NOW) is None
         assert await tx.idempotency.find("ann", "k", end) is None
         await tx.idempotency.add("ann", "k", "h2", workspace().id, end, end + timedelta(hours=24))
+
+
+async def test_networks_replace_only_what_was_seen_and_go_with_their_workspace(database: Database) -> None:
+    soon = NOW + timedelta(hours=1)
+    entry = NetworkEntry(name="*.a.example", ports=(PortRange(80, 443),), expires_at=soon)
+    policy = NetworkPolicy(NetworkMode.LOCKED, (entry,), (NetworkEntry(cidr="192.0.2.0/24"),))
+    lesson = Learning(NOW, NOW + timedelta(minutes=10), "ann")
+    async with database.transaction() as tx:
+        await tx.workspaces.add(workspace())
+        one = workspace().id
+        assert (await tx.networks.find(one)).policy.mode is NetworkMode.NONE
+        assert await tx.networks.replace(one, 0, policy, None, NOW)
+        assert not await tx.networks.replace(one, 0, policy, None, NOW)
+        assert await tx.networks.find(one) == StoredNetwork(1, policy)
+        assert await tx.networks.next_end() == soon
+        assert await tx.networks.replace(one, 1, policy, lesson, NOW)
+        assert not await tx.networks.replace(one, 1, policy, None, NOW)
+        assert (await tx.networks.next_end(), await tx.networks.due(NOW)) == (lesson.until, [])
+        assert await tx.networks.due(lesson.until) == [one]
+        stored = await tx.networks.find(one)
+        assert stored == StoredNetwork(2, policy, lesson)
+        assert await tx.networks.replace(one, 2, policy, None, soon)
+        await tx.networks.refresh(one, await tx.networks.find(one), soon)
+        assert await tx.networks.find(one) == StoredNetwork(3, replace(policy, allow=()))
+        assert await tx.networks.next_end() is None
+        for number in range(105):
+            proposal = Proposal(
+                id=f"np-{number}",
+                workspace_id=one,
+                entries=(entry,),
+                reason="why",
+                source=ProposalSource.ASKED,
+                created_at=NOW + timedelta(seconds=number),
+                created_by="ann",
+            )
+            await tx.proposals.add(proposal)
+            assert await tx.proposals.get(one, proposal.id) == proposal
+            await tx.proposals.decide(replace(proposal, state=ProposalState.REJECTED, decided_at=NOW, decided_by="bob"))
+        assert (await tx.proposals.pending(one), len(await tx.proposals.of(one))) == (0, 101)
+        assert (await tx.proposals.of(one))[0].id == "np-104"
+        await tx.tombstones.add(one, NOW)
+        assert (await tx.networks.find(one), await tx.proposals.of(one)) == (StoredNetwork(), [])
+
+
+async def test_layouts_are_of_a_person_and_replace_only_what_was_seen(database: Database) -> None:
+    """Deleting the workspace deletes them."""
+    async with database.transaction() as tx:
+        await tx.workspaces.add(workspace())
+        assert await tx.layouts.replace(workspace().id, "ann", 0, {"tabs": []})
+        assert not await tx.layouts.replace(workspace().id, "ann", 0, {"tabs": [1]})
+        assert await tx.layouts.replace(workspace().id, "ann", 1, {"tabs": [2]})
+        assert not await tx.layouts.replace(workspace().id, "ann", 1, {"tabs": [3]})
+        assert await tx.layouts.find(workspace().id, "ann") == (2, {"tabs": [2]})
+        assert await tx.layouts.find(workspace().id, "bob") is None
+        await tx.tombstones.add(workspace().id, NOW)
+        assert await tx.layouts.find(workspace().id, "ann") is None

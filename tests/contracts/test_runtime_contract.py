@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import asyncssh
 import pytest
 from node_fixture import MIB, SMALL, Node
 
 from nixos_workspaces.errors import Conflict, InsufficientResources, NotFound, RuntimeFailed, Unavailable
 from nixos_workspaces.model.machine import MachineSpec, MachineState
+from nixos_workspaces.model.reach.ports import Listener
 from nixos_workspaces.runtimes.base import Runtime
 from nixos_workspaces.runtimes.local import LocalRuntime
 from nixos_workspaces.terminals import protocol
@@ -72,6 +77,7 @@ async def test_an_absent_machine_is_an_answer_to_observe_and_delete_and_an_error
         runtime.pause(name),
         runtime.resume(name),
         runtime.boot_log(name),
+        runtime.open_ports(name, ()),
     )
     for call in calls:
         with pytest.raises(NotFound):
@@ -238,6 +244,72 @@ async def test_stop_ends_a_boot_that_is_under_way(runtime: Runtime, spec: Machin
     assert await state(runtime, spec) is MachineState.ABSENT
 
 
+async def logs_in(runtime: Runtime, spec: MachineSpec, key: Path, known: Any = None) -> bool:
+    """Tell whether a key opens the workspace by the connection that tunnels and the gateway end at."""
+    connection = await runtime.connect(spec.workspace_id, 22)
+    try:
+        async with asyncssh.connect(
+            "demo.nixws", sock=connection, username="nixos", client_keys=[str(key)], known_hosts=known, config=None
+        ) as client:
+            return (await client.run("echo in", check=True)).stdout == "in\n"
+    except asyncssh.PermissionDenied:
+        return False
+
+
+def new_key(file: Path) -> str:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", file], check=True)
+    return file.with_suffix(".pub").read_text().strip()
+
+
+def certified_host(public: str, directory: Path) -> tuple[str, str]:
+    """Return an authority's public line and its certificate for a host key."""
+    authority, host = directory / "authority", directory / "host.pub"
+    line = new_key(authority)
+    host.write_text(public)
+    subprocess.run(["ssh-keygen", "-q", "-s", authority, "-h", "-I", "x", "-n", "demo.nixws", host], check=True)
+    return line, " ".join((directory / "host-cert.pub").read_text().split()[:2])
+
+
+async def test_authorised_keys_log_in_from_the_next_login_on_and_no_others(
+    node: Node, runtime: Runtime, running: MachineSpec, tmp_path: Path
+) -> None:
+    """By its address, and by the way of tunnels and of the gateway; the host certificate is shown there too."""
+    own, other, one = node.directory / "user", tmp_path / "other", running.workspace_id
+    address = (await runtime.observe(one)).address
+    public = new_key(other)
+    assert await logs_in(runtime, running, own)
+    assert not await logs_in(runtime, running, other)
+    await runtime.authorise(one, (*running.authorized_keys, public), "")
+    assert await logs_in(runtime, running, other)
+    assert await asyncio.to_thread(node.ssh, address, "whoami", key=other) == "nixos"
+    authority, certificate = certified_host((node.directory / "host.pub").read_text(), tmp_path)
+    for _ in range(2):
+        await runtime.authorise(one, running.authorized_keys, certificate)
+    known = asyncssh.import_known_hosts(f"@cert-authority demo.nixws {authority}\n")
+    assert await logs_in(runtime, running, own, known)
+    assert not await logs_in(runtime, running, other)
+    assert "denied" in await asyncio.to_thread(node.ssh, address, "whoami", key=other, check=False)
+
+
+async def test_keys_are_authorised_while_it_is_there_and_a_start_has_those_of_its_order(
+    node: Node, runtime: Runtime, running: MachineSpec, tmp_path: Path
+) -> None:
+    other, one = tmp_path / "other", running.workspace_id
+    public = new_key(other)
+    await runtime.pause(one)
+    await runtime.authorise(one, (public,), "")
+    await runtime.resume(one)
+    assert await logs_in(runtime, running, other)
+    await runtime.stop(one)
+    with pytest.raises(Conflict):
+        await runtime.authorise(one, (public,), "")
+    await runtime.start(running)
+    assert not await logs_in(runtime, running, other)
+    assert await logs_in(runtime, running, node.directory / "user")
+    with pytest.raises(NotFound):
+        await runtime.authorise("ws-nobody", (public,), "")
+
+
 async def test_the_boot_log_is_read_by_offset(runtime: Runtime, running: MachineSpec) -> None:
     log = await runtime.boot_log(running.workspace_id)
     assert b"activating" in log
@@ -248,6 +320,115 @@ async def test_the_boot_log_is_read_by_offset(runtime: Runtime, running: Machine
 async def test_a_port_that_nobody_listens_on_is_unavailable(runtime: Runtime, running: MachineSpec) -> None:
     with pytest.raises(Unavailable):
         await runtime.connect(running.workspace_id, 1)
+
+
+LISTENER = (
+    'setsid python3 -c \'import socket, time\\nall = [socket.create_server(("", port)) for port in (8080, 8081)]\\n'
+    "time.sleep(600)' > /dev/null 2>&1 < /dev/null &"
+)
+
+
+async def opens(runtime: Runtime, spec: MachineSpec, port: int) -> bool:
+    """Tell whether this machine reaches a program that listens on the machine's own address."""
+    address = (await runtime.observe(spec.workspace_id)).address
+    assert address is not None
+    try:
+        async with asyncio.timeout(10):
+            _, writer = await asyncio.open_connection(address.host, port)
+    except ConnectionRefusedError:
+        return False
+    writer.close()
+    return True
+
+
+async def test_ports_open_and_close_while_it_runs_and_stay_over_a_restart(
+    node: Node, runtime: Runtime, running: MachineSpec
+) -> None:
+    name = running.workspace_id
+    address = (await runtime.observe(name)).address
+    listen = LISTENER.replace("\\n", "\n")
+    node.ssh(address, listen)
+    until_listening = "until ss -tln | grep -q :8081; do sleep 0.05; done; cut -d' ' -f22 /proc/1/stat"
+    started = node.ssh(address, until_listening)
+
+    async def state_of_both() -> tuple[bool, bool]:
+        return await opens(runtime, running, 8080), await opens(runtime, running, 8081)
+
+    assert (await runtime.observe(name)).ports == ()
+    assert await state_of_both() == (False, False)
+    await runtime.open_ports(name, (8080,))
+    assert await state_of_both() == (True, False)
+    await asyncio.gather(*(runtime.open_ports(name, (8080, 8081)) for _ in range(3)))
+    assert await state_of_both() == (True, True)
+    assert (await runtime.observe(name)).ports == (8080, 8081)
+    node.ssh(address, "sudo systemctl reload nftables")
+    assert await state_of_both() == (True, True)
+    node.ssh(address, "sudo systemctl restart nftables")
+    assert await state_of_both() == (True, True)
+    await runtime.open_ports(name, (8081,))
+    assert await state_of_both() == (False, True)
+    assert node.ssh(address, "cut -d' ' -f22 /proc/1/stat") == started
+    again = replace(running, ports=(8081,))
+    await runtime.stop(name)
+    with pytest.raises(Conflict):
+        await runtime.open_ports(name, ())
+    await runtime.start(again)
+    node.ssh(address, listen)
+    node.ssh(address, until_listening)
+    assert await state_of_both() == (False, True)
+    await runtime.open_ports(name, ())
+    assert await state_of_both() == (False, False)
+
+
+async def test_a_firewall_that_its_root_took_away_is_told(node: Node, runtime: Runtime, running: MachineSpec) -> None:
+    """Keep what the workspace's root put into their place; open the ports when the unit is restarted."""
+    name = running.workspace_id
+    address = (await runtime.observe(name)).address
+    node.ssh(address, LISTENER.replace("\\n", "\n"))
+    node.as_root(running, "nft=$(echo /nix/store/*-nftables*/bin/nft | cut -d' ' -f1); $nft delete table inet nixos-fw")
+    with pytest.raises(RuntimeFailed) as refused:
+        await runtime.open_ports(name, (8080,))
+    assert refused.value.code == "ports_refused"
+    assert 'rules of its firewall were removed inside; "sudo systemctl restart nftables"' in refused.value.message
+    assert (await runtime.observe(name)).ports == ()
+    node.ssh(address, "sudo systemctl restart nftables")
+    assert await opens(runtime, running, 8080)
+    assert not await opens(runtime, running, 8081)
+    await runtime.open_ports(name, (8080,))
+    assert (await runtime.observe(name)).ports == (8080,)
+
+
+async def test_listening_programs_are_told_and_reached_wherever_they_listen(
+    node: Node, runtime: Runtime, running: MachineSpec
+) -> None:
+    name, address = running.workspace_id, (await runtime.observe(running.workspace_id)).address
+
+    async def listens(port: int) -> Listener | None:
+        return next((one for one in await runtime.listening(name) if one.port == port), None)
+
+    assert (await listens(22)) is not None
+    ways = {8101: "127.0.0.1:8101", 8102: "[::1]:8102", 8103: "127.0.0.9:8103", 8104: "0.0.0.0:8104"}
+    for port, way in ways.items():
+        assert await listens(port) is None
+        node.ssh(address, f"systemd-run --user -q -u on{port} systemd-socket-activate -l {way} --inetd -a cat")
+        async with asyncio.timeout(10):
+            while (found := await listens(port)) is None:
+                continue
+        assert found.program.startswith("systemd-socket")
+        assert found.addresses == (way.rpartition(":")[0].strip("[]"),)
+        assert found.since is not None
+        assert abs((datetime.now(UTC) - found.since).total_seconds()) < 30
+        with await runtime.connect(name, port) as connection:
+            await asyncio.get_running_loop().sock_sendall(connection, b"echo")
+            assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(connection, 4), 10) == b"echo"
+    with pytest.raises(Unavailable):
+        await runtime.connect(name, 8105)
+    node.ssh(address, "systemctl --user stop on8101")
+    assert await listens(8101) is None
+    for end in (runtime.pause, runtime.stop):
+        await end(name)
+        with pytest.raises(Conflict):
+            await runtime.listening(name)
 
 
 async def test_the_terminal_holder_answers_its_user_where_it_listens(

@@ -17,7 +17,7 @@ from nixos_workspaces.model.environment import Environment, environment
 from nixos_workspaces.model.names import is_package_name
 from nixos_workspaces.model.workspace import Phase, Progress
 from nixos_workspaces.nix.flakes import from_json, to_json
-from nixos_workspaces.nix.names import nearest
+from nixos_workspaces.nix.index import Names
 from nixos_workspaces.nix.reports.build_log import BuildLog, plain, store_name
 from nixos_workspaces.nix.reports.failures import explain
 from nixos_workspaces.process import run
@@ -180,7 +180,7 @@ def test_accepted_names_are_harmless(name: str) -> None:
 
 @given(NAMES, st.lists(NAMES, max_size=20))
 def test_nearest_are_existing_names(name: str, existing: list[str]) -> None:
-    found = nearest(name, existing)
+    found = Names(existing).nearest(name)
     assert set(found) <= set(existing)
     assert len(found) <= 3
     assert len(set(found)) == len(found)

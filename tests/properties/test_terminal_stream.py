@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from nixos_workspaces.errors import RuntimeFailed
 from nixos_workspaces.terminals import protocol
 from nixos_workspaces.terminals.input import Input
-from nixos_workspaces.terminals.output import CLIENT_BYTES, FRAME_BYTES, Control, Output
+from nixos_workspaces.terminals.output import (
+    CLIENT_BYTES,
+    CLIENT_SECONDS,
+    FRAME_BYTES,
+    MOST_CLIENT_BYTES,
+    ClientWindow,
+    Control,
+    Output,
+)
 from nixos_workspaces.terminals.text import whole_characters
 
 
@@ -125,7 +133,7 @@ def test_output_keeps_its_order_and_its_bounds(actions: list[bytes | str], text:
     async def play() -> None:
         sink = Sink()
         reported: list[int] = []
-        output = Output(sink, reported.append, text=text, acknowledges=acknowledges)
+        output = Output(sink, reported.append, text=text, acknowledges=acknowledges, clock=lambda: 0.0)
         sent: list[bytes | protocol.Frame] = []
         consumed = 0
         for action in actions:
@@ -157,6 +165,35 @@ def test_output_keeps_its_order_and_its_bounds(actions: list[bytes | str], text:
         assert reported == sorted(reported)
 
     asyncio.run(play())
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 1 << 22), st.floats(0.0001, 1)), min_size=1, max_size=50), st.floats(0.002, 0.05)
+)
+def test_a_window_is_what_was_consumed_lately(rounds: list[tuple[int, float]], step: float) -> None:
+    now = 0.0
+    window = ClientWindow(lambda: now)
+    for size, seconds in rounds:
+        now += seconds
+        window.consumed(size)
+        assert CLIENT_BYTES <= window.size <= MOST_CLIENT_BYTES
+    # Whatever was before: a steady pace gives it the bytes of that pace.
+    wanted = 2 * CLIENT_BYTES / CLIENT_SECONDS
+    for _ in range(200):
+        now += step
+        window.consumed(int(wanted * step))
+    assert window.size == pytest.approx(2 * CLIENT_BYTES, rel=0.01)
+
+
+def test_a_window_of_a_client_without_output_is_not_narrowed() -> None:
+    now = 0.0
+    window = ClientWindow(lambda: now)
+    for _ in range(3):
+        window.begin()
+        now += CLIENT_SECONDS
+        window.consumed(4 * CLIENT_BYTES)
+        assert window.size == pytest.approx(4 * CLIENT_BYTES, rel=0.01)
+        now += 3600
 
 
 def assert_same(seen: Sequence[bytes | Control], wanted: Sequence[bytes | protocol.Frame], *, text: bool) -> None:

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from raw_socket import BINARY, CONTINUATION, FINAL, TEXT, RawSocket, frame_header
 from terminal_web import Viewer, raw_viewer, terminal_place
-from web_service import Web, until
+from waiting import until
+from web_service import Web
 
 from nixos_workspaces.terminals.text import whole_characters
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect, sync_playwright  # noqa: A004
+from waiting import until
+
+# What is expected is expected of a busy machine too; how fast it is, benchmarks say.
+expect.set_options(timeout=20_000)
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -21,7 +25,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-EXPECTED_STATUS = ("401", "404", "409", "412", "422", "502", "503")
+EXPECTED_STATUS = ("401", "403", "404", "409", "412", "422", "502", "503")
 """Refusals are part of what is tested; the browser writes each of them to its console."""
 
 
@@ -56,7 +60,9 @@ class Tab:
     def _hear(self, kind: str, text: str) -> None:
         is_expected = any(f"status of {status}" in text for status in EXPECTED_STATUS)
         # Other tests' workspaces add links to this machine, for which Chromium drops what it is just loading.
-        is_offline = any(word in text for word in ("ERR_CONNECTION", "ERR_NETWORK_CHANGED", "WebSocket"))
+        is_offline = any(
+            word in text for word in ("ERR_CONNECTION", "ERR_NETWORK_CHANGED", "ERR_INTERNET", "WebSocket")
+        )
         is_offline = is_offline or (self.is_cut_off and "ERR_CONTENT_LENGTH_MISMATCH" in text)
         if kind == "error" and not is_expected and not is_offline:
             self.complaints.append(text)
@@ -70,19 +76,33 @@ class Tab:
         """Paste an API token into the login page."""
         self.page.goto(f"{self.url}/sign-in")
         self.page.get_by_label("Login code or API token").fill(token)
-        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_role("button", name="Sign in", exact=True).click()
         self.page.wait_for_url("**/workspaces")
 
     def open(self, path: str) -> None:
         """Go to a view and wait until it is there with what it asks the service for."""
         self.page.goto(f"{self.url}{path}")
-        self.page.locator(".workspaces-view, .lone-page").first.wait_for()
+        self.page.locator(".workspaces-view, .page, .empty-state, .lone-page").first.wait_for()
         expect(self.page.get_by_text(re.compile("^(Loading|Wird geladen)…$"))).to_have_count(0)
 
     def violations(self) -> list[str]:
         """Return what axe finds wrong with the page as it is."""
         found = Axe().run(self.page).response["violations"]
         return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
+
+
+def choose(page: Page, menu: str, item: Locator) -> None:
+    """Open a menu by its button and choose from it; a page that is being drawn may close what was opened too early."""
+
+    def is_open() -> bool:
+        if not item.is_visible():
+            page.get_by_role("button", name=menu).click()
+            with suppress(TimeoutError):
+                item.wait_for(timeout=3_000)
+        return item.is_visible()
+
+    until(f"the menu {menu!r} is open", is_open)
+    item.click()
 
 
 def drop(page: Page, *paths: Path) -> None:
@@ -100,9 +120,13 @@ def drop(page: Page, *paths: Path) -> None:
         place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
         session.send("Input.dispatchDragEvent", {"type": kind, "data": data} | place)
 
-    for kind in ("dragEnter", "dragOver"):
-        send(kind)
-    expect(panel).to_have_attribute("data-over", "true")
+    def is_over() -> bool:
+        # A pointer that rests says so again and again, also after the page drew itself anew under it.
+        send("dragOver")
+        return panel.get_attribute("data-over") == "true"
+
+    send("dragEnter")
+    until("the panel takes what is over it", is_over)
     for kind in ("dragOver", "drop"):
         send(kind)
     expect(panel).to_have_attribute("data-over", "false")
@@ -119,10 +143,12 @@ def tab(
     theme: str = "light",
     locale: str = "en-GB",
     for_axe: bool = False,
+    worker: bool = False,
 ) -> Iterator[Tab]:
     """Yield a tab of a new browser profile; it must have nothing to complain about at the end.
 
-    ``for_axe`` lets the checker's own script past the content security policy.
+    ``for_axe`` lets the checker's own script past the content security policy. Without ``worker`` the page's service
+    worker is kept away, past which a test could not play a service that is away.
     """
     context = browser.new_context(
         viewport={"width": width, "height": height},
@@ -130,6 +156,7 @@ def tab(
         locale=locale,
         reduced_motion="reduce",
         bypass_csp=for_axe,
+        service_workers="allow" if worker else "block",
         permissions=["clipboard-read", "clipboard-write"],
     )
     context.set_default_timeout(20_000)

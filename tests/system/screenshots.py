@@ -1,7 +1,9 @@
-"""Pictures of every view at three widths in both themes, to be looked at: ``python tests/system/screenshots.py OUT``.
+"""Pictures of every view at five widths, in both themes and languages: ``python tests/system/screenshots.py OUT``.
 
 Starts a service of its own with workspaces in every state: one runs, one is stopped, one is being built, one could
-not be built.
+not be built. What a machine can tell of a picture (something wider than the window, two scrollbars beside each other,
+texts that are cut off without a sign) goes into ``OUT/findings.txt``, what a page says in German into
+``OUT/german.txt``; the rest is for looking at.
 """
 
 from __future__ import annotations
@@ -11,234 +13,157 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import httpx2
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from playwright.sync_api import Page, expect
-from system.browser import Tab, chromium, drop, tab
+from playwright.sync_api import Browser, Error, Page, expect
+from system.browser import Tab, chromium, tab
 from system.held_set import SAYS, write_held_set
-from system.service import Service, running_service, until
-from system.terminal_page import sees, types
+from system.pictured import TERMINAL, VIEWS, Shot, shows_terminal
+from system.seen import FINDINGS
+from system.service import Service, running_service
+from system.terminal_page import forget_layout
+from system.words import Words
+from waiting import until
 
-WIDTHS = ((390, 844), (1024, 768), (1920, 1080))
+WIDTHS = {390: 844, 768: 1024, 1024: 768, 1440: 900, 1920: 1080}
+LOCALES = {"en": "en-GB", "de": "de-DE"}
+SETTLED_MS = 350
+"""How long fonts, figures and transitions have before a picture."""
 SAMPLE = "{ pkgs, ... }:\n{\n  # What the workspace is made of\n  packages = with pkgs; [ git vim ];\n}\n"
-GERMAN = ("list", "overview", "files", "metrics", "settings", "building", "stopped-terminal", "create", "keys")
+NOTES = """# Notes
+
+A *list* of `things`:
+
+- one
+- two
+
+| Name | Size |
+| --- | --- |
+| a | 1 |
+
+```nix
+{ }
+```
+"""
+SUN = '<svg xmlns="http://www.w3.org/2000/svg" width="80" height="80"><circle cx="40" cy="40" r="30"/></svg>'
+
+
+@dataclass(frozen=True)
+class Window:
+    """One size, theme and language."""
+
+    width: int
+    theme: str
+    language: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.width}-{self.theme}-{self.language}"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The subject of the pictures."""
+    """The subject of the pictures, and where they go."""
 
     service: Service
+    browser: Browser
     things: Path
+    out: Path
     only: frozenset[str]
 
-
-def shows_terminal(page: Page) -> None:
-    sees(page, "$")
-    page.locator(".xterm-screen").last.click()
-    page.keyboard.press("Control+c")
-    types(page, "clear; git --version; ls -la --color /etc | head -20")
-    sees(page, "services")
-
-
-def splits(page: Page) -> None:
-    shows_terminal(page)
-    page.get_by_role("button", name="Split").click()
-    expect(page.locator(".split-panes:not([hidden]) .split-pane")).to_have_count(2)
-    page.keyboard.press("Control+Shift+f")
-    page.get_by_label("Find in the terminal").fill("etc")
-
-
-def adds_a_package(page: Page) -> None:
-    page.get_by_role("combobox", name="Packages").fill("tree")
-    page.get_by_role("option").filter(has_text="tree").first.click()
-    page.get_by_role("button", name="Remove vim").click()
-
-
-def selects_all(page: Page) -> None:
-    page.get_by_role("checkbox", name="Select all").check()
-
-
-def opens_the_tree(page: Page) -> None:
-    page.get_by_role("link", name="sample.nix").wait_for()
-
-
-def edits(page: Page) -> None:
-    page.get_by_role("textbox", name="Contents of").wait_for()
-
-
-def log_is_there(page: Page) -> None:
-    expect(page.locator(".log-lines")).to_contain_text(SAYS)
-
-
-def nothing(page: Page) -> None:
-    """The view is there as it is."""
-
-
-VIEWS: dict[str, tuple[str, Callable[[Page], None]]] = {
-    "list": ("/workspaces", nothing),
-    "selected": ("/workspaces", selects_all),
-    "no-match": ("/workspaces?q=nothing-is-called-so", nothing),
-    "overview": ("/workspaces/pictured", nothing),
-    "terminal": ("/workspaces/pictured/terminal", shows_terminal),
-    "split": ("/workspaces/pictured/terminal", splits),
-    "files": ("/workspaces/pictured/files", opens_the_tree),
-    "editor": ("/workspaces/pictured/files?file=%2Fhome%2Fnixos%2Fsample.nix", edits),
-    "packages": ("/workspaces/pictured/packages", adds_a_package),
-    "metrics": ("/workspaces/pictured/metrics?span=5m", nothing),
-    "logs": ("/workspaces/pictured/logs", nothing),
-    "settings": ("/workspaces/pictured/settings", nothing),
-    "gone": ("/workspaces/nothing", nothing),
-    "building": ("/workspaces/building", log_is_there),
-    "failed": ("/workspaces/failed", nothing),
-    "stopped": ("/workspaces/asleep", nothing),
-    "stopped-terminal": ("/workspaces/asleep/terminal", nothing),
-    "stopped-files": ("/workspaces/asleep/files", nothing),
-}
-"""The views: their addresses, and what is done there before the picture."""
-
-
-def finds_packages(page: Page) -> None:
-    page.keyboard.press("c")
-    page.get_by_role("textbox", name="Name").fill("Not a name")
-    page.get_by_role("combobox", name="Packages").fill("python")
-    page.get_by_role("option").first.wait_for()
-
-
-def is_refused(page: Page) -> None:
-    page.keyboard.press("c")
-    page.get_by_role("textbox", name="Name").fill("pictured")
-    page.get_by_role("combobox", name="Packages").fill("gti")
-    page.get_by_role("combobox", name="Packages").press("Enter")
-    page.get_by_label("Memory (GB)").fill("much")
-    page.get_by_role("button", name="Create workspace").click()
-
-
-def shows_paste(page: Page) -> None:
-    page.evaluate("navigator.clipboard.writeText('cd /tmp\\nls\\n')")
-    page.locator(".xterm-screen").last.click()
-    page.keyboard.press("Control+c")
-    types(page, "bind 'set enable-bracketed-paste off'; clear; cat")
-    page.locator(".xterm-rows").last.get_by_text("bind").wait_for(state="detached")
-    page.keyboard.press("Control+Shift+v")
-
-
-def has_done_much(page: Page) -> None:
-    """Tasks that ended well and one that failed."""
-    head = page.locator(".detail-head")
-    head.get_by_role("button", name="Pause").click()
-    head.get_by_role("button", name="Resume").click()
-    head.locator(".status-running").wait_for()
-    page.wait_for_timeout(1_000)
-    page.goto(page.url.replace("pictured", "failed"))
-    head.get_by_role("button", name="Start").click()
-    page.get_by_role("button", name="Tasks").click()
-    page.locator(".task-failed").wait_for(timeout=60_000)
-
-
-def opens_the_card_menu(page: Page) -> None:
-    page.get_by_role("button", name="More actions for pictured").click()
-
-
-OVERLAYS: dict[str, tuple[str, Callable[[Page], None]]] = {
-    "create": ("/workspaces", lambda page: page.keyboard.press("c")),
-    "packages-found": ("/workspaces", finds_packages),
-    "refused": ("/workspaces", is_refused),
-    "card-menu": ("/workspaces", opens_the_card_menu),
-    "palette": ("/workspaces/pictured", lambda page: page.keyboard.press("Control+k")),
-    "keys": ("/workspaces/pictured", lambda page: page.keyboard.press("?")),
-    "menu": ("/workspaces/pictured", lambda page: page.get_by_role("button", name="Menu").click()),
-    "delete": (
-        "/workspaces/pictured/settings",
-        lambda page: page.locator("#delete").get_by_role("button", name="Delete").click(),
-    ),
-    "terminal-settings": (
-        "/workspaces/pictured/terminal",
-        lambda page: page.locator(".terminal-tools button").last.click(),
-    ),
-    "paste": ("/workspaces/pictured/terminal", shows_paste),
-    "tasks": ("/workspaces/pictured", has_done_much),
-}
-"""Dialogues over a view: the view, and how each is opened."""
-
-
-class Camera:
-    """One window of one theme, whose pictures go into one directory."""
-
-    def __init__(self, stage: Stage, page: Page, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        self._stage = stage
-        self._page = page
-        self._directory = directory
-
     def wants(self, name: str) -> bool:
-        return not self._stage.only or name in self._stage.only
+        return not self.only or name in self.only
 
-    def take(self, name: str, milliseconds: float = 600) -> None:
-        """Write one picture once fonts and figures are there."""
-        self._page.evaluate("document.fonts.ready")
-        self._page.wait_for_timeout(milliseconds)
-        self._page.screenshot(path=self._directory / f"{name}.png")
+    def note(self, file: str, *lines: str) -> None:
+        with (self.out / file).open("a") as notes:
+            notes.writelines(f"{line}\n" for line in lines)
 
+    def take(self, page: Page, window: Window, name: str) -> None:
+        """Write one picture, and what the machine sees in it."""
+        page.evaluate("document.fonts.ready")
+        page.wait_for_timeout(SETTLED_MS)
+        directory = self.out / window.name
+        directory.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=directory / f"{name}.png")
+        self.note("findings.txt", *(f"{window.name}/{name}: {one}" for one in page.evaluate(FINDINGS)))
+        if window.language == "de":
+            self.note("german.txt", *page.locator("body").inner_text().splitlines())
 
-def ends_terminals(stage: Stage) -> None:
-    """Leave no terminal of an earlier picture."""
-    place = f"{stage.service.url}/api/nixos/workspaces/pictured/terminals"
-    for one in stage.service.http.get(place).json()["terminals"]:
-        stage.service.http.delete(f"{place}/{one['id']}")
+    def shot(self, page: Page, window: Window) -> Shot:
+        words = Words(window.language)
+        return Shot(self.service, page, words, self.things, lambda name: self.take(page, window, name))
 
-
-def uploads(stage: Stage, page: Page, camera: Camera) -> None:
-    """A conflict, then a list of uploads of which one waits for a decision."""
-    page.get_by_role("link", name="sample.nix").wait_for()
-    drop(page, stage.things / "many", stage.things / "sample.nix")
-    page.get_by_role("dialog").wait_for()
-    expect(page.locator(".upload[data-state=done]")).to_have_count(12)
-    camera.take("conflict")
-    page.get_by_role("button", name="Skip").click()
-    camera.take("uploads")
-    stage.service.api("DELETE", "/workspaces/pictured/files/home/nixos/many?recursive=1")
-
-
-SCENES: dict[str, tuple[str, Callable[[Stage, Page, Camera], None]]] = {
-    "uploads": ("/workspaces/pictured/files", uploads),
-}
-"""Pictures that need more than the page."""
+    def forget(self) -> None:
+        """Leave no terminal and no workspace of an earlier picture."""
+        for one in self.service.api("GET", "/workspaces/pictured/terminals")["terminals"]:
+            self.service.http.delete(f"{self.service.url}/api/nixos/workspaces/pictured/terminals/{one['id']}")
+        forget_layout(self.service, "pictured")
+        if any(one["name"] == "fresh" for one in self.service.api("GET", "/workspaces")["workspaces"]):
+            self.service.delete("fresh")
 
 
-def is_cut_off(stage: Stage, opened: Tab, camera: Camera) -> None:
-    """The service is killed under an open terminal."""
-    if not camera.wants("offline"):
-        return
-    page = opened.page
-    opened.open("/workspaces/pictured/terminal")
-    shows_terminal(page)
-    os.kill(stage.service.pid_of("serve"), signal.SIGKILL)
-    page.get_by_text("The service does not answer.").first.wait_for()
-    page.locator(".terminal-banner").wait_for()
-    camera.take("offline", 0)  # it is back in a moment
-    expect(page.get_by_text("The service does not answer.")).to_have_count(0, timeout=60_000)
+def sign_in(opened: Tab, service: Service) -> None:
+    opened.page.goto(f"{service.url}/sign-in")
+    opened.page.locator("input").fill(service.token)
+    opened.page.keyboard.press("Enter")
+    opened.page.wait_for_url("**/workspaces")
 
 
-def first_pictures(opened: Tab, camera: Camera, token: str) -> None:
+def first_pictures(stage: Stage, opened: Tab, window: Window) -> None:
     """Before there is any workspace."""
-    page = opened.page
+    page, words = opened.page, Words(window.language)
     page.goto(f"{opened.url}/sign-in")
-    page.get_by_role("button", name="Sign in").wait_for()
-    if camera.wants("sign-in"):
-        camera.take("sign-in")
-    if camera.wants("empty"):
-        page.get_by_label("Login code or API token").fill(token)
-        page.get_by_role("button", name="Sign in").click()
-        page.get_by_text("No workspace yet").wait_for()
-        camera.take("empty")
+    page.get_by_role("button", name=words("signin.submit"), exact=True).wait_for()
+    if stage.wants("sign-in"):
+        stage.take(page, window, "sign-in")
+    if stage.wants("sign-in-refused"):
+        page.locator("input").fill("wrong")
+        page.keyboard.press("Enter")
+        page.get_by_text(words("signin.refused")).wait_for()
+        stage.take(page, window, "sign-in-refused")
+    if stage.wants("first-run"):
+        sign_in(opened, stage.service)
+        page.get_by_text(words("first.title")).wait_for()
+        stage.take(page, window, "first-run")
+
+
+def take_all(stage: Stage, opened: Tab, window: Window) -> None:
+    """Take every picture that is wanted with one window."""
+    sign_in(opened, stage.service)
+    for name, (address, act) in VIEWS.items():
+        if not stage.wants(name):
+            continue
+        try:
+            stage.forget()
+            opened.page.evaluate("sessionStorage.clear()")
+            opened.open(address)
+            act(stage.shot(opened.page, window))
+            if name not in {"list-compact", "uploads"}:
+                stage.take(opened.page, window, name)
+        except (AssertionError, Error) as failure:  # the other pictures are worth having
+            stage.note("findings.txt", f"{window.name}/{name}: no picture: {str(failure)[:300]!r}")
+        opened.page.unroute_all()
+
+
+def is_cut_off(stage: Stage, opened: Tab, window: Window) -> None:
+    """The service is killed under an open terminal."""
+    words = Words(window.language)
+    page = opened.page
+    sign_in(opened, stage.service)
+    opened.open(TERMINAL)
+    shows_terminal(stage.shot(page, window))
+    os.kill(stage.service.pid_of("serve"), signal.SIGKILL)
+    page.get_by_text(words("app.offline")).first.wait_for()
+    page.locator(".terminal-banner").wait_for()
+    page.screenshot(path=stage.out / window.name / "offline.png")  # it is back in a moment
+    expect(page.get_by_text(words("app.offline"))).to_have_count(0, timeout=60_000)
 
 
 def prepare(service: Service, things: Path) -> None:
@@ -248,46 +173,19 @@ def prepare(service: Service, things: Path) -> None:
     service.api("POST", f"/workspaces/{asleep['id']}/stop", 202)
     service.create("failed", wait=False, packages=["broken"])
     service.create("building", wait=False, packages=["held"])
+    service.create("release-2-4-hotfix-branch-with-a-name-that-goes-on-and-on")
     service.reaches("failed", "error", 120)
     service.reaches("asleep", "stopped")
     until("the build has begun", lambda: SAYS in str(service.api("GET", "/workspaces/building/logs")))
-    place = f"{service.url}/api/nixos/workspaces/{running['id']}/files/home/nixos/sample.nix"
-    httpx2.put(place, content=SAMPLE, headers={"Authorization": f"Bearer {service.token}"}).raise_for_status()
+    place = f"{service.url}/api/nixos/workspaces/{running['id']}/files/home/nixos"
+    for name, text in {"sample.nix": SAMPLE, "notes.md": NOTES, "sun.svg": SUN}.items():
+        headers = {"Authorization": f"Bearer {service.token}"}
+        httpx2.put(f"{place}/{name}", content=text, headers=headers).raise_for_status()
+    service.api("POST", "/workspaces/pictured/files/mkdir", 201, json={"path": "/home/nixos/empty"})
     (things / "many").mkdir()
     for number in range(12):
         (things / "many" / f"{number}.txt").write_text("one of many")
     (things / "sample.nix").write_text("{ }\n")
-
-
-def take_all(stage: Stage, page: Page, camera: Camera, open_view: Callable[[str], None]) -> None:
-    """Take every picture that is wanted with one window."""
-    for name, (address, act) in VIEWS.items():
-        if camera.wants(name):
-            ends_terminals(stage)
-            open_view(address)
-            act(page)
-            camera.take(name)
-    for name, (address, act) in OVERLAYS.items():
-        if camera.wants(name):
-            open_view(address)
-            act(page)
-            page.locator("[role=dialog], [role=menu]").first.wait_for()
-            camera.take(name)
-    for name, (address, scene) in SCENES.items():
-        if camera.wants(name):
-            ends_terminals(stage)
-            open_view(address)
-            scene(stage, page, camera)
-
-
-def take_german(page: Page, camera: Camera, open_view: Callable[[str], None]) -> None:
-    """Take what the longer words of the other locale may break."""
-    for name in GERMAN:
-        if camera.wants(f"german-{name}"):
-            address, act = (VIEWS | OVERLAYS)[name]
-            open_view(address)
-            act(page)
-            camera.take(f"german-{name}")
 
 
 def main() -> None:
@@ -295,45 +193,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--only", nargs="*", default=[], help="names of pictures")
-    parser.add_argument("--width", type=int, nargs="*", default=[], help="of the three widths")
+    parser.add_argument("--width", type=int, nargs="*", default=list(WIDTHS), help="of the five widths")
     parser.add_argument("--theme", nargs="*", default=["light", "dark"])
+    parser.add_argument("--language", nargs="*", default=list(LOCALES))
+    parser.add_argument(
+        "--window", nargs="*", default=[], help="instead of all combinations, of any width: 390-dark-de"
+    )
     options = parser.parse_args()
-    windows = [
-        (width, height, theme)
-        for width, height in WIDTHS
-        for theme in options.theme
-        if not options.width or width in options.width
-    ]
+    windows = [Window(*of) for of in product(options.width, options.theme, options.language)]
+    if options.window:
+        words = [one.split("-") for one in options.window]
+        windows = [Window(int(width), theme, language) for width, theme, language in words]
+    options.out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         things = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nixws-pictures-", dir="/var/tmp")))
         service = stack.enter_context(running_service(NIXWS_DEBIAN_SET=write_held_set(things)))
         browser = stack.enter_context(chromium())
-        stage = Stage(service, things, frozenset(options.only))
-
-        def window(width: int, height: int, theme: str, locale: str = "en-GB") -> tuple[Tab, Camera]:
-            opened = stack.enter_context(
-                tab(browser, service.url, width=width, height=height, theme=theme, locale=locale)
-            )
-            return opened, Camera(stage, opened.page, options.out / f"{width}-{theme}")
-
-        for size in windows:
-            first_pictures(*window(*size), service.token)
-        prepare(service, things)
-        for size in windows:
-            opened, camera = window(*size)
-            opened.sign_in(service.token)
-            take_all(stage, opened.page, camera, opened.open)
-            opened, camera = window(*size, locale="de-DE")
-            opened.page.goto(f"{service.url}/sign-in")
-            opened.page.locator("input").fill(service.token)
-            opened.page.keyboard.press("Enter")
-            opened.page.wait_for_url("**/workspaces")
-            take_german(opened.page, camera, opened.open)
-        service.delete("building")  # its build would outlive a service that is killed
-        for size in windows:
-            opened, camera = window(*size)
-            opened.sign_in(service.token)
-            is_cut_off(stage, opened, camera)
+        stage = Stage(service, browser, things, options.out, frozenset(options.only))
+        steps = [first_pictures, take_all] + ([is_cut_off] if stage.wants("offline") else [])
+        for step in steps:
+            if step is take_all:
+                prepare(service, things)
+            if step is is_cut_off:
+                service.delete("building")  # its build would outlive a service that is killed
+            for window in windows:
+                with tab(
+                    browser,
+                    service.url,
+                    width=window.width,
+                    height=WIDTHS.get(window.width, 800),
+                    theme=window.theme,
+                    locale=LOCALES[window.language],
+                ) as opened:
+                    step(stage, replace(opened, is_cut_off=True), window)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,22 +18,13 @@ import httpx2
 from free_network import free_network
 from nix_daemon_fixture import ensure_nix_daemon
 from run_directory import current
+from secret_traces import canary, search
+from waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NIXWS = Path(sys.executable).parent / "nixws"
 JSON = dict[str, Any]
 T = TypeVar("T")
-
-
-def until(what: str, probe: Callable[[], T | None], seconds: float = 60.0, pause: float = 0.05) -> T:
-    """Return the first answer of ``probe`` that is neither None nor False; fail after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = probe()
-        if answer is not None and answer is not False:
-            return answer
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(pause)
 
 
 def processes(word: str) -> list[int]:
@@ -64,6 +54,8 @@ class Service:
     program: Path = NIXWS
     """The ``nixws`` that is run."""
     network: str = field(default_factory=lambda: free_network(16))
+    address: str = "127.0.0.1"
+    """The address that it listens on."""
     process: subprocess.Popen[bytes] | None = None
     token: str = ""
     http: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=30))
@@ -71,7 +63,7 @@ class Service:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     @property
     def log(self) -> Path:
@@ -79,6 +71,7 @@ class Service:
 
     def environment(self) -> dict[str, str]:
         ours = {"NIXWS_NETWORK": self.network, "NIXWS_PACKAGE_SET": "debian", "NIXWS_URL": self.url}
+        ours["NIXWS_HOST"] = self.address
         return dict(os.environ) | ours | {"NIXWS_TOKEN": self.token} | dict(self.settings)
 
     def start(self) -> None:
@@ -111,6 +104,15 @@ class Service:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(60)
             self.process = None
+
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """Be stopped for the body, and answer again after it."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
 
     def pid_of(self, verb: str) -> int:
         """Return the process id of ``serve`` or ``node``."""
@@ -146,11 +148,25 @@ class Service:
         body: JSON = answer.json() if answer.content else {}
         return body
 
-    def create(self, name: str, *, wait: bool = True, **fields: Any) -> JSON:
-        """Ask for a workspace, small unless told otherwise, and wait until it runs."""
+    def create(self, name: str, *, wait: bool = True, canaries: bool = True, **fields: Any) -> JSON:
+        """Ask for a workspace, small unless told otherwise, with secrets of its own, and wait until it runs."""
         wanted = {"cpu": 1, "memory": 0.5, "storage": 0.5, "template": "minimal", "packages": []} | fields
         made: JSON = self.api("POST", "/workspaces/create", 202, json={"name": name} | wanted)["workspace"]
+        if canaries:
+            where = f"/workspaces/{made['id']}/secrets"
+            self.api("PUT", f"{where}/CANARY_HERE", json={"kind": "environment", "value": canary()})
+            self.api("PUT", f"{where}/canary_file", json={"kind": "file", "value": f"a\n{canary()}\n"})
         return self.reaches(made["id"], "running", 180) if wait else made
+
+    def plant(self) -> None:
+        """Give all workspaces of this service's only person secrets that are searched for when it ends."""
+        self.api("PUT", "/secrets/CANARY", json={"kind": "environment", "value": canary()})
+        self.api("PUT", "/secrets/canary_git", json={"kind": "git", "value": canary(), "host": "canary.invalid"})
+
+    def search(self) -> None:
+        """Look for secrets in plain in all that the service has written so far: database, logs, images, notes."""
+        keys = [key.read_text().splitlines()[1:-1] for key in self.keys.values() if key.exists()]
+        search(self.data.parent, [self.token, *(line for lines in keys for line in lines[-2:-1])])
 
     def show(self, workspace_id: str) -> JSON:
         found: JSON = self.api("GET", f"/workspaces/{workspace_id}")["workspace"]
@@ -167,6 +183,8 @@ class Service:
         return until(f"{workspace_id} is {status}", probe, seconds)
 
     def delete(self, workspace_id: str) -> None:
+        """Delete a workspace, once its image was searched for secrets, and wait until it is gone."""
+        search(self.data / "node" / "volumes", named=f"*{workspace_id}*")
         self.http.delete(f"{self.url}/api/nixos/workspaces/{workspace_id}")
         until(
             f"{workspace_id} is gone",
@@ -197,20 +215,23 @@ class Service:
 
 
 @contextlib.contextmanager
-def running_service(*options: str, **settings: str) -> Iterator[Service]:
+def running_service(*options: str, address: str = "127.0.0.1", **settings: str) -> Iterator[Service]:
     """Yield a started service in a data directory of its own; leave the machine as it was."""
     ensure_nix_daemon()
     with tempfile.TemporaryDirectory(prefix="system-", dir=current(), ignore_cleanup_errors=True) as directory:
-        service = Service(Path(directory) / "data", free_port(), options, settings)
+        service = Service(Path(directory) / "data", free_port(), options, settings, address=address)
         try:
             service.start()
+            service.plant()
             try:
                 yield service
             finally:
                 if service.process is None or service.process.poll() is not None:
                     service.start()
+                service.search()
                 for item in service.api("GET", "/workspaces?limit=200")["workspaces"]:
                     service.delete(item["id"])
         finally:
             service.stop()
+            service.search()
             service.http.close()

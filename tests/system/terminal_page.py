@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from playwright.sync_api import Page
-from system.service import until
+from system.service import Service
+from waiting import until
 
 FRAMES = """
 async () => {
@@ -20,15 +21,45 @@ async () => {
 """Draws ninety frames and tells how long the slowest of them took, in milliseconds."""
 
 
+def forget_layout(service: Service, workspace_id: str) -> None:
+    """Leave nothing of how terminals were arranged before: what has ended would keep its place."""
+    url = f"{service.url}/api/nixos/workspaces/{workspace_id}/terminal-layout"
+
+    def is_forgotten() -> bool:
+        # A page that was just closed may store its own meanwhile.
+        version = service.http.get(url).json()["version"]
+        answer = service.http.put(url, json={"version": version, "layout": {}})
+        assert answer.status_code in {200, 409}, answer.text
+        return answer.status_code == 200
+
+    until("the layout is forgotten", is_forgotten)
+
+
+def start_anew(service: Service, workspace_id: str) -> None:
+    """Have a workspace run without terminals, in whatever state a test that failed has left it."""
+
+    def settled() -> str | None:
+        status: str = service.show(workspace_id)["status"]
+        return status if status in {"running", "stopped", "error"} else None
+
+    if until("the workspace has settled", settled, 180) != "running":
+        service.api("POST", f"/workspaces/{workspace_id}/start", 202)
+        service.reaches(workspace_id, "running", 180)
+    for one in service.api("GET", f"/workspaces/{workspace_id}/terminals")["terminals"]:
+        where = f"{service.url}/api/nixos/workspaces/{workspace_id}/terminals/{one['id']}"
+        assert service.http.delete(where).status_code in {204, 404}, "it is there or has just ended"
+    forget_layout(service, workspace_id)
+
+
 def screen(page: Page) -> str:
     """Return what the terminal in front shows."""
-    return page.locator(".split-panes:not([hidden]) .xterm-rows").last.inner_text().replace("\xa0", " ")
+    return page.locator(".split-pane:not([hidden]) .xterm-rows").last.inner_text().replace("\xa0", " ")
 
 
 def sees(page: Page, text: str, seconds: float = 20) -> str:
     def probe() -> str | None:
         page.wait_for_timeout(20)
-        shown = screen(page) if page.locator(".split-panes:not([hidden]) .xterm-rows").count() else ""
+        shown = screen(page) if page.locator(".split-pane:not([hidden]) .xterm-rows").count() else ""
         return shown if text in shown else None
 
     return until(f"the terminal shows {text!r}", probe, seconds)
@@ -36,7 +67,7 @@ def sees(page: Page, text: str, seconds: float = 20) -> str:
 
 def everything(page: Page, pages: int = 200) -> list[str]:
     """Return every line of the terminal in front, by scrolling through it from its end to its beginning."""
-    page.locator(".split-panes:not([hidden]) .xterm-screen").last.click()
+    page.locator(".split-pane:not([hidden]) .xterm-screen").last.click()
     lines: list[str] = []
     before = ""
     for _ in range(pages):

@@ -88,3 +88,24 @@ def test_links_swapped_all_the_time_lead_nowhere(service: Service, workspace: JS
     """A few thousand requests of the race that ``benchmarks/race_files.py`` plays for long."""
     seen = race(service, workspace, tmp_path / "canary", 3000)
     assert {"read 200", "read 404", "read 409", "list 200", "write 200", "archive 200", "copy 201"} <= set(seen)
+
+
+def test_a_real_ripgrep_inside_searches_and_leaves_out_what_gitignore_names(service: Service) -> None:
+    made = service.create("with-ripgrep", packages=["ripgrep"])
+    service.ssh(
+        made,
+        "mkdir -p work/.git work/node_modules && cd work && echo built > .gitignore && "
+        "for name in built kept node_modules/far; do printf 'one\\nthe Needle (1)\\n' > $name; done",
+    )
+    *found, end = [
+        json.loads(line) for line in service.nixws("--json", "grep", "needle (", "with-ripgrep:work").splitlines()
+    ]
+    assert end == {"tool": "ripgrep", "count": 1, "complete": True}
+    assert found == [{"path": "/home/nixos/work/kept", "line": 2, "text": "the Needle (1)"}]
+    assert service.nixws("find", "with-ripgrep:work").splitlines() == ["/home/nixos/work/kept"]
+    # Told as they are found, by several threads at once.
+    assert sorted(service.nixws("find", "--all", "with-ripgrep:work").splitlines()) == [
+        "/home/nixos/work/.gitignore",
+        "/home/nixos/work/kept",
+    ]
+    service.delete(made["id"])

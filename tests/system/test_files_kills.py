@@ -18,7 +18,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from system.service import JSON, Service, until
+from system.service import JSON, Service
+from waiting import until
 
 SIZE = 24_000_000
 GONE_SECONDS = 60.0

@@ -12,7 +12,8 @@ import pytest
 from free_network import free_network
 from fresh_root import FreshRoot, control_groups, fresh_root, interrupt, loop_devices, remove_left_over
 from pyroute2.nftables.main import NFTables
-from system.service import free_port, until
+from system.service import free_port
+from waiting import until
 
 pytestmark = pytest.mark.system
 _LINK = re.compile(r"^Sign in, once, within an hour: (\S+)$", re.MULTILINE)
@@ -43,7 +44,9 @@ def traces_of_network(network: str, tags: list[str]) -> list[str]:
 def use(root: FreshRoot, url: str, link: str) -> None:
     """See a page of the browser UI, make a workspace, run a command in it, delete it."""
     with httpx2.Client(timeout=30, follow_redirects=True) as browser:
-        page = browser.get(link, headers={"Accept": "text/html"}).text
+        # The page that the link leads to sends its form at once.
+        code = link.partition("?code=")[2]
+        page = browser.post(f"{url}/login", data={"code": code}, headers={"Accept": "text/html"}).text
         assert '<div id="root">' in page
         script = re.search(r'src="(/assets/[^"]+\.js)"', page)
         assert script is not None

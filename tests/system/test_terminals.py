@@ -15,12 +15,13 @@ import subprocess
 import termios
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from typing import Any
 
 import pytest
-from system.service import JSON, NIXWS, Service, until
+from system.service import JSON, NIXWS, Service
 from terminal_web import Viewer, viewer
+from waiting import until
 
 COUNT = "i=0; while :; do i=$((i+1)); echo n$i.; sleep 0.02; done"
 BUILD = "cd ~/project && exec nice make --no-builtin-rules"
@@ -276,9 +277,13 @@ class LocalTerminal:
 
     def end(self) -> int:
         """Return its exit code."""
-        code = self._process.wait(30)
+        return self._process.wait(30)
+
+    def close(self) -> None:
+        """Close the window, whatever still runs in it."""
         os.close(self._master)
-        return code
+        self._process.kill()
+        self._process.wait(30)
 
 
 def sized(service: Service, workspace: JSON, cols: int, rows: int) -> list[str]:
@@ -288,24 +293,24 @@ def sized(service: Service, workspace: JSON, cols: int, rows: int) -> list[str]:
 
 def test_the_command_line_attaches_detaches_and_kills(service: Service, workspace: JSON) -> None:
     before = listed(service, workspace).keys()
-    one = LocalTerminal(service, workspace["name"])
-    one.until(b"$ ")
-    one.type(b"echo $((20+3)) here\n")
-    one.until(b"23 here")
-    one.resize(111, 33)
-    [terminal] = until("the window's size is the terminal's", lambda: sized(service, workspace, 111, 33))
-    one.type(b"stty size\n")
-    one.until(b"33 111")
-    one.type(b"\x1dd")
-    one.until(b"detached")
-    assert one.end() == 0
+    with closing(LocalTerminal(service, workspace["name"])) as one:
+        one.until(b"$ ")
+        one.type(b"echo $((20+3)) here\n")
+        one.until(b"23 here")
+        one.resize(111, 33)
+        [terminal] = until("the window's size is the terminal's", lambda: sized(service, workspace, 111, 33))
+        one.type(b"stty size\n")
+        one.until(b"33 111")
+        one.type(b"\x1dd")
+        one.until(b"detached")
+        assert one.end() == 0
     assert listed(service, workspace).keys() - before == {terminal}
     assert json.loads(service.nixws("--json", "terminal", "list", workspace["name"]))[-1]["id"] == terminal
-    again = LocalTerminal(service, workspace["name"], terminal[:6])
-    again.until(b"23 here")
-    again.type(b"exit 9\n")
-    again.until(b"logout")
-    assert again.end() == 9, again.shown
+    with closing(LocalTerminal(service, workspace["name"], terminal[:6])) as again:
+        again.until(b"23 here")
+        again.type(b"exit 9\n")
+        again.until(b"logout")
+        assert again.end() == 9, again.shown
     sleeping = made(service, workspace, command="exec sleep 100000", name="sleeping")
     service.nixws("terminal", "kill", workspace["name"], "sleeping")
     until(

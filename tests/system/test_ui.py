@@ -7,18 +7,20 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
-from system.browser import Tab, chromium, tab
+from system.browser import Tab, choose, tab
 from system.service import JSON, Service
 
 pytestmark = pytest.mark.system
 
-SIZES = ((390, 844), (1024, 768), (1920, 1080))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
+NOTES_WHEN_PHASES_GO = """
+() => {
+  window.gone = false;
+  const look = () => (window.gone ||= document.querySelector(".phases") === null);
+  new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+}
+"""
+SIZES = ((320, 640), (390, 844), (720, 450), (1024, 768), (1920, 1080), (2560, 1440))
+"""Among them 1440 by 900 at a zoom of 200 %."""
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +30,15 @@ def workspace(service: Service) -> Iterator[JSON]:
     service.delete(made["id"])
 
 
-@pytest.fixture
-def ui(browser: Browser, service: Service) -> Iterator[Tab]:
-    with tab(browser, service.url) as opened:
-        opened.sign_in(service.token)
-        yield opened
-
-
 def views_of(workspace: JSON) -> list[str]:
     parts = ("", "/terminal", "/files", "/packages", "/metrics", "/logs", "/settings")
-    return ["/workspaces", *(f"/workspaces/{workspace['id']}{part}" for part in parts), "/workspaces/nothing"]
+    return [
+        "/workspaces",
+        "/templates",
+        "/admin",
+        *(f"/workspaces/{workspace['id']}{part}" for part in parts),
+        "/workspaces/nothing",
+    ]
 
 
 def form_of(page: Page) -> None:
@@ -51,7 +52,7 @@ def test_only_who_has_a_code_or_token_gets_in(browser: Browser, service: Service
         page = opened.page
         page.goto(f"{service.url}/workspaces/some/logs?q=x")
         page.wait_for_url("**/sign-in?from=*")
-        sign_in = page.get_by_role("button", name="Sign in")
+        sign_in = page.get_by_role("button", name="Sign in", exact=True)
         sign_in.click()
         expect(page.get_by_text("Paste the code of a login link")).to_be_visible()
         page.get_by_label("Login code or API token").fill("<img src=x onerror=alert(1)>")
@@ -64,8 +65,7 @@ def test_only_who_has_a_code_or_token_gets_in(browser: Browser, service: Service
         page.goto(link.group())
         expect(page.get_by_text("used already or is too old")).to_be_visible()
         page.goto(f"{service.url}/workspaces")
-        page.get_by_role("button", name="Menu").click()
-        page.get_by_role("menuitem", name="Sign out").click()
+        choose(page, "Menu", page.get_by_role("menuitem", name="Sign out"))
         page.wait_for_url("**/sign-in*")
         assert service.http.get(f"{service.url}/api/nixos/session").status_code == 200
 
@@ -110,7 +110,7 @@ def test_wrong_values_in_the_form_are_named(ui: Tab, workspace: JSON) -> None:
     expect(form.get_by_text("nosuchpackage").last).to_be_visible()
     expect(form).to_be_visible()
     page.keyboard.press("Escape")
-    expect(page.get_by_role("article", name="not-to-be-made")).to_have_count(0)
+    expect(page.get_by_role("row", name="not-to-be-made")).to_have_count(0)
 
 
 def test_wrong_sizes_and_ports_are_named_and_change_nothing(ui: Tab, service: Service, workspace: JSON) -> None:
@@ -145,13 +145,17 @@ def test_filter_and_sorting_live_in_the_address(ui: Tab, workspace: JSON) -> Non
     page.reload()
     expect(page.get_by_role("searchbox", name="Filter workspaces")).to_have_value("no such name")
     page.get_by_role("link", name="Clear the filter").click()
-    page.get_by_role("combobox", name="Status").select_option("running")
-    page.wait_for_url("**/workspaces?status=running")
+    chip = page.get_by_role("group", name="Ready-made filters").get_by_role("button", name="Running")
+    chip.click()
+    page.wait_for_url("**/workspaces?q=status%3Arunning")
+    page.get_by_role("columnheader", name="CPU").get_by_role("button").click()
+    page.wait_for_url("**/workspaces?q=status%3Arunning&sort=cpu")
     page.get_by_role("link", name=workspace["name"]).click()
-    page.wait_for_url("**/workspaces/ws-*?status=running")
+    page.wait_for_url("**/workspaces/ws-*?q=status%3Arunning&sort=cpu")
     page.go_back()
-    page.wait_for_url("**/workspaces?status=running")
-    expect(page.get_by_role("combobox", name="Status")).to_have_value("running")
+    page.wait_for_url("**/workspaces?q=status%3Arunning&sort=cpu")
+    expect(chip).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("columnheader", name="CPU")).to_have_attribute("aria-sort", "descending")
 
 
 def test_a_package_is_added_with_its_difference_shown(ui: Tab, service: Service, workspace: JSON) -> None:
@@ -162,6 +166,7 @@ def test_a_package_is_added_with_its_difference_shown(ui: Tab, service: Service,
     page.get_by_role("option").filter(has_text="tree").first.click()
     expect(page.get_by_text("+ tree (added)")).to_be_visible()
     page.get_by_role("button", name="Build and apply").click()
+    page.get_by_role("dialog").get_by_role("button", name="Restart").click()
     expect(page.get_by_text("The new environment is being built.")).to_be_visible()
     expect(page.get_by_text("+ tree (added)")).to_have_count(0)
     assert service.show(workspace["id"])["config"]["packages"] == ["tree"]
@@ -195,9 +200,23 @@ def test_axe_finds_nothing(browser: Browser, service: Service, workspace: JSON, 
             opened.page.get_by_role("dialog").wait_for()
             found[name] = opened.violations()
             opened.page.keyboard.press("Escape")
-        opened.page.get_by_role("button", name="Menu").click()
-        opened.page.get_by_role("menu").wait_for()
-        found["menu"] = opened.violations()
+        root = f"/workspaces/{workspace['id']}"
+        for view, name in (
+            ("/workspaces", "Menu"),
+            ("/workspaces", "View and columns"),
+            ("/workspaces", f"More actions for {workspace['name']}"),
+            (root, "Open something else"),
+            (f"{root}/files?path=%2Fetc", "More actions for passwd"),
+        ):
+            opened.open(view)
+            opened.page.get_by_role("button", name=name, exact=True).last.click()
+            opened.page.get_by_role("menu").wait_for()
+            found[name] = opened.violations()
+        opened.open(root)
+        opened.page.keyboard.press("Control+k")
+        for typed in ("term", "nothing is called so"):
+            opened.page.get_by_role("combobox", name="Command palette").fill(typed)
+            found[typed] = opened.violations()
     assert {view: problems for view, problems in found.items() if problems} == {}
 
 
@@ -215,7 +234,7 @@ def test_nothing_is_wider_than_the_window(
 
 def test_the_keyboard_alone_is_enough(ui: Tab, workspace: JSON) -> None:
     page = ui.page
-    page.get_by_role("article", name=workspace["name"]).wait_for()
+    page.get_by_role("row", name=workspace["name"]).wait_for()
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox", name="Filter workspaces")).to_be_focused()
     page.keyboard.type(workspace["name"])
@@ -258,10 +277,12 @@ def signs_in_by_keys(page: Page, url: str, token: str) -> None:
     page.keyboard.type(token)
     page.keyboard.press("Enter")
     page.wait_for_url("**/workspaces")
-    page.get_by_role("heading", name="Workspaces").wait_for()
+    page.get_by_role("heading", level=1).wait_for()
 
 
 def creates_by_keys(page: Page, name: str) -> None:
+    # Before the page is there nobody hears its keys.
+    page.get_by_role("heading", level=1).wait_for()
     page.keyboard.press("c")
     form = page.get_by_role("dialog", name="New workspace")
     expect(form.get_by_role("textbox", name="Name")).to_be_focused()
@@ -303,7 +324,7 @@ def makes_a_folder_by_keys(page: Page) -> None:
     expect(page.get_by_role("dialog").get_by_label("Name")).to_be_focused()
     page.keyboard.type("made")
     page.keyboard.press("Enter")
-    expect(page.locator(".files-main").get_by_role("button", name="made", exact=True)).to_be_visible()
+    expect(page.locator(".files-main").get_by_role("link", name="made", exact=True)).to_be_visible()
 
 
 def test_the_whole_way_by_keyboard_alone(browser: Browser, service: Service) -> None:
@@ -325,7 +346,9 @@ def test_the_whole_way_by_keyboard_alone(browser: Browser, service: Service) -> 
         expect(page.get_by_role("dialog").get_by_role("textbox")).to_be_focused()
         page.keyboard.type("by-keyboard")
         page.keyboard.press("Enter")
-        expect(page.get_by_text("This workspace does not exist (any more).")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("by-keyboard is being deleted.")).to_be_visible()
+        expect(page.get_by_role("row", name="by-keyboard")).to_have_count(0, timeout=30_000)
+        assert page.url.endswith("/workspaces")
 
 
 def test_what_was_used_is_shown_as_curves_and_as_a_table(ui: Tab, workspace: JSON) -> None:
@@ -344,15 +367,42 @@ def test_what_was_used_is_shown_as_curves_and_as_a_table(ui: Tab, workspace: JSO
 
 def test_german_and_the_dark_theme_stay_chosen(ui: Tab) -> None:
     page = ui.page
-    page.get_by_role("button", name="Menu").click()
-    page.get_by_role("menuitemradio", name="Dark").click()
-    page.get_by_role("button", name="Menu").click()
-    page.get_by_role("menuitemradio", name="Deutsch").click()
-    expect(page.get_by_role("heading", name="Arbeitsumgebungen")).to_be_visible()
+    choose(page, "Menu", page.get_by_role("menuitemradio", name="Dark"))
+    choose(page, "Menu", page.get_by_role("menuitemradio", name="Deutsch"))
+    expect(page.get_by_role("link", name="Vorlagen")).to_be_visible()
     page.reload()
-    expect(page.get_by_role("heading", name="Arbeitsumgebungen")).to_be_visible()
+    expect(page.get_by_role("link", name="Vorlagen")).to_be_visible()
     expect(page.locator("html")).to_have_attribute("lang", "de")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_a_creation_is_seen_phase_by_phase_however_fast_it_is(ui: Tab, service: Service) -> None:
+    page = ui.page
+    form_of(page)
+    form = page.get_by_role("dialog")
+    form.get_by_role("textbox", name="Name").fill("seen-growing")
+    form.get_by_text("Minimal", exact=True).click()
+    for label in ("CPU cores", "Memory (GB)", "Storage (GB)"):
+        form.get_by_label(label).fill("0.5")
+    form.get_by_role("button", name="Create workspace").click()
+    page.wait_for_url("**/workspaces/ws-*")
+    workspace_id = page.url.rsplit("/", 1)[1]
+    try:
+        expect(page.locator(".phases")).to_be_visible()
+        page.evaluate(NOTES_WHEN_PHASES_GO)
+        expect(page.get_by_role("heading", name=re.compile(r"^Ready in [\d.]+s$"))).to_be_visible(timeout=180_000)
+        assert page.evaluate("window.gone") is False
+        phases = service.show(workspace_id)["phases"]
+        names = [one["phase"] for one in phases]
+        assert (names[0], names[-3:]) == ("evaluate", ["volume", "boot", "ready"])
+        assert all(one["ended_at"] >= one["started_at"] for one in phases)
+        expect(page.locator(".phase-done .phase-time")).to_have_count(len(phases) - 1)
+        page.reload()
+        expect(page.locator(".phase-done .phase-time")).to_have_count(len(phases) - 1)
+        page.locator(".panel").get_by_role("link", name="Open a terminal").click()
+        expect(page.locator(".xterm-rows")).to_contain_text("$", timeout=30_000)
+    finally:
+        service.delete(workspace_id)
 
 
 def test_a_page_follows_what_happens_elsewhere(ui: Tab, service: Service, workspace: JSON) -> None:
@@ -367,14 +417,15 @@ def test_a_page_follows_what_happens_elsewhere(ui: Tab, service: Service, worksp
 
 def test_a_refused_action_is_rolled_back_with_its_reason(ui: Tab, service: Service, workspace: JSON) -> None:
     page = ui.page
-    card = page.get_by_role("article", name=workspace["name"])
-    card.wait_for()
+    row = page.get_by_role("row", name=workspace["name"])
+    row.wait_for()
     refusal = '{"error": {"code": "conflict", "message": "It is too late.", "field": null, "request_id": "r-1"}}'
     page.route(
         f"**/workspaces/{workspace['id']}/stop",
         lambda route: route.fulfill(status=409, content_type="application/json", body=refusal),
     )
-    card.get_by_role("button", name=f"Stop {workspace['name']}").click()
+    row.get_by_role("button", name="More actions").click()
+    page.get_by_role("menuitem", name="Stop").click()
     expect(page.get_by_text("It is too late.").first).to_be_visible()
-    expect(card.locator(".status-running")).to_be_visible()
+    expect(row.locator(".status-running")).to_be_visible()
     assert service.show(workspace["id"])["status"] == "running"

@@ -9,17 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from run_directory import current
-from system.browser import chromium, tab
+from system.browser import tab
 from system.held_set import SAYS, builders, write_held_set
-from system.service import Service, running_service, until
+from system.service import Service, running_service
+from waiting import until
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +30,7 @@ def held() -> Iterator[Service]:
 def page(browser: Browser, held: Service) -> Iterator[Page]:
     with tab(browser, held.url) as opened:
         opened.sign_in(held.token)
-        opened.page.get_by_role("heading", name="Workspaces").wait_for()
+        opened.page.get_by_role("heading", level=1).wait_for()
         yield opened.page
 
 
@@ -69,7 +64,7 @@ def is_gone(page: Page, service: Service, workspace_id: str, name: str) -> None:
     """Nothing of a workspace is left: neither in the page nor in the service, nor a build, nor a file or mount."""
     page.wait_for_url("**/workspaces")
     expect(page.get_by_text(f"The creation of {name} is cancelled.")).to_be_visible()
-    expect(page.get_by_role("article", name=name)).to_have_count(0)
+    expect(page.get_by_role("row", name=name)).to_have_count(0)
     until("the build has ended", lambda: not builders())
     assert service.http.get(f"{service.url}/api/nixos/workspaces/{workspace_id}").status_code == 404
     assert list(service.data.rglob(f"*{workspace_id}*")) == []
@@ -95,5 +90,6 @@ def test_a_creation_is_cancelled_from_the_list(page: Page, held: Service) -> Non
     workspace_id = create(page, "nor-this", "held")
     is_building(page)
     page.get_by_role("link", name="NixOS Workspaces").click()
-    page.get_by_role("button", name="Cancel creating nor-this").click()
+    page.get_by_role("button", name="More actions for nor-this").click()
+    page.get_by_role("menuitem", name="Cancel creating").click()
     is_gone(page, held, workspace_id, "nor-this")

@@ -74,20 +74,23 @@ def opens_two_terminals_and_comes_back(page: Page) -> None:
 
 def floods(page: Page) -> None:
     """While `yes` writes, frames are drawn and another part of the page answers; Ctrl-C ends it."""
-    page.locator(".split-panes:not([hidden]) .xterm-screen").last.click()
+    page.locator(".split-pane:not([hidden]) .xterm-screen").last.click()
     types(page, "yes")
     sees(page, "y\ny\n")
     filtered = page.get_by_role("searchbox", name="Filter workspaces")
     deadline = time.monotonic() + FLOOD_SECONDS
-    while time.monotonic() < deadline:
-        worst = page.evaluate(FRAMES)
-        assert worst < HUNG_MS, f"a frame took {worst:.0f} ms"
-        filtered.fill("nothing-like-it")
-        expect(page.get_by_role("article", name=NAME)).to_have_count(0)
-        filtered.fill("")
-        expect(page.get_by_role("article", name=NAME)).to_be_visible()
-    page.locator(".split-panes:not([hidden]) .xterm-screen").last.click()
-    page.keyboard.press("Control+c")
+    try:
+        while time.monotonic() < deadline:
+            worst = page.evaluate(FRAMES)
+            assert worst < HUNG_MS, f"a frame took {worst:.0f} ms"
+            filtered.fill("nothing-like-it")
+            expect(page.get_by_role("article", name=NAME)).to_have_count(0)
+            filtered.fill("")
+            expect(page.get_by_role("article", name=NAME)).to_be_visible()
+    finally:
+        # Left running, it would take a part of a core from all other tests.
+        page.locator(".split-pane:not([hidden]) .xterm-screen").last.click()
+        page.keyboard.press("Control+c")
     types(page, "echo al''ive")
     sees(page, "alive\n")
 
@@ -156,11 +159,12 @@ def ends(page: Page, service: Service, workspace_id: str) -> None:
     expect(confirm).to_be_disabled()
     dialog.get_by_role("textbox").fill(NAME)
     confirm.click()
-    expect(page.get_by_text("This workspace does not exist (any more).")).to_be_visible(timeout=30_000)
-    expect(page.get_by_role("article", name=NAME)).to_have_count(0)
+    expect(page.get_by_role("row", name=NAME)).to_have_count(0, timeout=30_000)
+    page.wait_for_url("**/workspaces")
     assert service.http.get(f"{service.url}/api/nixos/workspaces/{workspace_id}").status_code == 404
 
 
+@pytest.mark.alone  # it measures how long frames take
 def test_a_whole_day(service: Service, tmp_path: Path) -> None:
     with chromium() as browser, tab(browser, service.url) as opened:
         page = opened.page

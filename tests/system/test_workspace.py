@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import os
 import random
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from system.service import JSON, Service, until
+from system.service import JSON, Service
+from waiting import until
 
 SPECIFIED: dict[str, Any] = {
     "cpu": 2,
@@ -19,6 +21,7 @@ SPECIFIED: dict[str, Any] = {
     "template": "development",
     "packages": ["nodejs", "python3", "git"],
 }
+SMALL_PACKAGES = ("bc", "file", "gawk", "jq", "nano", "patch", "rsync", "strace", "tree", "unzip", "which", "zip")
 
 
 @pytest.fixture(scope="module")
@@ -117,16 +120,66 @@ def test_packages_change_and_an_older_generation_can_be_started(service: Service
 @pytest.mark.alone  # it collects the garbage of the machine's store, and what others use stays
 def test_equal_environments_share_one_toplevel_and_collecting_removes_it(service: Service) -> None:
     """Order and duplicates of packages do not matter; nothing of a deleted environment stays."""
-    port = random.randrange(10_000, 60_000)  # another run on this machine has another toplevel
-    first = service.create("twin-a", packages=["tree", "file"], ports=[port])
-    second = service.create("twin-b", packages=["file", "tree", "file"], ports=[port])
+    chosen = random.sample(SMALL_PACKAGES, 4)  # another run on this machine has another toplevel
+    first = service.create("twin-a", packages=chosen, ports=[8080])
+    second = service.create("twin-b", packages=[*reversed(chosen), chosen[0]])
     toplevel = service.show(first["id"])["toplevel"]
     assert toplevel.startswith("/nix/store/")
     assert service.show(second["id"])["toplevel"] == toplevel
     for made in (first, second):
         service.delete(made["id"])
-    service.api("POST", "/collect-garbage", 200)
+    service.api("POST", "/collect-garbage", 200, timeout=300)  # a machine with many sets takes minutes
     assert not Path(toplevel).exists()
+
+
+LISTEN = (
+    'python3 -c \'import select, socket; all = [socket.create_server(("", port)) for port in (8080, 8081)]\n'
+    "while True: [one.accept()[0].close() for one in select.select(all, [], [])[0]]'"
+)
+"""It takes every connection: the kernel answers no more of them once 128 wait to be taken."""
+
+
+def test_ports_change_while_it_runs_whatever_is_killed_meanwhile(service: Service) -> None:
+    """Refuse, reach and refuse again a listening program of the same machine, with everything that runs in it."""
+    made = service.create("ports", packages=["python3"])
+    path = f"/workspaces/{made['id']}"
+    try:
+        where = made["ssh_info"]["host"]
+        service.ssh(made, f"nohup {LISTEN} >/dev/null 2>&1 &")
+        until("it listens", lambda: "8081" in service.ssh(made, "ss -tln"))
+        born = service.ssh(made, "cut -d' ' -f22 /proc/1/stat")
+
+        def opened() -> list[int]:
+            return [port for port in (8080, 8081) if reached(where, port)]
+
+        assert opened() == []
+        for ports, killed in (([8080], None), ([8080, 8081], "serve"), ([8081], "node"), ([], None), ([8081], None)):
+            service.api("PATCH", path, json={"ports": ports})
+            if killed:
+                old = service.pid_of(killed)
+                os.kill(old, 9)
+                until(f"{killed} is back", lambda old=old, verb=killed: new_pid(service, verb, old))  # type: ignore[misc]
+            until(f"{ports} are open", lambda ports=ports: opened() == ports)  # type: ignore[misc]
+            until("the service answers", service.answers)
+        assert service.ssh(made, "cut -d' ' -f22 /proc/1/stat; pgrep -c python3").split() == [born, "1"]
+        [generation] = service.api("GET", f"{path}/generations")["generations"]
+        assert (generation["number"], generation["ports"]) == (1, [8081])
+        service.nixws("restart", "ports")
+        again = service.show(made["id"])
+        service.ssh(again, f"nohup {LISTEN} >/dev/null 2>&1 &")
+        until("8081 alone is open", lambda: opened() == [8081])
+        assert service.show(made["id"])["fault"] is None
+    finally:
+        service.delete(made["id"])
+
+
+def reached(host: str, port: int) -> bool:
+    """Tell whether this machine reaches a port of a workspace."""
+    try:
+        with socket.create_connection((host, port), timeout=10):
+            return True
+    except ConnectionRefusedError:
+        return False
 
 
 BUSY = "TIMEFORMAT='%R %U %S'; time { for i in 1 2; do timeout 4 bash -c 'while :; do :; done' & done; wait; }; true"

@@ -1,0 +1,81 @@
+"""The OpenAPI document is true for everybody: requests made from it, as each role, from three seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Unsatisfiable
+from limits import RateLimitItemPerMinute
+from people_fixture import Person, give, guest, person, workspace
+from schemathesis.core.result import Ok
+from test_openapi import BEHIND_SSHD, RULING, SKIPPED, player
+from web_service import Web, running_web
+
+from nixos_workspaces.auth.policy import Role, Scope
+from nixos_workspaces.model.access.shares import Recipient
+
+SEEDS = (1, 2, 3)
+ROLES = ("admin", "member", "auditor", "guest", "reading token")
+WORKSPACE = "ws-0000000roles"
+
+few = settings(
+    max_examples=1,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    with running_web(Path(tmp_path_factory.mktemp("web"))) as running:
+        # Requests with wrong credentials are part of what is played.
+        running.server._fastapi.state.rates._refused = RateLimitItemPerMinute(1_000_000)
+        person(running, "owner")
+        workspace(running, WORKSPACE, "owner")
+        give(running, WORKSPACE, "member-1")
+        give(running, WORKSPACE, "guest-roles", recipient=Recipient.GUEST)
+        yield running
+
+
+def of_role(web: Web, role: str, number: int) -> Person:
+    """Make somebody of a role: what one seed does to them does not change the next."""
+    match role:
+        case "guest":
+            return guest(web, "guest-roles")
+        case "reading token":
+            return person(web, f"reader-{number}", scopes=[Scope.WORKSPACES_READ])
+        case _:
+            return person(web, f"{role}-{number}", Role(role))
+
+
+@pytest.mark.parametrize("number", SEEDS)
+@pytest.mark.parametrize("role", ROLES)
+def test_the_document_is_true_for_everybody(web: Web, role: str, number: int) -> None:
+    """No 5xx, and no status or body that the document does not have."""
+    who = of_role(web, role, number)
+    as_role = {"Authorization": f"Bearer {who.token}"}
+    document = schemathesis.openapi.from_url(f"{web.url}/api/openapi.json", headers=web.headers)
+    played = 0
+    for found in document.get_all_operations():
+        assert isinstance(found, Ok)
+        operation = found.ok()
+        if operation.path in SKIPPED or any(part in operation.path for part in BEHIND_SSHD):
+            continue
+        for mode in schemathesis.GenerationMode:
+            strategy: Any = operation.as_strategy(generation_mode=mode)
+            try:
+                seed(number)(few(given(case=strategy)(player(web, RULING, as_role))))()
+            except Unsatisfiable:
+                # A route without parameters and body has no bad requests.
+                assert mode is schemathesis.GenerationMode.NEGATIVE
+            else:
+                played += 1
+    assert played >= 80
+    assert who.ask("GET", "/session").status_code == 200
