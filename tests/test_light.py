@@ -113,6 +113,11 @@ def test_the_half_of_a_library_that_nothing_uses_is_not_loaded(code: str, absent
     assert absent.replace(".", "/") in done.stdout
 
 
+def test_the_service_loads_no_second_pydantic() -> None:
+    code = "import nixos_workspaces.web.app, sys; assert not [n for n in sys.modules if n.startswith('pydantic.v1.')]"
+    assert "fastapi" in loaded(code)[0]
+
+
 def test_a_migrated_database_opens_without_what_migrates(tmp_path: Path) -> None:
     path = str(tmp_path / "test.db")
     code = f"""

@@ -14,17 +14,17 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
+const table = (rows: number[]) => (
+  <Table
+    label="Quotas"
+    columns={[{ key: "of", head: "Of", cell: (row: number) => row }]}
+    rows={rows}
+    keyOf={(row) => row}
+  />
+);
 const box = () => screen.getByRole("group", { name: "Quotas" });
 
 it("is reached by the keyboard at once where it does not fit, and with the rows that came", () => {
-  const table = (rows: number[]) => (
-    <Table
-      label="Quotas"
-      columns={[{ key: "of", head: "Of", cell: (row: number) => row }]}
-      rows={rows}
-      keyOf={(row) => row}
-    />
-  );
   sizes.content = 300;
   const { rerender } = render(table([]));
   expect(box().hasAttribute("tabindex")).toBe(false);

@@ -178,8 +178,8 @@ async def open_database(
     await asyncio.to_thread(_make_private, path)
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}",
-        # All are kept: opening one costs a thread, a file and its pragmas, more than most reads.
-        pool_size=8,
+        # All are kept: opening one costs a thread, a file and its pragmas, more than most reads. Each takes 0.3 MB.
+        pool_size=4,
         max_overflow=0,
         pool_use_lifo=True,
         async_creator=lambda: SqliteConnection(path),
