@@ -204,7 +204,13 @@ class FakeRuntime:
             raise Conflict("not running")
         now = asyncio.get_running_loop().time()
         memory, storage = machine.resources.memory_bytes, machine.resources.storage_bytes
-        return Usage(now * machine.resources.cpu / 2, memory // 4, storage // 10, storage, 9, 0, 0, now)
+        run = machine.started_at.isoformat() if machine.started_at else ""
+        return Usage(now * machine.resources.cpu / 2, memory // 4, storage // 10, storage, 9, 0, 0, now, run)
+
+    async def usage_all(self) -> Mapping[str, Usage]:
+        up = {MachineState.RUNNING, MachineState.PAUSED}
+        running = [one for one, machine in self._world.machines.items() if machine.state in up]
+        return {one: await self.usage(one) for one in running}
 
     async def connect(self, workspace_id: str, port: int) -> socket.socket:
         address = self._world.servers.get((workspace_id, port))

@@ -35,6 +35,19 @@ async def cpu_share(node: Node, spec: MachineSpec) -> float:
     return (after.cpu_seconds - before.cpu_seconds) / (after.taken_at - before.taken_at)
 
 
+async def test_the_figures_of_all_machines_come_in_one_pass(node: Node, workspace: MachineSpec) -> None:
+    """With those of one, and without the machines that do not run."""
+    name = workspace.workspace_id
+    async with node.running() as other:
+        await node.runtime.stop(other.workspace_id)
+        alone, together = await node.runtime.usage(name), await node.runtime.usage_all()
+        assert other.workspace_id not in together
+    assert (together[name].run, together[name].storage_capacity_bytes) == (alone.run, alone.storage_capacity_bytes)
+    assert alone.run
+    assert alone.cpu_seconds <= together[name].cpu_seconds
+    assert 0 < together[name].inodes < together[name].inodes_capacity
+
+
 @pytest.mark.alone  # it measures how much of a core it gets
 async def test_the_cpu_quota_is_exact_and_changes_at_once(node: Node, workspace: MachineSpec) -> None:
     """A busy machine may bring less for a while; it never brings more."""

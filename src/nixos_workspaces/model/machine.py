@@ -116,6 +116,20 @@ class MachineSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Pressure:
+    """Seconds of the present run for which programs waited. Source: Linux, Documentation/accounting/psi.rst."""
+
+    cpu: float
+    """Some program waited for a CPU."""
+    memory: float
+    """Some program waited for memory."""
+    memory_full: float
+    """All programs waited for memory at once."""
+    io: float
+    io_full: float
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Figures of one running or paused machine at one instant."""
 
@@ -130,6 +144,21 @@ class Usage:
     network_sent_bytes: int
     taken_at: float
     """``time.monotonic()`` of the reading, for rates."""
+    run: str = ""
+    """Names the machine's present run: all that is counted begins anew with another. Empty where that is not known."""
+    throttled_seconds: float = 0.0
+    """Time for which programs had to wait because the limit of CPU was reached."""
+    memory_cache_bytes: int = 0
+    """Page cache, which the kernel takes back when memory is short."""
+    inodes: int = 0
+    inodes_capacity: int = 0
+    disk_read_bytes: int = 0
+    disk_written_bytes: int = 0
+    denied_packets: int = 0
+    """Packets that the network's rules did not let out."""
+    oom_kills: int = 0
+    pressure: Pressure | None = None
+    """None where the kernel does not tell it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,21 @@ import math
 import re
 import struct
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from nixos_workspaces import errors
 from nixos_workspaces.errors import InvalidInput, WorkspacesError
-from nixos_workspaces.model.machine import Address, MachineSpec, MachineState, Observed, Resources
+from nixos_workspaces.model.machine import (
+    Address,
+    MachineSpec,
+    MachineState,
+    Observed,
+    Pressure,
+    Resources,
+    Usage,
+)
 from nixos_workspaces.model.names import HIGHEST_PORT, LOWEST_PORT, is_hostname, is_workspace_id
 from nixos_workspaces.model.reach.ports import Listener
 
@@ -194,6 +203,17 @@ def listener_from_wire(value: Mapping[str, Any]) -> Listener:
     """Return the listening program that the node sent."""
     since = datetime.fromisoformat(value["since"]) if value["since"] else None
     return Listener(int(value["port"]), tuple(map(str, value["addresses"])), str(value["program"]), since)
+
+
+def usage_to_wire(usage: Usage) -> dict[str, Any]:
+    """Return the JSON form of a machine's figures."""
+    return asdict(usage)
+
+
+def usage_from_wire(value: Mapping[str, Any]) -> Usage:
+    """Return the figures that the node sent."""
+    pressure = value["pressure"]
+    return Usage(**{**value, "pressure": Pressure(**pressure) if pressure else None})
 
 
 def page_of(ids: Iterable[str], after: str) -> tuple[list[str], str | None]:

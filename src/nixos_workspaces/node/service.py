@@ -7,7 +7,7 @@ import base64
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -59,6 +59,7 @@ class Service:
             "observed": partial(self._reports, observed=True),
             "authorise": self._authorise,
             "usage": self._usage,
+            "usage_all": self._usage_all,
             "connect": self._connect,
             "connect_holder": self._connect_holder,
             "listening": self._listening,
@@ -211,8 +212,17 @@ class Service:
         return Answer({"machines": told, "next": last})
 
     async def _usage(self, parameters: dict[str, Any]) -> Answer:
-        figures = observing.figures(self._look(parameters))
-        return Answer({name: getattr(figures, name) for name in figures.__slots__})
+        return Answer(protocol.usage_to_wire(observing.figures(self._look(parameters))))
+
+    async def _usage_all(self, parameters: dict[str, Any]) -> Answer:
+        machines = {machine.workspace_id: machine for machine in self._fleet.all()}
+        chosen, last = protocol.page_of(machines, str(parameters.get("after", "")))
+        told: dict[str, Any] = {}
+        for one in chosen:
+            if machines[one].state in {MachineState.RUNNING, MachineState.PAUSED}:
+                with suppress(Conflict):
+                    told[one] = protocol.usage_to_wire(observing.figures(machines[one]))
+        return Answer({"usage": told, "next": last})
 
     async def _boot_log(self, parameters: dict[str, Any]) -> Answer:
         offset = int(protocol.number_from(parameters.get("offset"), "offset", 0, 1 << 53))

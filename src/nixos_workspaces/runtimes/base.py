@@ -6,7 +6,7 @@ The docstrings are the contract; ``tests/contracts`` holds every implementation 
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -76,6 +76,12 @@ class MachineAccess(Protocol):
 
     async def usage(self, workspace_id: str) -> Usage:
         """Return the present figures; raises ``Conflict`` when the machine is not running or paused."""
+
+    async def usage_all(self) -> Mapping[str, Usage]:
+        """Return the present figures of every machine that runs or is paused, by its id, in one pass over all.
+
+        A machine that ends meanwhile, or whose figures cannot be read, is left out.
+        """
 
     async def connect(self, workspace_id: str, port: int) -> socket.socket:
         """Return a connected, non-blocking stream socket to ``127.0.0.1:port`` *inside* the machine.

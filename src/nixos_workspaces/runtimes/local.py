@@ -176,7 +176,20 @@ class _LocalAccess(_Node):
     async def usage(self, workspace_id: str) -> Usage:
         """See ``MachineAccess``."""
         answer = await self._call("usage", workspace_id=workspace_id)
-        return _read(lambda: Usage(**answer))
+        return _read(lambda: protocol.usage_from_wire(answer))
+
+    async def usage_all(self) -> Mapping[str, Usage]:
+        """See ``MachineAccess``."""
+        found: dict[str, Usage] = {}
+        after: str | None = ""
+        while after is not None:
+            answer = await self._call("usage_all", after=after)
+            found |= _read(lambda: {one: protocol.usage_from_wire(told) for one, told in answer["usage"].items()})  # noqa: B023
+            last = None if answer["next"] is None else str(answer["next"])
+            if last is not None and last <= after:
+                raise Unavailable(_STRANGE, code="node_protocol")
+            after = last
+        return found
 
     async def connect(self, workspace_id: str, port: int) -> socket.socket:
         """See ``MachineAccess``."""

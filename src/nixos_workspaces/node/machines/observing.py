@@ -50,7 +50,21 @@ def figures(machine: Machine) -> Usage:
         raise Conflict(NOT_RUNNING, code="not_running") from gone
     size = disk.f_blocks * disk.f_frsize
     used = size - disk.f_bfree * disk.f_frsize
-    return Usage(cpu, memory, used, size, processes, received, sent, time.monotonic())
+    seen = machine.run_record
+    return Usage(
+        cpu_seconds=cpu,
+        memory_bytes=memory,
+        storage_bytes=used,
+        storage_capacity_bytes=size,
+        processes=processes,
+        network_received_bytes=received,
+        network_sent_bytes=sent,
+        taken_at=time.monotonic(),
+        run=f"{seen.born}-{seen.pid}" if seen else "",
+        inodes=disk.f_files - disk.f_ffree,
+        inodes_capacity=disk.f_files,
+        oom_kills=run.oom_kills(),
+    )
 
 
 def log(machine: Machine, offset: int) -> bytes:
