@@ -29,7 +29,7 @@ _WIDTH_WITH_IDS = 100
 _FOLDED = frozenset(
     {
         *("NAME", "TEMPLATE", "TITLE", "DESCRIPTION", "FINDING", "WHAT TO DO", "PROCESS", "DIRECTORY", "LINE"),
-        *("WITH", "AS", "OF", "FROM", "TO", "DEVICE", "QUOTA OF"),
+        *("WITH", "AS", "OF", "FROM", "TO", "DEVICE", "QUOTA OF", "ENTRIES", "REASON"),
     }
 )
 """Columns of free text, which may take several lines."""

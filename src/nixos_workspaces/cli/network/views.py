@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.markup import escape
 from rich.table import Table
 
-from nixos_workspaces.cli.target import printable
+from nixos_workspaces.cli.show import safe, table_of
 from nixos_workspaces.model.network.entries import NetworkMode
 from nixos_workspaces.schemas.network.answers import (
     EntryAnswer,
@@ -66,13 +65,11 @@ def bounds_view(bounds: NetworkBounds) -> Table:
 
 def proposals_view(found: Sequence[ProposalAnswer]) -> Table:
     """Return a table of proposals."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("ID", "STATE", "FROM", "WHEN", "ENTRIES", "REASON"):
-        table.add_column(column, overflow="fold", no_wrap=column not in ("ENTRIES", "REASON"))
+    table = table_of("ID", "STATE", "FROM", "WHEN", "ENTRIES", "REASON")
     for one in found:
         table.add_row(
-            *(escape(one.id), one.state.value, one.source.value, f"{one.created_at:%Y-%m-%d %H:%M}"),
-            *("\n".join(_entry(entry) for entry in one.entries), escape(printable(one.reason))),
+            *(safe(one.id), one.state.value, one.source.value, f"{one.created_at:%Y-%m-%d %H:%M}"),
+            *("\n".join(_entry(entry) for entry in one.entries), safe(one.reason)),
         )
     return table
 
@@ -80,7 +77,7 @@ def proposals_view(found: Sequence[ProposalAnswer]) -> Table:
 def _floor(floor: FloorAnswer) -> str:
     """Return the most that may be reached, with the administrator's reason."""
     why = f" ({floor.reason})" if floor.reason else ""
-    return escape(printable(f"at most {floor.mode.value}{why}"))
+    return safe(f"at most {floor.mode.value}{why}")
 
 
 def _entry(one: EntryAnswer) -> str:
@@ -88,4 +85,4 @@ def _entry(one: EntryAnswer) -> str:
     target = one.name or one.cidr or ""
     ports = f" port {', '.join(map(str, one.ports))}" if one.ports else ""
     ends = f" until {one.expires_at.astimezone():%Y-%m-%d %H:%M:%S}" if one.expires_at is not None else ""
-    return escape(printable(f"{target}{ports}{ends}"))
+    return safe(f"{target}{ports}{ends}")
