@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import sys
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
 from nixos_workspaces.errors import WorkspacesError, exit_code
+from nixos_workspaces.logs.form import log_to_stderr
 from nixos_workspaces.node.daemon import NodeConfig, run
 
 NIX_DAEMON = "NIXWS_NIX_DAEMON"
@@ -37,6 +37,7 @@ def config_of(words: Sequence[str], environ: MutableMapping[str, str]) -> NodeCo
     parser.add_argument("--uplink", required=True)
     parser.add_argument("--name-server", action="append", default=[])
     parser.add_argument("--log-level", required=True)
+    parser.add_argument("--log-format", choices=("text", "json"), required=True)
     parser.add_argument("--allow-user", type=int, action="append", default=[])
     given = parser.parse_args(words)
     return NodeConfig(
@@ -51,17 +52,14 @@ def config_of(words: Sequence[str], environ: MutableMapping[str, str]) -> NodeCo
         uplink=given.uplink,
         name_servers=tuple(given.name_server),
         log_level=given.log_level,
+        log_as_json=given.log_format == "json",
     )
 
 
 def main(words: Sequence[str]) -> int:
     """Serve until asked to end; return the exit code."""
     config = config_of(words, os.environ)
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=config.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    log_to_stderr(config.log_level, as_json=config.log_as_json)
     try:
         run(config)
     except WorkspacesError as error:

@@ -67,6 +67,7 @@ class NodeConfig:
     """Asked on behalf of workspaces; empty: those of this machine, or of the namespace."""
     log_level: str = "info"
     """The least severity that the process logs: debug, info, warning or error."""
+    log_as_json: bool = False
 
 
 def run(config: NodeConfig) -> None:

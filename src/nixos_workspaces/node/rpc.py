@@ -8,12 +8,13 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nixos_workspaces.errors import Forbidden, InvalidInput, RuntimeFailed, WorkspacesError
+from nixos_workspaces.logs.context import note_request, note_task, note_workspace
 from nixos_workspaces.node.protocol import HEADER, HEARTBEAT_SECONDS, MAX_REQUEST, decode, encode, error_to_wire
 
 _log = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ async def _answered(
     try:
         _require_allowed(connection, allowed)
         method, parameters = await asyncio.wait_for(_read(connection), _REQUEST_SECONDS)
+        _note(method, parameters)
         answer = await handler(method, parameters)
     except WorkspacesError as error:
         return {"error": error_to_wire(error)}, None
@@ -141,9 +143,18 @@ async def _read(connection: socket.socket) -> tuple[str, dict[str, Any]]:
         raise InvalidInput(f"A request has at most {MAX_REQUEST} bytes.")
     request = decode(await _exactly(connection, length))
     method, parameters = request.get("method"), request.get("parameters")
+    note_request(str(request.get("request_id", ""))[:128])
     if not isinstance(method, str) or not isinstance(parameters, dict):
         raise InvalidInput("A request has a method and parameters.")
     return method, parameters
+
+
+def _note(method: str, parameters: Mapping[str, Any]) -> None:
+    """Let what is logged of a call tell what it belongs to."""
+    note_task(method)
+    spec = parameters.get("spec")
+    of_spec = spec.get("workspace_id") if isinstance(spec, dict) else None
+    note_workspace(str(parameters.get("workspace_id") or of_spec or ""))
 
 
 async def _exactly(connection: socket.socket, count: int) -> bytes:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from nixos_workspaces.errors import Conflict, InvalidInput, Unavailable
+from nixos_workspaces.errors import Conflict, InvalidInput, NotFound, Unavailable
 from nixos_workspaces.model.machine import MachineState
 from nixos_workspaces.model.names import HIGHEST_PORT, LOWEST_PORT
 from nixos_workspaces.model.reach.ports import SSH_PORT
@@ -23,9 +24,14 @@ from nixos_workspaces.node.machines.machines import NOT_RUNNING, Machine, NodeCo
 from nixos_workspaces.node.machines.ports.connecting import connect_port
 from nixos_workspaces.node.machines.ports.listening import Listening
 from nixos_workspaces.node.machines.runs import Run, connect_holder, connect_sshd
+from nixos_workspaces.node.machines.usage.figures import figures
+from nixos_workspaces.node.machines.usage.programs import Look
+from nixos_workspaces.node.machines.working.evidence import activity
 from nixos_workspaces.node.rpc import Answer
 
 _LONGEST_GRACE = 600.0
+_LOOK_SECONDS = 0.5
+"""Time between the two looks of a rate of programs."""
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _Method = Callable[[dict[str, Any]], Awaitable[Answer]]
@@ -60,6 +66,8 @@ class Service:
             "authorise": self._authorise,
             "usage": self._usage,
             "usage_all": self._usage_all,
+            "programs": self._programs,
+            "activity": self._activity,
             "connect": self._connect,
             "connect_holder": self._connect_holder,
             "listening": self._listening,
@@ -212,17 +220,41 @@ class Service:
         return Answer({"machines": told, "next": last})
 
     async def _usage(self, parameters: dict[str, Any]) -> Answer:
-        return Answer(protocol.usage_to_wire(observing.figures(self._look(parameters))))
+        machine = self._look(parameters)
+        counters = self._tools.network.way_out.rules.counters
+        seen = await self._in_thread(lambda: figures(machine, counters.denied()))
+        return Answer(protocol.usage_to_wire(seen))
 
     async def _usage_all(self, parameters: dict[str, Any]) -> Answer:
         machines = {machine.workspace_id: machine for machine in self._fleet.all()}
         chosen, last = protocol.page_of(machines, str(parameters.get("after", "")))
-        told: dict[str, Any] = {}
-        for one in chosen:
-            if machines[one].state in {MachineState.RUNNING, MachineState.PAUSED}:
-                with suppress(Conflict):
-                    told[one] = protocol.usage_to_wire(observing.figures(machines[one]))
+        told = await self._in_thread(self._figures, [machines[one] for one in chosen])
         return Answer({"usage": told, "next": last})
+
+    async def _programs(self, parameters: dict[str, Any]) -> Answer:
+        machine = self._look(parameters)
+        if machine.state not in {MachineState.RUNNING, MachineState.PAUSED}:
+            raise Conflict(NOT_RUNNING, code="not_running")
+        tools, path = self._tools, f"{self._tools.group}/{machine.workspace_id}"
+        before = await self._in_thread(Look, tools.cgroups, path)
+        await asyncio.sleep(_LOOK_SECONDS)
+        after = await self._in_thread(Look, tools.cgroups, path)
+        found = await self._in_thread(after.since, before)
+        return Answer([asdict(one) for one in found])
+
+    def _figures(self, machines: Sequence[Machine]) -> dict[str, Any]:
+        """Return the figures of those that run or are paused; 200 take some hundredths of a second."""
+        denied = self._tools.network.way_out.rules.counters.denied()
+        told: dict[str, Any] = {}
+        for one in machines:
+            if one.state in {MachineState.RUNNING, MachineState.PAUSED}:
+                with suppress(Conflict, NotFound):
+                    told[one.workspace_id] = protocol.usage_to_wire(figures(one, denied))
+        return told
+
+    async def _activity(self, parameters: dict[str, Any]) -> Answer:
+        machine = self._look(parameters)
+        return Answer(protocol.activity_to_wire(await self._in_thread(activity, machine)))
 
     async def _boot_log(self, parameters: dict[str, Any]) -> Answer:
         offset = int(protocol.number_from(parameters.get("offset"), "offset", 0, 1 << 53))

@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from nixos_workspaces.model.automation.activity import Activity
 from nixos_workspaces.model.machine import Capabilities, MachineSpec, Observed, Resources, Usage
 from nixos_workspaces.model.network import DeniedConnection, EgressRules
 from nixos_workspaces.model.reach.ports import Listener
+from nixos_workspaces.model.usage import Program
 
 
 class Machines(Protocol):
@@ -71,8 +73,8 @@ class Machines(Protocol):
         """Thaw; ``PAUSED`` to ``RUNNING``."""
 
 
-class MachineAccess(Protocol):
-    """Connections into a running machine, its figures and its console. Raises as ``Machines`` does."""
+class MachineFigures(Protocol):
+    """The use of running machines. Raises as ``Machines`` does."""
 
     async def usage(self, workspace_id: str) -> Usage:
         """Return the present figures; raises ``Conflict`` when the machine is not running or paused."""
@@ -82,6 +84,22 @@ class MachineAccess(Protocol):
 
         A machine that ends meanwhile, or whose figures cannot be read, is left out.
         """
+
+    async def programs(self, workspace_id: str) -> Sequence[Program]:
+        """Return the units with the most CPU use and memory, the busiest first; it takes about half a second.
+
+        Raises ``Conflict`` when the machine is not running or paused.
+        """
+
+    async def activity(self, workspace_id: str) -> Activity:
+        """Return the evidence of work in it; raises ``Conflict`` when the machine is not running or paused.
+
+        Whatever its root has done, this comes within a second, and looks at nothing outside.
+        """
+
+
+class MachineAccess(Protocol):
+    """Connections into a running machine, and its console. Raises as ``Machines`` does."""
 
     async def connect(self, workspace_id: str, port: int) -> socket.socket:
         """Return a connected, non-blocking stream socket to ``127.0.0.1:port`` *inside* the machine.
@@ -153,5 +171,5 @@ class Egress(Protocol):
         """Return the connections that were let out in mode ``OBSERVE`` after ``since``, as ``denied`` does."""
 
 
-class Runtime(Machines, MachineAccess, Egress, Protocol):
+class Runtime(Machines, MachineFigures, MachineAccess, Egress, Protocol):
     """An engine that runs workspaces: its machines, the ways into them and the way out."""

@@ -16,9 +16,12 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from nixos_workspaces.errors import InvalidInput, RuntimeFailed, Unavailable
+from nixos_workspaces.logs.context import request_id
+from nixos_workspaces.model.automation.activity import Activity
 from nixos_workspaces.model.machine import Capabilities, MachineSpec, Observed, Resources, Usage
 from nixos_workspaces.model.network import DeniedConnection, EgressRules
 from nixos_workspaces.model.reach.ports import Listener
+from nixos_workspaces.model.usage import Program
 from nixos_workspaces.node import protocol
 from nixos_workspaces.node.egress import wire
 
@@ -53,7 +56,7 @@ class _Node:
             try:
                 async with asyncio.timeout(self._silence):
                     await loop.sock_connect(connection, str(self._path))
-                    request = {"method": method, "parameters": parameters}
+                    request = {"method": method, "parameters": parameters, "request_id": request_id()}
                     await loop.sock_sendall(connection, protocol.encode(request))
                 answer, received = await self._answer(connection, handed_over)
             except (OSError, TimeoutError, EOFError) as silent:
@@ -170,26 +173,41 @@ class _LocalMachines(_Node):
         await self._call("resume", workspace_id=workspace_id)
 
 
-class _LocalAccess(_Node):
-    """``MachineAccess`` to the machines of this machine's node."""
+class _LocalFigures(_Node):
+    """``MachineFigures`` of this machine's node."""
 
     async def usage(self, workspace_id: str) -> Usage:
-        """See ``MachineAccess``."""
+        """See ``MachineFigures``."""
         answer = await self._call("usage", workspace_id=workspace_id)
         return _read(lambda: protocol.usage_from_wire(answer))
 
     async def usage_all(self) -> Mapping[str, Usage]:
-        """See ``MachineAccess``."""
+        """See ``MachineFigures``."""
         found: dict[str, Usage] = {}
         after: str | None = ""
         while after is not None:
-            answer = await self._call("usage_all", after=after)
-            found |= _read(lambda: {one: protocol.usage_from_wire(told) for one, told in answer["usage"].items()})  # noqa: B023
-            last = None if answer["next"] is None else str(answer["next"])
+            told, _ = await self._exchange("usage_all", {"after": after}, _as_received)
+            # In a thread: those of 500 machines take longer than a keystroke should wait.
+            usages, last = await asyncio.to_thread(_read_usages, told)
+            found |= usages
             if last is not None and last <= after:
                 raise Unavailable(_STRANGE, code="node_protocol")
             after = last
         return found
+
+    async def programs(self, workspace_id: str) -> Sequence[Program]:
+        """See ``MachineFigures``."""
+        answer = await self._call("programs", workspace_id=workspace_id)
+        return _read(lambda: tuple(Program(**one) for one in answer))
+
+    async def activity(self, workspace_id: str) -> Activity:
+        """See ``MachineFigures``."""
+        answer = await self._call("activity", workspace_id=workspace_id)
+        return _read(lambda: protocol.activity_from_wire(answer))
+
+
+class _LocalAccess(_Node):
+    """``MachineAccess`` to the machines of this machine's node."""
 
     async def connect(self, workspace_id: str, port: int) -> socket.socket:
         """See ``MachineAccess``."""
@@ -250,8 +268,22 @@ class _LocalEgress(_Node):
         return _read(lambda: wire.reports_from_wire(answer))
 
 
-class LocalRuntime(_LocalMachines, _LocalAccess, _LocalEgress):
+class LocalRuntime(_LocalMachines, _LocalFigures, _LocalAccess, _LocalEgress):
     """A ``Runtime`` whose machines run on this machine's node."""
+
+
+def _as_received(answer: bytes) -> dict[str, Any]:
+    return {"result": answer}
+
+
+def _read_usages(answer: bytes) -> tuple[dict[str, Usage], str | None]:
+    """Return the figures of one page, and the id after which the next one begins."""
+    told = _read(lambda: protocol.decode(answer))
+    if "error" in told:
+        raise _read(lambda: protocol.error_from_wire(told["error"]))
+    result = _read(lambda: told["result"])
+    usages = _read(lambda: {one: protocol.usage_from_wire(usage) for one, usage in result["usage"].items()})
+    return usages, _read(lambda: None if result["next"] is None else str(result["next"]))
 
 
 def _read(read: Callable[[], T]) -> T:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from nixos_workspaces.model.network import EgressRules, NetworkMode, in_force_at, next_end
 from nixos_workspaces.node.egress import rules
 from nixos_workspaces.node.egress.addresses import Addresses
+from nixos_workspaces.node.egress.counters import Counters
 from nixos_workspaces.node.egress.elements import Elements
 from nixos_workspaces.node.egress.names.allowed import NameRules, Resolved
 from nixos_workspaces.node.egress.rules import Ground, Judgement
@@ -47,6 +48,8 @@ class Enforcement:
         self._addresses = addresses
         self._firewall = Firewall()
         self._elements = Elements(addresses.table)
+        self.counters = Counters(addresses.table)
+        """The packets that each workspace was denied in its present run."""
         self._ground = Ground(addresses.table, addresses.prefix, str(addresses.network), addresses.gateway)
         self._members: dict[int, Member] = {}
         self._lock = threading.RLock()
@@ -160,12 +163,13 @@ class Enforcement:
         member.rules, member.names, member.judged, member.ends = new.rules, new.names, new.judged, new.ends
 
     def _reload(self) -> None:
-        commands = rules.base(self._ground)
+        commands, denied = rules.base(self._ground), self.counters.denied()
         for index, member in self._members.items():
             # Connections that were let out stay so: the mark is the same.
             live = member.resolved.live(member.names, time.monotonic())
             member.judged = replace(member.judged, resolved=live)
-            commands += rules.admission(self._ground, member.judged, self._addresses.address(index))
+            address = self._addresses.address(index)
+            commands += rules.admission(self._ground, member.judged, address, denied.get(index, 0))
         self._firewall.run(commands)
 
     @contextmanager

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nixos_workspaces.model.network import NEVER_ALLOWED, EgressRules, NetworkEntry, NetworkMode, PortRange
+from nixos_workspaces.node.egress.counters import PREFIX
 
 Command = dict[str, Any]
 
@@ -99,6 +100,11 @@ class Judgement:
     def denied(self) -> str:
         """The chain that refuses and reports."""
         return f"x{self.index}"
+
+    @property
+    def counter(self) -> str:
+        """The counter of the packets that were refused."""
+        return f"{PREFIX}{self.index}"
 
     @property
     def seen(self) -> str:
@@ -247,12 +253,16 @@ def _translating(ground: Ground) -> list[Command]:
     return commands
 
 
-def admission(ground: Ground, judged: Judgement, address: str) -> list[Command]:
-    """Return the commands that make a workspace's link known with its rules; they may be known already."""
+def admission(ground: Ground, judged: Judgement, address: str, denied: int = 0) -> list[Command]:
+    """Return the commands that make a workspace's link known with its rules; they may be known already.
+
+    Its refused packets are counted on from ``denied``.
+    """
     chains = [{"add": {"chain": ground.ours | {"name": name}}} for name in _chains_of(judged)]
     source = {"concat": [judged.interface, address]}
     return [
         {"add": {"element": ground.ours | {"name": "sources", "elem": [source]}}},
+        {"add": {"counter": ground.ours | {"name": judged.counter, "packets": denied, "bytes": 0}}},
         *chains,
         *replacement(ground, None, judged),
         {"add": {"element": ground.ours | {"name": "egress", "elem": [[judged.interface, goto(judged.judge)]]}}},
@@ -267,6 +277,7 @@ def removal(ground: Ground, judged: Judgement, address: str) -> list[Command]:
         {"delete": {"element": ground.ours | {"name": "sources", "elem": [source]}}},
         *_cleared(ground, judged),
         *({"delete": {"chain": ground.ours | {"name": name}}} for name in _chains_of(judged)),
+        {"delete": {"counter": ground.ours | {"name": judged.counter}}},
     ]
 
 
@@ -364,7 +375,10 @@ def _denying(ground: Ground, judged: Judgement) -> list[Command]:
     the program can be found that makes it. Every further one is refused at once. With no way out at all, the first is.
     """
     chain, from_workspace = judged.denied, equal(meta("iifname"), judged.interface)
-    commands = [rule(ground, chain, equal(meta("oifname"), judged.interface), {"drop": None})]
+    commands = [
+        rule(ground, chain, equal(meta("oifname"), judged.interface), {"drop": None}),
+        rule(ground, chain, from_workspace, {"counter": judged.counter}),
+    ]
     if ground.report_group:
         few = _limit(_REPORTS_A_SECOND, _REPORTS_AT_ONCE)
         for protocol in ("tcp", "udp"):

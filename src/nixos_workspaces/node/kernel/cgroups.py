@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nixos_workspaces.errors import RuntimeFailed
+from nixos_workspaces.errors import Conflict, RuntimeFailed
 from nixos_workspaces.node.kernel.group_trees import Removal, remove_tree
 
 MOST_DEPTH, MOST_DESCENDANTS = 64, 4096
@@ -21,9 +24,96 @@ _FREEZE_SECONDS = 5.0
 _STUCK_SECONDS = 5.0
 _REMOVE_SECONDS = 60.0
 _PERIOD = 100_000
+_RECLAIMS = 8
 _WEIGHING = ("blkio.weight", "blkio.bfq.io_service_bytes")
 _WEIGHED = ("io.weight", "io.bfq.weight")
+_READ_SIZE = 16384
+_KEPT_PART = 2
+"""The part of the process's files that may be kept open: connections and boots need the rest."""
 _DELEGATED = ("", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "tasks", "cgroup.clone_children")
+
+
+class _Budget:
+    """The number of descriptors that all together keep."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept = 0
+
+    def take(self) -> bool:
+        """Take one, if the process may have so many; returns whether it may."""
+        with self._lock:
+            if self._kept >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _KEPT_PART:
+                return False
+            self._kept += 1
+            return True
+
+    def give_back(self, count: int) -> None:
+        """Give back as many."""
+        with self._lock:
+            self._kept -= count
+
+
+_budget = _Budget()
+
+
+class KeptFiles:
+    """The files of one machine. Reading an open descriptor costs a fifth of opening the file anew.
+
+    Where the process may have few open files, those that come last are opened for each reading.
+    """
+
+    def __init__(self) -> None:
+        """Have none open."""
+        self._open: dict[str, int] = {}
+        self._missing: set[str] = set()
+
+    def read(self, path: str) -> bytes:
+        """Return a file's beginning, 16 KiB at most; raises ``OSError``."""
+        descriptor = self._open.get(path)
+        if descriptor is not None:
+            return os.pread(descriptor, _READ_SIZE, 0)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        if _budget.take():
+            self._open[path] = descriptor
+            return os.pread(descriptor, _READ_SIZE, 0)
+        try:
+            return os.pread(descriptor, _READ_SIZE, 0)
+        finally:
+            os.close(descriptor)
+
+    def read_if_any(self, path: str) -> bytes:
+        """Return a file's beginning; nothing where there is no such file, or it cannot be read. Looks once."""
+        if path in self._missing:
+            return b""
+        try:
+            return self.read(path)
+        except OSError:
+            if path not in self._open:
+                self._missing.add(path)
+            return b""
+
+    def close(self) -> None:
+        """Close the descriptors; reading opens them again."""
+        self._missing.clear()
+        _budget.give_back(len(self._open))
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+
+def figure(text: bytes, name: bytes) -> int:
+    """Return the number that stands after a name at the beginning of a line; 0 where there is none."""
+    word = name + b" "
+    at = 0 if text.startswith(word) else text.find(b"\n" + word) + 1
+    if not text.startswith(word, at):
+        return 0
+    return number(text[at + len(word) :].partition(b"\n")[0])
+
+
+def number(text: bytes) -> int:
+    """Return a number that is not negative; 0 for anything else."""
+    text = text.strip()
+    return int(text) if text.isdigit() and len(text) <= 20 else 0  # noqa: PLR2004 - as many digits as 64 bits have
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +194,10 @@ class ControlGroup:
         """Name the group by its path below each hierarchy's root."""
         self._machine = machine
         self._path = path
-        self._open: dict[str, int] = {}
+        self.is_version_1 = bool(machine.controllers)
+        """Whether controllers of version 1 limit and count."""
+        self.files = KeptFiles()
+        """Files that are read again and again; its other files may be among them."""
 
     def hand_over(self, owner: int) -> None:
         """Let a user id (and group id) manage the group's inside, which a system manager in it needs.
@@ -119,34 +212,34 @@ class ControlGroup:
             with contextlib.suppress(FileNotFoundError):
                 os.chown(f"{root}{self._path}/{name}", owner, owner)
 
-    def cpu_seconds(self) -> float:
-        """Return the CPU time used by the group since it was made."""
-        if self._machine.controllers:
-            return int(self._read("cpuacct", "cpuacct.usage")) / 1e9
-        return self._table("cpu", "cpu.stat")["usage_usec"] / 1e6
+    @property
+    def unified(self) -> Path | None:
+        """Its directory where version 2 limits memory; None where version 1 does."""
+        return None if self._machine.controllers else Path(f"{self._machine.unified}{self._path}")
 
-    def memory_bytes(self) -> int:
-        """Return the memory in use that could not be given back: all but the page cache."""
-        table = self._table("memory", "memory.stat")
-        if self._machine.controllers:
-            used = int(self._read("memory", "memory.usage_in_bytes"))
-            return max(0, used - table["total_cache"] + table["total_shmem"])
-        return max(0, int(self._read("memory", "memory.current")) - table["file"] + table["shmem"])
+    def read(self, controller: str, name: str) -> bytes:
+        """Return a file of the group as the controller's hierarchy has it; raises ``OSError``."""
+        return self.files.read(self._path_of(controller, name))
 
-    def processes(self) -> int:
-        """Return how many tasks run in the group."""
-        return int(self._read("pids", "pids.current"))
+    def read_if_any(self, controller: str | None, name: str) -> bytes:
+        """Return a file of the group, None: in the hierarchy of version 2; nothing where this machine has none."""
+        if controller is None:
+            root = self._machine.unified
+            return b"" if root is None else self.files.read_if_any(f"{root}{self._path}/{name}")
+        if self.is_version_1 and controller not in self._machine.controllers:
+            return b""
+        return self.files.read_if_any(self._path_of(controller, name))
 
     def oom_kills(self) -> int:
         """Return how many processes the kernel killed because the memory limit was reached."""
         name = "memory.oom_control" if self._machine.controllers else "memory.events"
-        return self._table("memory", name)["oom_kill"]
+        return figure(self.read("memory", name), b"oom_kill")
 
     def frozen(self) -> bool:
         """Return whether the group's processes are frozen."""
         if self._machine.controllers:
-            return self._read("freezer", "freezer.state").strip() == "FROZEN"
-        return self._table("", "cgroup.events")["frozen"] == 1
+            return self.read("freezer", "freezer.state").strip() == b"FROZEN"
+        return figure(self.read("", "cgroup.events"), b"frozen") == 1
 
     def freeze(self, *, frozen: bool) -> None:
         """Freeze or thaw every process of the group; raises ``RuntimeFailed`` when it takes too long."""
@@ -200,8 +293,7 @@ class ControlGroup:
 
     def close(self) -> None:
         """Close the descriptors; reading opens them again."""
-        while self._open:
-            os.close(self._open.popitem()[1])
+        self.files.close()
 
     def _limit_tree(self) -> None:
         """Bound the groups that may be made below this one; does nothing where the kernel cannot."""
@@ -218,18 +310,40 @@ class ControlGroup:
         return self._file("", "cgroup.freeze"), "1", "0"
 
     def _file(self, controller: str, name: str) -> Path:
+        return Path(self._path_of(controller, name))
+
+    def _path_of(self, controller: str, name: str) -> str:
         root = self._machine.controllers[controller] if self._machine.controllers else self._machine.unified
-        return Path(f"{root}{self._path}/{name}")
+        return f"{root}{self._path}/{name}"
 
-    def _read(self, controller: str, name: str) -> str:
-        descriptor = self._open.get(name)
-        if descriptor is None:
-            descriptor = self._open[name] = os.open(self._file(controller, name), os.O_RDONLY | os.O_CLOEXEC)
-        return os.pread(descriptor, 8192, 0).decode()
 
-    def _table(self, controller: str, name: str) -> dict[str, int]:
-        lines = (line.split() for line in self._read(controller, name).splitlines())
-        return {words[0]: int(words[1]) for words in lines if len(words) == 2}  # noqa: PLR2004 - a name and a figure
+@contextlib.contextmanager
+def reclaimed(directory: Path | None, memory_bytes: int) -> Iterator[None]:
+    """Have no more memory than so much in use within the block, which is to set that limit.
+
+    In version 2 a limit below what is in use would kill processes: here the group in ``directory`` is slowed and its
+    memory taken back first. Version 1 (None) takes back by itself and refuses where it cannot. Raises
+    ``Conflict`` (memory) where more is in use that cannot be given back.
+    """
+    if directory is None:
+        yield
+        return
+    current, high = directory / "memory.current", directory / "memory.high"
+    before = high.read_text()
+    high.write_text(str(memory_bytes))
+    try:
+        for _ in range(_RECLAIMS):
+            excess = int(current.read_text()) - memory_bytes
+            if excess <= 0:
+                break
+            with contextlib.suppress(OSError):  # it could not take back all, or the kernel is older than 5.19
+                (directory / "memory.reclaim").write_text(str(excess))
+        if int(current.read_text()) > memory_bytes:
+            message = "The workspace uses more memory than the new limit; stop something in it, or restart it."
+            raise Conflict(message, code="memory_in_use", field="memory")
+        yield
+    finally:
+        high.write_text(before)
 
 
 def confine(machine: Hierarchies, path: str, pid: int, memory_bytes: int, cores: int) -> None:

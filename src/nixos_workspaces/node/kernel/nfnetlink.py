@@ -81,12 +81,13 @@ def packets(received: bytes) -> Iterator[tuple[str, bytes]]:
         if not HEADER.size + 4 <= length <= len(received):
             return
         if kind == _LOG << 8 | _PACKET:
-            found = dict(_attributes(received[HEADER.size + 4 : length]))
+            found = dict(attributes(received[HEADER.size + 4 : length]))
             yield found.get(_PREFIX, b"").rstrip(b"\0").decode(errors="replace"), found.get(_PAYLOAD, b"")
         received = received[length + 3 & ~3 :]
 
 
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the attributes of a message; what is malformed ends them."""
     while len(data) >= _ATTRIBUTE.size:
         length, kind = _ATTRIBUTE.unpack_from(data)
         if not _ATTRIBUTE.size <= length <= len(data):

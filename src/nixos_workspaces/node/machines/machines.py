@@ -25,7 +25,7 @@ from nixos_workspaces.errors import Conflict, NotFound, RuntimeFailed, Unavailab
 from nixos_workspaces.model.machine import MachineSpec, MachineState, Resources
 from nixos_workspaces.model.network import EgressRules
 from nixos_workspaces.node.home import PASSABLE, Home
-from nixos_workspaces.node.kernel.cgroups import ControlGroup, Hierarchies
+from nixos_workspaces.node.kernel.cgroups import ControlGroup, Hierarchies, reclaimed
 from nixos_workspaces.node.kernel.mounts import mount_points, wait_until_detached
 from nixos_workspaces.node.kernel.namespaces import user_namespace
 from nixos_workspaces.node.lxcfs import Lxcfs
@@ -244,7 +244,8 @@ class Machine:
             raise Conflict(message, code="storage_in_use", field="storage")
         with _step("resize"):
             if self.run is not None:
-                self.tools.engine.update(self.workspace_id, limits(resources, self.tools.host))
+                with reclaimed(self.run.group.unified, resources.memory_bytes):
+                    self.tools.engine.update(self.workspace_id, limits(resources, self.tools.host))
             elif more > 0:
                 volumes.grow(self._image, resources.storage_bytes)
             self._change(resources=resources)
@@ -296,7 +297,8 @@ class Machine:
             changes = {"resources": resources, "generation": spec.generation, "toplevel": spec.toplevel}
             self._change(**changes, ports=ports_at_boot(spec), expected=True, exit_reason="", oom_kills=0)
             self.tools.engine.start(self.workspace_id)
-            self._note_run(RunRecord(run.pid, run.born, now, ready=False))
+            before = volumes.transferred(self.live / "rootfs", run.group.files)
+            self._note_run(RunRecord(run.pid, run.born, now, ready=False, disk_before=before))
             self.run = run
             undo.pop_all()
 

@@ -128,11 +128,10 @@ class Network:
                     netlink.link("del", index=link)
         self.way_out.rules.forget(index)
 
-    def traffic(self, index: int) -> tuple[int, int]:
-        """Return the bytes that the workspace has received and sent since it was started."""
-        statistics = Path("/sys/class/net", self._addresses.interface(index), "statistics")
-        received, sent = (int((statistics / name).read_text()) for name in ("tx_bytes", "rx_bytes"))
-        return received, sent
+    def counters(self, index: int) -> tuple[str, str]:
+        """Return the files that count the bytes that the workspace has received and sent since it was started."""
+        statistics = f"/sys/class/net/{self._addresses.interface(index)}/statistics"
+        return f"{statistics}/tx_bytes", f"{statistics}/rx_bytes"
 
     def _let_forward(self, interface: str) -> None:
         """Let what a workspace sends be routed on, where there is to be a way out; the flag goes with the link."""

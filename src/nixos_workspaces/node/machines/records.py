@@ -69,6 +69,8 @@ class RunRecord:
     started_at: datetime
     ready: bool
     """Whether sshd has answered."""
+    disk_before: tuple[int, int] = (0, 0)
+    """Bytes that the volume's device had read and written before the run."""
 
 
 def read_machine(path: Path) -> MachineRecord | None:
@@ -89,7 +91,11 @@ def read_machine(path: Path) -> MachineRecord | None:
 def read_run(path: Path) -> RunRecord | None:
     """Return a run's record; None if there is none."""
     value = _read(path)
-    return None if value is None else RunRecord(**(value | {"started_at": datetime.fromisoformat(value["started_at"])}))
+    if value is None:
+        return None
+    read, written = value.get("disk_before", (0, 0))
+    changes = {"started_at": datetime.fromisoformat(value["started_at"]), "disk_before": (int(read), int(written))}
+    return RunRecord(**(value | changes))
 
 
 def write(path: Path, record: MachineRecord | RunRecord, ballast: Path | None = None) -> None:

@@ -13,7 +13,9 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from typing import TypeVar
 
 from nixos_workspaces.errors import Conflict
 from nixos_workspaces.model.reach.ports import SSH_PORT
@@ -29,6 +31,7 @@ _KILL_SECONDS = 15.0
 _LOOK_SECONDS = 0.05
 _BANNER_SECONDS = 5.0
 _PR_SET_CHILD_SUBREAPER = 36
+T = TypeVar("T")
 
 
 class Run:
@@ -103,12 +106,12 @@ class Run:
             return not self._closed and self.group.frozen()
         return False
 
-    def figures(self) -> tuple[float, int, int]:
-        """Return CPU seconds, bytes of memory and processes; raises ``Conflict`` once the run is over."""
+    def look(self, read: Callable[[ControlGroup], T]) -> T:
+        """Return what ``read`` makes of the group, which stays open meanwhile; raises ``Conflict`` once it is over."""
         with self._lock:
             if self._closed:
                 raise Conflict("The workspace is not running; start it first.", code="not_running")
-            return self.group.cpu_seconds(), self.group.memory_bytes(), self.group.processes()
+            return read(self.group)
 
     def oom_kills(self) -> int:
         """Return how many of the run's processes the kernel killed for want of memory."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from nixos_workspaces.errors import InsufficientResources, RuntimeFailed
 from nixos_workspaces.node.kernel import fscrypt
+from nixos_workspaces.node.kernel.cgroups import KeptFiles, number
 from nixos_workspaces.node.kernel.mounts import (
     MS_NODEV,
     MS_NOEXEC,
@@ -38,6 +39,8 @@ _SUPERBLOCK_OFFSET = 1024
 _LEAST_RESERVE = 1 << 30
 _RESERVED_SHARE = 0.05
 _RELEASE_SECONDS = 10.0
+_SECTOR_BYTES = 512
+_READ_SECTORS, _WRITTEN_SECTORS = 2, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,3 +280,17 @@ def _discard(directory: int, name: str, *, only_directories: bool = False) -> No
         os.rename(name, f"{name}.{os.urandom(4).hex()}", src_dir_fd=directory, dst_dir_fd=directory)
     elif not only_directories:
         os.unlink(name, dir_fd=directory)
+
+
+def transferred(rootfs: Path, files: KeptFiles) -> tuple[int, int]:
+    """Return the bytes read from and written to a mounted volume's device, which may have been another's before.
+
+    The groups' own counters do not serve: those of version 1 stand still unless the disk is limited, and those of
+    version 2 count what goes to the volume's file once more for the disk below.
+    Source: Linux, Documentation/admin-guide/iostats.rst.
+    """
+    device = rootfs.stat().st_dev
+    counted = files.read_if_any(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat").split()
+    if len(counted) <= _WRITTEN_SECTORS:
+        return 0, 0
+    return number(counted[_READ_SECTORS]) * _SECTOR_BYTES, number(counted[_WRITTEN_SECTORS]) * _SECTOR_BYTES

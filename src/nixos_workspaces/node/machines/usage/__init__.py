@@ -1,0 +1,1 @@
+"""The figures of running machines, read from files of the kernel."""
