@@ -10,6 +10,7 @@ from nixos_workspaces.database.audit import AuditEntry, StoredCheckpoint
 from nixos_workspaces.database.ballast import Ballast
 from nixos_workspaces.database.contents.secrets import SecretsDue
 from nixos_workspaces.database.engine import Database, Transaction, is_current, open_database
+from nixos_workspaces.database.metering.usage import Metered, Settled, Summed
 from nixos_workspaces.database.tokens import TokenRecord
 from nixos_workspaces.database.uses import Uses
 from nixos_workspaces.database.workspaces import parted
@@ -18,9 +19,12 @@ __all__ = [
     "AuditEntry",
     "Ballast",
     "Database",
+    "Metered",
     "SecretsDue",
     "Seen",
+    "Settled",
     "StoredCheckpoint",
+    "Summed",
     "TokenRecord",
     "Transaction",
     "Uses",

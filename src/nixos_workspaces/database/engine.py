@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import orjson
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event, func, select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -28,12 +28,20 @@ from nixos_workspaces.database.access.shares import ShareRepository
 from nixos_workspaces.database.access.ssh_keys import SshKeyRepository
 from nixos_workspaces.database.access.transfers import TransferRepository
 from nixos_workspaces.database.audit import AuditRepository, CheckpointRepository
+from nixos_workspaces.database.automation.idle import IdleRepository
+from nixos_workspaces.database.automation.scaling import ScalingRepository
+from nixos_workspaces.database.automation.schedules import ScheduleRepository
 from nixos_workspaces.database.ballast import Ballast
 from nixos_workspaces.database.contents.repositories import RepositoryRepository
 from nixos_workspaces.database.contents.secrets import SecretRepository
 from nixos_workspaces.database.idempotency import IdempotencyRepository
 from nixos_workspaces.database.layouts import LayoutRepository
 from nixos_workspaces.database.leases import LeaseRepository
+from nixos_workspaces.database.metering.advice import AdviceRepository
+from nixos_workspaces.database.metering.budgets import BudgetRepository
+from nixos_workspaces.database.metering.metrics import MetricRepository
+from nixos_workspaces.database.metering.prices import PriceRepository
+from nixos_workspaces.database.metering.usage import UsageRepository
 from nixos_workspaces.database.network.policies import NetworkRepository
 from nixos_workspaces.database.network.proposals import ProposalRepository
 from nixos_workspaces.database.people.groups import GroupRepository
@@ -44,6 +52,7 @@ from nixos_workspaces.database.people.provisioned import ProvisionedRepository
 from nixos_workspaces.database.people.quotas import QuotaRepository
 from nixos_workspaces.database.people.users import UserRepository
 from nixos_workspaces.database.reach.ports import PortRepository
+from nixos_workspaces.database.schema import metadata
 from nixos_workspaces.database.sqlite import SqliteConnection
 from nixos_workspaces.database.terminals.recordings import RecordingRepository, TerminalChoiceRepository
 from nixos_workspaces.database.tokens import TokenRepository
@@ -98,6 +107,14 @@ class Transaction:
     quotas: QuotaRepository
     recordings: RecordingRepository
     terminal_choices: TerminalChoiceRepository
+    usage: UsageRepository
+    prices: PriceRepository
+    budgets: BudgetRepository
+    idle: IdleRepository
+    schedules: ScheduleRepository
+    metrics: MetricRepository
+    scaling: ScalingRepository
+    advice: AdviceRepository
     connection: AsyncConnection
     """For the database's own tests; queries live in the repositories."""
 
@@ -154,6 +171,22 @@ class Database:
         with _translated():
             async with (self._once if once else self._all).connect() as connection:
                 yield _transaction(connection, self._clock)
+
+    async def is_current(self) -> bool:
+        """Tell whether it has the present schema still."""
+        with _translated():
+            async with self._all.connect() as connection:
+                return await connection.run_sync(_is_current)
+
+    async def rows(self) -> Mapping[str, int]:
+        """Return the number of rows of each table."""
+        with _translated():
+            async with self._all.connect() as connection:
+                counted = {
+                    table.name: await connection.scalar(select(func.count()).select_from(table))
+                    for table in metadata.sorted_tables
+                }
+        return {name: number or 0 for name, number in counted.items()}
 
     async def close(self) -> None:
         """Close every connection."""
@@ -361,6 +394,14 @@ def _transaction(connection: AsyncConnection, clock: Callable[[], datetime]) -> 
         QuotaRepository(connection),
         RecordingRepository(connection),
         TerminalChoiceRepository(connection),
+        UsageRepository(connection),
+        PriceRepository(connection),
+        BudgetRepository(connection),
+        IdleRepository(connection),
+        ScheduleRepository(connection),
+        MetricRepository(connection),
+        ScalingRepository(connection),
+        AdviceRepository(connection),
         connection,
     )
 

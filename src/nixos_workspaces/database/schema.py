@@ -86,6 +86,10 @@ workspaces = Table(
     Column("revision", Integer, nullable=False),
     Column("pinned", Integer),
     Column("restarts", Integer, nullable=False),
+    Column("stop_reason", _json),
+    # The size that it has by itself; null: as chosen.
+    Column("scaled_cpu", Float),
+    Column("scaled_memory_bytes", BigInteger),
     # What was seen: written by the reconciler.
     Column("status", String(16), nullable=False),
     Column("progress", _json),
@@ -120,6 +124,7 @@ workspaces = Table(
     Index(
         "ix_workspaces_sums",
         *("desire", "cpu", "memory_bytes", "storage_bytes", "volume_bytes", "deleted_at"),
+        *("scaled_cpu", "scaled_memory_bytes"),
         sqlite_where=_present,
     ),
 )
@@ -148,8 +153,10 @@ tokens = Table(
     Column("expires_at", UtcDateTime),
     Column("last_used_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
-    # The token it was made with: it ends with that one. Of a session, the root of sessions made with sessions.
+    # The token or session it was made with: it ends with that one.
     Column("parent_id", String(32)),
+    # All that it comes from, the first one first: a session that it outlives, too. Null: only the parent is known.
+    Column("chain", _json),
     # It may do no more than this, to no other workspaces; null: all that its user may.
     Column("scopes", _json),
     Column("workspace_ids", _json),

@@ -29,7 +29,9 @@ class TokenRecord:
     expires_at: datetime | None
     last_used_at: datetime | None = None
     parent_id: str | None = None
-    """The token that it was made with, at the root of sessions: it ends with that one."""
+    """The token or session that it was made with: it ends with that one."""
+    chain: tuple[str, ...] = ()
+    """All that it comes from, the first one first."""
     scopes: tuple[str, ...] | None = None
     workspace_ids: tuple[str, ...] | None = None
     prefix: str = ""
@@ -70,6 +72,7 @@ class TokenRepository:
                 created_at=token.created_at,
                 expires_at=token.expires_at,
                 parent_id=token.parent_id,
+                chain=[*token.chain],
                 scopes=None if token.scopes is None else list(token.scopes),
                 workspace_ids=None if token.workspace_ids is None else list(token.workspace_ids),
                 prefix=token.prefix,
@@ -105,6 +108,13 @@ class TokenRepository:
             .order_by(tokens.c.created_at.desc(), tokens.c.id)
         )
         return tuple(_token(row) for row in found)
+
+    async def links(self, ids: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Return kind and name of tokens, also of those that have ended."""
+        found = await self._connection.execute(
+            select(tokens.c.id, tokens.c.kind, tokens.c.name).where(tokens.c.id.in_(ids))
+        )
+        return {row.id: (row.kind, row.name) for row in found}
 
     async def used(self, token_id: str, at: datetime, idle_until: datetime | None = None) -> None:
         """Note the last use, and when it ends if it is not used again."""
@@ -201,6 +211,7 @@ def _token(row: Row[Any]) -> TokenRecord:
         row.expires_at,
         row.last_used_at,
         row.parent_id,
+        tuple(row.chain) if row.chain is not None else (row.parent_id,) if row.parent_id else (),
         scopes=None if row.scopes is None else tuple(row.scopes),
         workspace_ids=None if row.workspace_ids is None else tuple(row.workspace_ids),
         prefix=row.prefix or "",

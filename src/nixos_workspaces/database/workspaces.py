@@ -30,6 +30,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from nixos_workspaces.database.access.seen import EVERY, EVERYTHING, PRESENT, ROWS, Seen, column_of, page_statement
 from nixos_workspaces.database.access.shares import read_grants
+from nixos_workspaces.database.automation.reasons import reason_from_json, reason_to_json
+from nixos_workspaces.database.automation.scaling_tables import CPU, MEMORY_BYTES, scaling_decisions, workspace_scaling
+from nixos_workspaces.database.automation.tables import workspace_idle, workspace_schedules
+from nixos_workspaces.database.metering.advice_tables import advice_records
 from nixos_workspaces.database.schema import (
     network_proposals,
     port_shares,
@@ -68,6 +72,8 @@ from nixos_workspaces.model.workspace import (
 _PARTS = (
     *(terminal_layouts, terminal_choices, workspace_networks, network_proposals),
     *(port_shares, preview_sessions, repositories, workspace_shares, transfer_offers),
+    *(workspace_idle, workspace_schedules),
+    *(workspace_scaling, scaling_decisions, advice_records),
 )
 """The tables that hold parts of a workspace, which go when it goes."""
 _REMEMBERED_ROWS = 1024
@@ -93,7 +99,7 @@ _DECIDING = select(
                 *(table.c.pinned, table.c.restarts, table.c.restarts_done, table.c.toplevel, table.c.address),
                 *(table.c.encryption, table.c.volume_bytes, table.c.started_at, table.c.ready_at),
                 *(table.c.oom_kills, table.c.forgotten, table.c.build_failure, table.c.step_failure),
-                *(table.c.ports, table.c.open_ports),
+                *(table.c.ports, table.c.open_ports, table.c.scaled_cpu, table.c.scaled_memory_bytes),
             )
         ),
         _RECORD,
@@ -205,7 +211,7 @@ class WorkspaceRepository:
     async def limits_in_force(self) -> tuple[float, int]:
         """Return the cores and the bytes of memory that workspaces which are to run may use together."""
         found = await self._connection.execute(
-            select(func.coalesce(func.sum(table.c.cpu), 0.0), func.coalesce(func.sum(table.c.memory_bytes), 0)).where(
+            select(func.coalesce(func.sum(CPU), 0.0), func.coalesce(func.sum(MEMORY_BYTES), 0)).where(
                 PRESENT, table.c.desire.in_([Desire.RUNNING.value, Desire.PAUSED.value])
             )
         )
@@ -344,6 +350,9 @@ def _desired(workspace: Workspace) -> dict[str, Any]:
         "revision": workspace.revision,
         "pinned": workspace.pinned,
         "restarts": workspace.restarts,
+        "stop_reason": reason_to_json(workspace.stop_reason),
+        "scaled_cpu": workspace.scaled_cpu,
+        "scaled_memory_bytes": workspace.scaled_memory_bytes,
     }
 
 
@@ -459,6 +468,9 @@ def _workspace(dialect: Dialect, stored: tuple[Any, ...], grants: tuple[Grant, .
         revision=row["revision"],
         pinned=row["pinned"],
         restarts=row["restarts"],
+        stop_reason=reason_from_json(row["stop_reason"]),
+        scaled_cpu=row["scaled_cpu"],
+        scaled_memory_bytes=row["scaled_memory_bytes"],
         status=Status(row["status"]),
         progress=progress,
         phases=phases,

@@ -71,15 +71,6 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
-    """Present figures of a running workspace, each in percent of its limit, 0.0 to 100.0."""
-
-    cpu_usage: float
-    memory_usage: float
-    storage_usage: float
-
-
-@dataclass(frozen=True, slots=True)
 class Capacity:
     """An engine's resources, in all and free for new workspaces."""
 
@@ -92,6 +83,9 @@ class Capacity:
     storage_total_bytes: int
     storage_free_bytes: int
     """After everything that is promised to workspaces, those without a volume included."""
+    cpu_committed: float = 0.0
+    """Cores that running workspaces may use together; more than there are is over-commitment."""
+    memory_committed_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +124,38 @@ class Pressure:
 
 
 @dataclass(frozen=True, slots=True)
+class Metrics:
+    """Present figures of a running workspace: the first three in percent of its limits, 0.0 to 100.0."""
+
+    cpu_usage: float
+    memory_usage: float
+    storage_usage: float
+    cpu_cores: float = 0.0
+    cpu_throttled: float = 0.0
+    """Seconds a second for which its limit of CPU held programs up, added up over CPUs."""
+    memory_bytes: int = 0
+    memory_limit_bytes: int = 0
+    memory_anon_bytes: int = 0
+    memory_kernel_bytes: int = 0
+    memory_cache_bytes: int = 0
+    storage_bytes: int = 0
+    storage_capacity_bytes: int = 0
+    inodes: int = 0
+    inodes_capacity: int = 0
+    processes: int = 0
+    network_received: float = 0.0
+    """Bytes a second, as the three below."""
+    network_sent: float = 0.0
+    disk_read: float = 0.0
+    disk_written: float = 0.0
+    denied_packets: int = 0
+    """Of the present run, as the next."""
+    oom_kills: int = 0
+    pressure: Pressure | None = None
+    """Shares of the time, 0.0 to 1.0; None where the kernel does not tell them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Figures of one running or paused machine at one instant."""
 
@@ -153,12 +179,17 @@ class Usage:
     inodes: int = 0
     inodes_capacity: int = 0
     disk_read_bytes: int = 0
+    """Bytes read from the volume; what the page cache had is not read."""
     disk_written_bytes: int = 0
     denied_packets: int = 0
     """Packets that the network's rules did not let out."""
     oom_kills: int = 0
     pressure: Pressure | None = None
     """None where the kernel does not tell it."""
+    memory_anon_bytes: int = 0
+    """Memory of programs that no file stands behind, a part of ``memory_bytes``."""
+    memory_kernel_bytes: int = 0
+    """Memory that the kernel holds for the machine, a part of ``memory_bytes``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 
+from nixos_workspaces.model.why.sentences import WHY
+
 
 @dataclass(frozen=True, slots=True)
 class SshKey:
@@ -79,10 +81,51 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "Give it more memory.",
         "notice.memory": "The memory limit was reached: {count} processes were killed since the last boot. "
         "Give it more memory.",
+        # Work in a workspace, and the reasons of stops
+        "idle.input": "A terminal was typed in {seconds} s ago.",
+        "idle.cpu": "{unit} uses {percent} % of a core.",
+        "idle.disk": "{unit} reads and writes {rate} KB a second.",
+        "idle.network": "{rate} KB a second go over its network.",
+        "idle.unit": "{unit} runs, which counts as work here.",
+        "idle.program": "{program} runs.",
+        "idle.debugger": "A debugger holds {program}.",
+        "idle.inhibitor": "{program} asks that it stay awake: {why}",
+        "idle.timer": "{timer} is due at {at}.",
+        "idle.unseen": "It does not tell its timers.",
+        "idle.most": "The most CPU time: {unit}, {percent} % of a core.",
+        "stop.asked": "{actor} stopped it.",
+        "stop.pause_asked": "{actor} paused it.",
+        "stop.idle": "Nothing worked in it for {minutes} minutes.",
+        "stop.pause_idle": "Nothing worked in it for {minutes} minutes; its memory is kept.",
+        "stop.budget": "The budget of the {kind} for this month is used up ({amount}).",
+        "stop.schedule": "Its schedule stopped it ({cron}, {zone}).",
+        # Advice about the size of a workspace
+        "advice.too_early": "It has not run for long enough for advice: {minutes} minutes more.",
+        "advice.cpu": "Nine tenths of the time it used {used} cores or less, and what it was held back by counts too.",
+        "advice.memory": "It used at most {peak} GB of memory in the last day, without the cache.",
+        "advice.oom": "A process was killed for want of memory; it used at most {peak} GB in the last day.",
+        # Why the size of a workspace has changed by itself, or not
+        "scaling.bounds": "It was smaller than its bounds, or a boost, say.",
+        "scaling.over": "It was larger than is wanted now.",
+        "scaling.oom_kill": "A process was killed for want of memory.",
+        "scaling.memory_risk": "Its memory was about to run out.",
+        "scaling.memory_pressure": "Its programs waited for memory.",
+        "scaling.cpu_short": "Its cores were used up.",
+        "scaling.memory_idle": "It had needed less memory for a while.",
+        "scaling.cpu_idle": "It had needed fewer cores for a while.",
+        "scaling.in_use": "It uses the memory that was to be taken away.",
+        "scaling.no_room": "A quota, or the machine, has no room for more.",
+        "scaling.budget": "The budget allows no more.",
         # The health of the parts of the service
+        "commitment.within": "Running workspaces may use {cpu} of {cpu_total} cores and {memory} of {memory_total} GB.",
+        "commitment.over": "Running workspaces may use {cpu} cores, more than the {cpu_total} there are, and {memory} "
+        "of {memory_total} GB: under pressure each has its share by its size.",
         "database.ok": "The database stores.",
         "database.problem": "{said}",
         "database.silent": _SILENT,
+        "schema.ok": "The database has the tables of this version.",
+        "schema.unseen": "The database does not answer; see there.",
+        "schema.other": "The database does not have the tables of this version.",
         "engine.ok": "The node answers.",
         "engine.problem": "{said}",
         "engine.silent": _SILENT,
@@ -106,6 +149,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "logins.ok": "Commands, terminals and files of {count} running workspaces answer; last tried at {at}.",
         "logins.bad": "{bad} of {count} running workspaces do not answer a login: {told}",
         "disk.room": _DISK,
+        "disk.short": _DISK,
         "disk.full": _DISK,
         "volumes.room": _VOLUMES,
         "volumes.full": _VOLUMES,
@@ -116,6 +160,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "background.failed": "The background task {task} last succeeded at {at}; it was started again {restarts} "
         "times: {said}",
     }
+    | dict(WHY)
 )
 """The sentences that the service says of its own accord, in English by code: a page says them in its language.
 
@@ -126,6 +171,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
     {
         "database.problem": _DATABASE_REMEDY,
         "database.silent": _DATABASE_REMEDY,
+        "schema.other": "Restart the service, which migrates its database, or put back the database that it had.",
         "engine.problem": _ENGINE_REMEDY,
         "engine.silent": _ENGINE_REMEDY,
         "machines.unknown": "Put back the database they belong to, or remove them with the node's own tools. They are "
@@ -140,6 +186,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
         "limits_seen.not": "Install the package lxcfs on the node's machine, or mend what is named; it is tried again "
         "by itself.",
         "logins.bad": "Look at the workspace's log, and restart it. It is tried again every minute or so.",
+        "disk.short": "Make room on the disk of {path} soon; below 2 % nothing is built and no workspace is created.",
         "disk.full": "Make room on the disk of {path}; until then nothing is built and no workspace is created.",
         "volumes.full": "Delete workspaces, or make room on the node's disk.",
         "background.failed_new": _BACKGROUND_REMEDY,
@@ -147,6 +194,36 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
     }
 )
 """The remedies for what is wrong, by the code of the finding; what is well has none."""
+
+
+class Severity(StrEnum):
+    """The urgency of a finding."""
+
+    OK = "ok"
+    NOTICE = "notice"
+    """Nothing is wrong yet, or it cannot be told."""
+    WARNING = "warning"
+    """Something does not work as it should; what runs goes on."""
+    CRITICAL = "critical"
+    """The service cannot do its work."""
+
+
+_NOTICES = frozenset({"engine.unseen", "schema.unseen", "disk.short"})
+_CRITICAL = frozenset(
+    {
+        *("database.problem", "database.silent", "engine.problem", "engine.silent"),
+        *("schema.other", "devices.broken", "disk.full"),
+    }
+)
+
+
+def severity_of(code: str) -> Severity:
+    """Return how urgent a finding is by its code: one with a remedy is a warning unless it is more or less."""
+    if code in _CRITICAL:
+        return Severity.CRITICAL
+    if code in _NOTICES:
+        return Severity.NOTICE
+    return Severity.WARNING if code in REMEDIES else Severity.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +257,11 @@ class HealthItem:
     """Stable; for programs and documentation."""
     ok: bool
     finding: Sentence
+
+    @property
+    def severity(self) -> Severity:
+        """The urgency of the finding; only ``ok`` and ``notice`` are ``ok``."""
+        return severity_of(self.finding.code)
 
     @property
     def message(self) -> str:

@@ -12,6 +12,10 @@ PERIOD = timedelta(seconds=10)
 """Time between two samples."""
 
 
+LONGEST_UNIT = 80
+"""Characters of a unit's name that are told."""
+
+
 class Span(StrEnum):
     """The length of a history, up to now."""
 
@@ -51,6 +55,19 @@ class Sample:
 
     at: datetime
     metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The processes of one systemd unit in a workspace."""
+
+    name: str
+    """Printable, chosen by the workspace."""
+    cpu: float
+    """Cores in use."""
+    memory_bytes: int
+    """Memory that no file stands behind; what processes share counts for each."""
+    processes: int
 
 
 @dataclass(frozen=True, slots=True)

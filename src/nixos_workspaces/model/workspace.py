@@ -9,6 +9,7 @@ from itertools import takewhile
 from typing import NewType
 
 from nixos_workspaces.model.access.shares import Grant
+from nixos_workspaces.model.automation.reasons import StopReason
 from nixos_workspaces.model.contents.repositories import GitSource
 from nixos_workspaces.model.environment import Environment
 from nixos_workspaces.model.machine import Address, Metrics, Resources
@@ -193,6 +194,12 @@ class Workspace:
     """The generation that ``rebuild`` chose; None: the one that the environment builds to."""
     restarts: int = 0
     """Counts the requests to restart."""
+    stop_reason: StopReason | None = None
+    """Why it was stopped or paused last; None once it is to run again."""
+    scaled_cpu: float | None = None
+    """The cores that it has by itself in place of those of ``resources``; None: it has those."""
+    scaled_memory_bytes: int | None = None
+    """As ``scaled_cpu``."""
 
     status: Status = Status.CREATING
     progress: Progress | None = None
@@ -228,6 +235,16 @@ class Workspace:
     """The owner's handle when it was read; empty for an owner who is no user."""
     grants: tuple[Grant, ...] = ()
     """The shares that were in force when it was read; ``auth.policy`` alone looks at them."""
+
+    @property
+    def limits(self) -> Resources:
+        """The resources that it is to have now: those that were chosen, unless it has changed size by itself."""
+        chosen = self.resources
+        return Resources(
+            chosen.cpu if self.scaled_cpu is None else self.scaled_cpu,
+            chosen.memory_bytes if self.scaled_memory_bytes is None else self.scaled_memory_bytes,
+            chosen.storage_bytes,
+        )
 
     @property
     def personal_secrets(self) -> PersonalSecrets:

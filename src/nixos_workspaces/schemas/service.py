@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from nixos_workspaces.model.machine import Capacity
-from nixos_workspaces.model.service import HealthItem
+from nixos_workspaces.model.service import HealthItem, Severity
 from nixos_workspaces.schemas.wire import (
     Answer,
     Request,
@@ -42,6 +42,10 @@ class CapacityAnswer(Answer):
     memory_free: float = Field(description="Memory that no running workspace may use; more may be asked for.")
     storage_total: float
     storage_free: float
+    cpu_committed: float = Field(
+        description="Cores that running workspaces may use together: more than there are is over-commitment."
+    )
+    memory_committed: float = Field(description="Memory that running workspaces may use together.")
 
     @classmethod
     def of(cls, capacity: Capacity) -> Self:
@@ -53,6 +57,8 @@ class CapacityAnswer(Answer):
             memory_free=to_gb(capacity.memory_free_bytes),
             storage_total=to_gb(capacity.storage_total_bytes),
             storage_free=to_gb(capacity.storage_free_bytes),
+            cpu_committed=round(capacity.cpu_committed, 2),
+            memory_committed=to_gb(capacity.memory_committed_bytes),
         )
 
 
@@ -61,6 +67,7 @@ class HealthItemAnswer(Answer):
 
     code: str
     ok: bool
+    severity: Severity = Field(description="ok, notice (still ok), warning or critical.")
     message: str
     remedy: str
     said: SentenceAnswer = Field(
@@ -71,7 +78,14 @@ class HealthItemAnswer(Answer):
     def of(cls, item: HealthItem) -> Self:
         """Convert."""
         said = SentenceAnswer.of(item.finding)
-        return cls(code=item.code, ok=item.ok, message=item.message, remedy=item.remedy, said=said)
+        return cls(
+            code=item.code,
+            ok=item.ok,
+            severity=item.severity,
+            message=item.message,
+            remedy=item.remedy,
+            said=said,
+        )
 
 
 class ResponseTimeAnswer(Answer):
@@ -108,6 +122,10 @@ class SessionAnswer(Answer):
 
     name: str
     role: str
+    csrf_token: str = Field(
+        description="Of a browser's session: what its unsafe requests send along in the header `X-CSRF-Token`. "
+        "Empty for tokens, which need none."
+    )
 
 
 class CollectedAnswer(Answer):

@@ -29,7 +29,9 @@ from nixos_workspaces.model.workspace import (
     WorkspaceConfig,
     WorkspaceQuery,
 )
+from nixos_workspaces.schemas.automation.reasons import StopReasonAnswer
 from nixos_workspaces.schemas.contents.repositories import GitRequest
+from nixos_workspaces.schemas.metering.metrics import UsageFigures
 from nixos_workspaces.schemas.network.requests import Entries, read_entries
 from nixos_workspaces.schemas.wire import (
     Answer,
@@ -263,7 +265,7 @@ class WorkspaceDetail(Answer):
     name: str
     status: Status
     config: ConfigAnswer
-    metrics: MetricsAnswer | None = Field(description="null while the workspace does not run.")
+    metrics: UsageFigures | None = Field(description="null while the workspace does not run.")
     ssh_info: SshInfo | None = Field(description="null while the workspace does not run.")
     hostname: str
     owner: str
@@ -285,6 +287,9 @@ class WorkspaceDetail(Answer):
         description="The phases of the present work with their times, or of the last; ready ends one that succeeded."
     )
     fault: FaultAnswer | None
+    stop_reason: StopReasonAnswer | None = Field(
+        default=None, description="Why it was stopped or paused last; null once it is to run again."
+    )
     connectivity: ConnectivityAnswer | None = Field(
         default=None, description="Told where one workspace is asked for while it runs; null otherwise."
     )
@@ -305,7 +310,7 @@ class WorkspaceDetail(Answer):
                 packages=list(workspace.environment.packages),
                 ports=list(workspace.environment.ports),
             ),
-            metrics=MetricsAnswer.of(metrics),
+            metrics=UsageFigures.of(metrics),
             ssh_info=SshInfo.of(workspace.address),
             hostname=workspace.hostname,
             owner=workspace.owner_id,
@@ -325,6 +330,7 @@ class WorkspaceDetail(Answer):
             progress=ProgressAnswer.of(workspace.progress),
             phases=[PhaseAnswer.of(one) for one in workspace.phases.times],
             fault=FaultAnswer.of(workspace.fault),
+            stop_reason=StopReasonAnswer.of(workspace.stop_reason),
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row, case, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from nixos_workspaces.database.automation.scaling_tables import CPU, MEMORY_BYTES
 from nixos_workspaces.database.schema import group_members, quotas, user_groups, users, workspaces
 from nixos_workspaces.model.access.people import DIMENSIONS, NO_BOUND, Amounts, Quota, QuotaSubject
 from nixos_workspaces.model.workspace import Desire
@@ -80,8 +81,8 @@ class QuotaRepository:
         sums = select(
             func.count(),
             of_running(1),
-            of_running(workspaces.c.cpu),
-            of_running(workspaces.c.memory_bytes),
+            of_running(CPU),
+            of_running(MEMORY_BYTES),
             func.coalesce(func.sum(workspaces.c.storage_bytes), 0),
         ).where(owners, workspaces.c.desire != Desire.DELETED)
         row = (await self._connection.execute(sums)).one()

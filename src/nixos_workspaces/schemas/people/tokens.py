@@ -20,6 +20,7 @@ ScopeName = Literal[
     "network",
     "secrets",
     "audit:read",
+    "metrics:read",
     "admin",
 ]
 Password = Annotated[str, Field(min_length=1, max_length=256)]
@@ -56,6 +57,14 @@ class TokenRequest(WantedBounds):
     )
 
 
+class ChainLink(Answer):
+    """A token or session that a token comes from; it may have ended."""
+
+    id: str
+    kind: Literal["api", "session"]
+    name: str
+
+
 class TokenAnswer(Answer):
     """An API token, without its secret."""
 
@@ -68,6 +77,10 @@ class TokenAnswer(Answer):
     expires_at: Time | None
     last_used_at: Time | None = Field(description="To the minute.")
     parent_id: str | None = Field(description="The token that it was made with, and ends with.")
+    chain: list[ChainLink] = Field(
+        description="All that it comes from, the first one first. It ends with each of the tokens, and outlives a "
+        "session in which it was made."
+    )
 
 
 class TokenMade(Answer):

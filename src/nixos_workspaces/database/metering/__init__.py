@@ -1,0 +1,1 @@
+"""The tables of metering: records of use, prices, budgets."""

@@ -1,0 +1,1 @@
+"""Records of use and money: meters, intervals, prices, budgets."""

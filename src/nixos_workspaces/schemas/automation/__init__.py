@@ -1,0 +1,1 @@
+"""Wire types of rest, schedules and the reasons of stops."""
