@@ -14,7 +14,7 @@ from nixos_workspaces.auth.policy import Action
 
 OPEN_OPERATIONS = frozenset(
     {
-        *("alive", "login", "join_as_guest", "upload_options", "begin_device_login", "claim_device_token"),
+        *("alive", "ready", "login", "join_as_guest", "upload_options", "begin_device_login", "claim_device_token"),
         *("list_sign_in_methods", "begin_passkey_login", "passkey_login"),
     }
 )
@@ -35,11 +35,28 @@ OPERATIONS: Mapping[str, Action] = MappingProxyType(
         "resume_workspace": Action.RESUME,
         "rebuild_workspace": Action.REBUILD,
         "plan_change": Action.RESIZE,
+        "get_idle": Action.READ_USAGE,
+        "put_idle": Action.CHANGE_IDLE,
+        "reset_idle": Action.CHANGE_IDLE,
+        "hold_workspace": Action.HOLD,
+        "release_workspace": Action.HOLD,
+        "get_schedule": Action.READ_USAGE,
+        "put_schedule": Action.CHANGE_SCHEDULE,
+        "get_advice": Action.READ_USAGE,
+        "apply_advice": Action.RESIZE,
+        "get_autoscale": Action.READ_USAGE,
+        "put_autoscale": Action.CHANGE_AUTOSCALE,
+        "delete_autoscale": Action.CHANGE_AUTOSCALE,
+        "boost_workspace": Action.BOOST,
+        "end_boost": Action.BOOST,
         "list_generations": Action.READ_USAGE,
         "get_metrics_history": Action.READ_USAGE,
+        "get_metrics": Action.READ_USAGE,
+        "list_programs": Action.READ_PROGRAMS,
         "get_ssh_key": Action.READ_SSH_KEY,
         "get_logs": Action.READ_LOGS,
         "get_journal": Action.READ_JOURNAL,
+        "explain_workspace": Action.READ_USAGE,
         # network and ports
         "get_network_bounds": Action.BROWSE,
         "get_network": Action.READ_NETWORK,
@@ -164,6 +181,16 @@ OPERATIONS: Mapping[str, Action] = MappingProxyType(
         "export_audit": Action.READ_AUDIT,
         "get_audit_entry": Action.READ_AUDIT,
         "prove_audit_entry": Action.READ_AUDIT,
+        # use and money
+        "get_costs": Action.READ_COSTS,
+        "estimate_costs": Action.READ_COSTS,
+        "export_costs": Action.READ_COSTS,
+        "get_prices": Action.READ_COSTS,
+        "put_prices": Action.SET_PRICES,
+        "list_budgets": Action.READ_COSTS,
+        "put_budget": Action.MANAGE_BUDGETS,
+        "delete_budget": Action.MANAGE_BUDGETS,
+        "verify_usage": Action.READ_AUDIT,
         # the service
         "events": Action.LIST,
         "list_templates": Action.BROWSE,
@@ -171,6 +198,7 @@ OPERATIONS: Mapping[str, Action] = MappingProxyType(
         "health": Action.READ_HEALTH,
         "capacity": Action.READ_HEALTH,
         "collect_garbage": Action.COLLECT_GARBAGE,
+        "support_bundle": Action.READ_SUPPORT,
     }
 )
 """The action of each operation: the least that it needs, where its parameters decide (a terminal that is typed in)."""
@@ -203,7 +231,8 @@ CHANNELS: Mapping[bytes, Action] = MappingProxyType(
         b"auth-agent@openssh.com": Action.OPEN_SSH,
         b"sftp": Action.WRITE_FILES,
         b"direct-tcpip": Action.FORWARD_SSH,
-        b"direct-streamlocal@openssh.com": Action.FORWARD_SSH,
+        # Sockets of the workspace's user: that of its terminals, too.
+        b"direct-streamlocal@openssh.com": Action.OPEN_SSH,
         b"tcpip-forward": Action.FORWARD_SSH,
         b"cancel-tcpip-forward": Action.FORWARD_SSH,
         b"streamlocal-forward@openssh.com": Action.FORWARD_SSH,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from nixos_workspaces.auth.people.rules import WantedToken, bounds_of
@@ -13,6 +13,15 @@ from nixos_workspaces.auth.tokens import Token, TokenKind, Tokens, digest_of
 from nixos_workspaces.database import Database, TokenRecord, Transaction
 from nixos_workspaces.errors import Conflict, Unauthenticated
 from nixos_workspaces.model.access.people import UserKind
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A token or session that others come from, which may have ended."""
+
+    id: str
+    kind: TokenKind
+    name: str
 
 
 class OwnTokens:
@@ -41,7 +50,7 @@ class OwnTokens:
                 raise Unauthenticated("The credential was revoked or has expired.")
             parent = await _root(tx, given, now)
             owner = principal if user is None else await _service_account(tx, user, principal)
-        bounds = bounds_of(principal, wanted)
+        bounds = replace(bounds_of(principal, wanted), chain=(*given.chain, given.id))
         lifetime = wanted.lifetime
         if parent is not None and user is None:
             bounds = replace(bounds, parent_id=parent.id)
@@ -55,6 +64,13 @@ class OwnTokens:
         authorise(principal, Action.MANAGE_CREDENTIALS)
         every = await self._tokens.list(principal=principal)
         return tuple(one for one in every if one.kind is TokenKind.API)
+
+    async def links(self, listed: tuple[Token, ...]) -> dict[str, Link]:
+        """Return what tokens come from, by its id."""
+        ids = {one for token in listed for one in token.chain}
+        async with self._database.reading(once=True) as tx:
+            found = await tx.tokens.links(ids)
+        return {one: Link(one, TokenKind(kind), name) for one, (kind, name) in found.items()}
 
     async def revoke(self, token_id: str, *, principal: Principal) -> None:
         """Revoke a token with all that were made with it; ``NotFound`` with code ``token_not_found``.
@@ -79,11 +95,11 @@ class OwnTokens:
 
 
 async def _root(tx: Transaction, given: TokenRecord, now: datetime) -> TokenRecord | None:
-    """Return the API token that a credential is, or that its session was made with; None for other sessions."""
-    if given.kind == TokenKind.API:
-        return given
-    parent = None if given.parent_id is None else await tx.tokens.by_id(given.parent_id, now)
-    return parent if parent is not None and parent.kind == TokenKind.API else None
+    """Return the API token that a credential is, or that its sessions were made with; None for other sessions."""
+    known: TokenRecord | None = given
+    while known is not None and known.kind != TokenKind.API:
+        known = None if known.parent_id is None else await tx.tokens.by_id(known.parent_id, now)
+    return known
 
 
 async def _service_account(tx: Transaction, reference: str, principal: Principal) -> Principal:

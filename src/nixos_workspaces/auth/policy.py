@@ -49,6 +49,7 @@ class Scope(StrEnum):
     NETWORK = "network"
     SECRETS = "secrets"
     AUDIT_READ = "audit:read"
+    METRICS_READ = "metrics:read"
     ADMIN = "admin"
 
 
@@ -74,6 +75,9 @@ class Principal:
 ADMIN = Principal("admin", "admin", Role.ADMIN)
 """The principal with access to the data directory: owner of the tokens that ``nixws token create`` makes."""
 
+BY_ITSELF = Principal("system", "system", Role.ADMIN)
+"""The principal of what the service does by itself; no credential makes it."""
+
 
 class Action(StrEnum):
     """An action that needs authorisation; audit entries carry its value."""
@@ -83,16 +87,22 @@ class Action(StrEnum):
     READ_USAGE = "read-usage"
     READ_LOGS = "read-logs"
     READ_JOURNAL = "read-journal"
+    READ_PROGRAMS = "read-programs"
     READ_NETWORK = "read-network"
     START = "start"
     STOP = "stop"
     RESTART = "restart"
     PAUSE = "pause"
     RESUME = "resume"
+    CHANGE_IDLE = "change-idle"
+    HOLD = "hold"
+    CHANGE_SCHEDULE = "change-schedule"
     RESIZE = "resize"
     REBUILD = "rebuild"
     READ_REPOSITORIES = "read-repositories"
     CLONE = "clone"
+    CHANGE_AUTOSCALE = "change-autoscale"
+    BOOST = "boost"
     RENAME = "rename"
     DELETE = "delete"
     SHARE = "share"
@@ -147,7 +157,12 @@ class Action(StrEnum):
     READ_PEOPLE = "read-people"
     MANAGE_PEOPLE = "manage-people"
     READ_AUDIT = "read-audit"
+    READ_METRICS = "read-metrics"
     COLLECT_GARBAGE = "collect-garbage"
+    READ_COSTS = "read-costs"
+    SET_PRICES = "set-prices"
+    MANAGE_BUDGETS = "manage-budgets"
+    READ_SUPPORT = "read-support"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,14 +209,15 @@ RULES: Mapping[Action, Rule] = MappingProxyType(
     | _rows(Scope.WORKSPACES_READ, _VIEWER, _AUDITOR, Action.READ_USAGE)
     | _rows(
         *(Scope.WORKSPACES_READ, _VIEWER, _ADMIN),
-        *(Action.READ_LOGS, Action.READ_JOURNAL, Action.LIST_PORTS),
+        *(Action.READ_LOGS, Action.READ_JOURNAL, Action.READ_PROGRAMS, Action.LIST_PORTS),
     )
     | _rows(Scope.NETWORK, _VIEWER, _ADMIN, Action.READ_NETWORK)
     | _rows(Scope.WORKSPACES_READ, _EDITOR, _ADMIN, Action.READ_REPOSITORIES)
     | _rows(
         *(Scope.WORKSPACES_WRITE, _EDITOR, _ADMIN),
         *(Action.START, Action.STOP, Action.RESTART, Action.PAUSE, Action.RESUME),
-        *(Action.RESIZE, Action.REBUILD, Action.CLONE),
+        *(Action.RESIZE, Action.REBUILD, Action.CLONE, Action.CHANGE_AUTOSCALE, Action.BOOST),
+        *(Action.CHANGE_IDLE, Action.HOLD, Action.CHANGE_SCHEDULE),
     )
     | _rows(
         *(Scope.WORKSPACES_WRITE, _OWNER, _ADMIN),
@@ -232,7 +248,7 @@ RULES: Mapping[Action, Rule] = MappingProxyType(
     | _rows(Scope.WORKSPACES_WRITE, _SERVICE, _ALL, Action.JOIN)
     | _rows(
         *(Scope.WORKSPACES_READ, _SERVICE, _PERSON, Action.BROWSE, Action.READ_HEALTH, Action.READ_PROFILE),
-        *(Action.READ_QUOTAS,),
+        *(Action.READ_QUOTAS, Action.READ_COSTS),
     )
     | _rows(Scope.WORKSPACES_READ, _SERVICE, _MEMBER, Action.READ_TRANSFERS)
     | _rows(
@@ -243,8 +259,10 @@ RULES: Mapping[Action, Rule] = MappingProxyType(
     | _rows(Scope.TERMINALS_ATTACH, _SERVICE, _MEMBER, Action.SIGN_SSH_KEY)
     | _rows(Scope.ADMIN, _SERVICE, _PERSON, Action.MANAGE_CREDENTIALS)
     | _rows(Scope.AUDIT_READ, _SERVICE, _AUDITOR, Action.READ_AUDIT)
+    | _rows(Scope.METRICS_READ, _SERVICE, _AUDITOR, Action.READ_METRICS)
     | _rows(Scope.ADMIN, _SERVICE, _AUDITOR, Action.READ_PEOPLE)
-    | _rows(Scope.ADMIN, _SERVICE, _ADMIN, Action.MANAGE_PEOPLE, Action.COLLECT_GARBAGE)
+    | _rows(Scope.ADMIN, _SERVICE, _ADMIN, Action.MANAGE_PEOPLE, Action.COLLECT_GARBAGE, Action.READ_SUPPORT)
+    | _rows(Scope.ADMIN, _SERVICE, _ADMIN, Action.SET_PRICES, Action.MANAGE_BUDGETS)
 )
 """The policy: a row for every action."""
 
@@ -347,7 +365,8 @@ _BEYOND_ONE = frozenset(
     {
         *(Action.CREATE, Action.CHANGE_PROFILE, Action.SET_SECRET, Action.DELETE_SECRET, Action.JOIN),
         *(Action.MANAGE_CREDENTIALS, Action.MANAGE_PEOPLE, Action.READ_PEOPLE, Action.READ_AUDIT),
-        *(Action.COLLECT_GARBAGE, Action.READ_TRANSFERS, Action.ACCEPT_TRANSFER, Action.REFUSE_TRANSFER),
+        *(Action.SET_PRICES, Action.MANAGE_BUDGETS, Action.READ_SUPPORT, Action.COLLECT_GARBAGE),
+        *(Action.READ_TRANSFERS, Action.ACCEPT_TRANSFER, Action.REFUSE_TRANSFER),
     }
 )
 """Actions that reach further than the workspaces that a credential is restricted to."""

@@ -88,10 +88,10 @@ class Sessions:
         await self._tokens.revoke(session_id, principal=principal)
 
     async def end_others(self, credential: str, *, principal: Principal) -> int:
-        """End all sessions but the one that the request came with and the one that this was made with."""
+        """End all sessions but the one that the request came with and those that this comes from."""
         current = await self.current(credential)
         sessions = await self.list(principal=principal)
-        kept = {current, *(one.parent_id for one in sessions if one.id == current)}
+        kept = {current, *(link for one in sessions if one.id == current for link in one.chain)}
         others = [one for one in sessions if one.id not in kept]
         for one in others:
             try:

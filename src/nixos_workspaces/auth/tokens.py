@@ -70,6 +70,8 @@ class Bounds:
     workspaces: frozenset[str] | None = None
     parent_id: str | None = None
     """The token that it ends with."""
+    chain: tuple[str, ...] = ()
+    """All that it comes from, the first one first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,9 @@ class Token:
     last_used_at: datetime | None = None
     """To the minute; None if never."""
     parent_id: str | None = None
-    """The token it was made with, at the root of sessions made with sessions. It ends with that one."""
+    """The token or session that it was made with, and ends with."""
+    chain: tuple[str, ...] = ()
+    """All that it comes from, the first one first: a session in which it was made, too, that it outlives."""
     prefix: str = ""
     """The first letters of the secret; empty where it is older than they are kept."""
     device: Device = NO_DEVICE
@@ -162,15 +166,15 @@ class Tokens:
     async def open_session(self, credential: str, device: Device = NO_DEVICE) -> tuple[str, Token]:
         """Make a browser session with a token or another session, and return its secret with its record.
 
-        It may do no more, and ends with the token at its root, at the latest when that which it was made with would
-        have ended. Raises ``Unauthenticated`` where ``credential`` is not valid.
+        It may do no more, and ends with what it was made with, at the latest when that would have ended. Raises
+        ``Unauthenticated`` where ``credential`` is not valid.
         """
         now = self._clock()
         given = await self._look_up(digest_of(credential), now)
         expires_at = now + self._lifetimes.absolute
         if given.expires_at is not None:
             expires_at = min(expires_at, given.expires_at)
-        bounds = Bounds(given.principal.scopes, given.principal.workspaces, given.parent_id or given.id)
+        bounds = Bounds(given.principal.scopes, given.principal.workspaces, given.id, (*given.chain, given.id))
         named = "browser", given.principal, TokenKind.SESSION
         return await self._add(*named, now=now, expires_at=expires_at, bounds=bounds, device=device)
 
@@ -202,6 +206,7 @@ class Tokens:
             created_at=now,
             expires_at=expires_at,
             parent_id=bounds.parent_id,
+            chain=bounds.chain,
             scopes=None if bounds.scopes is None else tuple(sorted(bounds.scopes)),
             workspace_ids=None if bounds.workspaces is None else tuple(sorted(bounds.workspaces)),
             prefix=secret[:_PREFIX_LETTERS],
@@ -210,7 +215,9 @@ class Tokens:
             idle_until=self._idle_end(kind, now),
             group_ids=tuple(sorted(principal.groups)),
         )
-        detail = {"token": record.id, "kind": kind, **({"parent": bounds.parent_id} if bounds.parent_id else {})}
+        detail: dict[str, object] = {"token": record.id, "kind": kind}
+        detail |= {"parent": bounds.parent_id} if bounds.parent_id else {}
+        detail |= {"chain": [*bounds.chain]} if bounds.chain else {}
         async with self._database.transaction() as tx:
             await tx.tokens.add(record, digest_of(secret))
             await tx.audit.append(_entry(now, principal.id, "create-token", detail))
@@ -353,6 +360,7 @@ def token_of(record: TokenRecord) -> Token:
         expires_at=record.expires_at,
         last_used_at=record.last_used_at,
         parent_id=record.parent_id,
+        chain=record.chain,
         prefix=record.prefix,
         device=Device(record.device, record.address),
         idle_until=record.idle_until,
@@ -368,5 +376,5 @@ def principal_of(record: TokenRecord) -> Principal:
         frozenset(record.group_ids),
         None if record.scopes is None else frozenset(Scope(one) for one in record.scopes),
         None if record.workspace_ids is None else frozenset(record.workspace_ids),
-        (*record.share_ids, *([record.parent_id] if record.parent_id else []), record.id),
+        (*record.share_ids, *record.chain, record.id),
     )

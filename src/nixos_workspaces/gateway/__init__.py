@@ -11,7 +11,7 @@ from nixos_workspaces.auth.sharing.open_access import OpenAccess
 from nixos_workspaces.database import Database
 from nixos_workspaces.events import Events
 from nixos_workspaces.gateway.authorised import AuthorisedKeys
-from nixos_workspaces.gateway.entrants import Enter, Entrants
+from nixos_workspaces.gateway.entrants import Entrants, Way, moderator_absent
 from nixos_workspaces.gateway.open_connections import OpenConnections
 from nixos_workspaces.gateway.server import Gateway
 from nixos_workspaces.gateway.ssh_keys import SshKeys
@@ -49,16 +49,20 @@ class SshAccess:
                 self.connections.end_key(key_id)
         await self.authorised.changed(user_id)
 
+    def moderated(self, workspace_id: str) -> None:
+        """Take notice that a moderator must be present at a workspace's terminals: others' shells there end."""
+        self.connections.end_shells(workspace_id, moderator_absent())
+
     def gateway(
-        self, open_access: OpenAccess, audit: CountedAudit, runtime: Runtime, keys: KeyStore, enter: Enter
+        self, open_access: OpenAccess, audit: CountedAudit, runtime: Runtime, keys: KeyStore, way: Way
     ) -> Gateway:
-        """Return the gateway, which does not listen yet; ``enter`` authorises a person at a workspace."""
+        """Return the gateway, which does not listen yet; ``way`` leads people to their workspaces."""
 
         async def credentials(workspace_id: str) -> Credentials:
             held = await asyncio.to_thread(keys.read, workspace_id)
             return Credentials(held.client_private, held.host_public)
 
-        entrants = Entrants(self.database, self.authorities, self.tokens, enter)
+        entrants = Entrants(self.database, self.authorities, self.tokens, way)
         parts = entrants, self.authorities, self.tokens, self.connections, open_access, audit
         return Gateway(*parts, connect=runtime.connect, credentials=credentials)
 

@@ -21,7 +21,7 @@ from typing_extensions import override
 from nixos_workspaces.auth.operations import CHANNELS
 from nixos_workspaces.auth.policy import Action
 from nixos_workspaces.errors import Conflict, WorkspacesError
-from nixos_workspaces.gateway.entrants import Entrant, Entrants
+from nixos_workspaces.gateway.entrants import Entrant, Entrants, moderator_absent
 from nixos_workspaces.gateway.open_connections import End
 from nixos_workspaces.gateway.relay import FROM_CLIENT, FROM_WORKSPACE, open_through
 from nixos_workspaces.model.access.public_keys import read_public_key
@@ -150,6 +150,8 @@ class GatewayConnection(FastServerConnection):
 
     @override
     async def send_userauth_success(self) -> None:
+        if self._entrant is not None and self._entrant.lacks_moderator:
+            self.send_auth_banner(f"{moderator_absent().message}\n")
         await super().send_userauth_success()
         self._end_login(refused=False)
         self._opening = self._loop.create_task(self._open())
@@ -160,10 +162,13 @@ class GatewayConnection(FastServerConnection):
         entrant = self._entrant
         assert entrant is not None
         try:
+            if entrant.workspace.status is not Status.RUNNING:  # before it counts as open: the rest of it would end it
+                entrant = await self._host.entrants.woken(entrant)
             self._left.enter_context(self._host.entered(entrant, self.end))
             if entrant.workspace.status is not Status.RUNNING:
                 name, status = entrant.workspace.name, entrant.workspace.status.value
                 raise Conflict(f"Workspace {name} is {status}; start it first.", code="not_running")
+            await self._host.entrants.confirm(entrant)
             await self._host.entrants.note_use(entrant)
             upstream = await self._host.open_upstream(entrant)
         except WorkspacesError as refused:
@@ -221,7 +226,13 @@ class GatewayConnection(FastServerConnection):
             do(self._upstream)
 
     def _open_towards_workspace(self, _kind: int, _number: int, packet: SSHPacket) -> None:
-        self._once_open(lambda upstream: open_through(self, upstream, packet, FROM_CLIENT, upstream.actions))
+        self._once_open(
+            lambda upstream: open_through(self, upstream, packet, FROM_CLIENT, upstream.actions, self._typed)
+        )
+
+    def _typed(self) -> None:
+        if self._entrant is not None:
+            self._host.entrants.typed(self._entrant)
 
     _packet_handlers = {
         **FastServerConnection._packet_handlers,

@@ -32,7 +32,7 @@ class OpenConnections:
     def entered(self, reason: str, end: End) -> Iterator[None]:
         """Have ``end`` called, once or more, if ``reason`` goes away while the block runs.
 
-        It is a workspace's id (stopped, deleted) or that of a registered key (removed).
+        It is a workspace's id (stopped, deleted), that of a registered key (removed), or one of ``shells_of``.
         """
         ends = self._open.setdefault(reason, [])
         ends.append(end)
@@ -46,6 +46,10 @@ class OpenConnections:
     def end_key(self, key_id: str) -> None:
         """End what a registered key has opened: connections that were entered under its id."""
         self._end(key_id, Unauthenticated("The SSH key that this was opened with was removed."))
+
+    def end_shells(self, workspace_id: str, error: WorkspacesError) -> None:
+        """End what was entered under ``shells_of`` a workspace."""
+        self._end(shells_of(workspace_id), error)
 
     async def follow(self, succeeded: Callable[[], None]) -> None:
         """End connections as workspaces end; only cancellation ends it."""
@@ -77,3 +81,8 @@ class OpenConnections:
 
 def _stopping() -> Conflict:
     return Conflict("The workspace is being stopped or deleted.", code="not_running")
+
+
+def shells_of(workspace_id: str) -> str:
+    """Return the reason for what may have shells in a workspace until a moderator must be present there."""
+    return f"shells of {workspace_id}"

@@ -12,10 +12,12 @@ This reaches into asyncssh's private parts, as ``ssh.transport`` does: the versi
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from typing import Any
 
 from asyncssh.constants import (
     MSG_CHANNEL_CLOSE,
+    MSG_CHANNEL_DATA,
     MSG_CHANNEL_OPEN,
     MSG_CHANNEL_OPEN_CONFIRMATION,
     MSG_CHANNEL_REQUEST,
@@ -59,11 +61,13 @@ _REFUSED_REQUEST = b"refused@nixws"
 class RelayedChannel:
     """One end of a channel, on one of the two connections; the other end is a ``RelayedChannel``, too."""
 
-    def __init__(self, ssh: Any, actions: frozenset[Action] | None) -> None:
+    def __init__(self, ssh: Any, actions: frozenset[Action] | None, typed: Callable[[], None] | None = None) -> None:
         """Take a number on ``ssh``.
 
-        With ``actions`` requests that come from there pass only if they are listed, and do one of these.
+        With ``actions`` requests that come from there pass only if they are listed, and do one of these. ``typed`` is
+        called when data comes from there.
         """
+        self._typed = typed
         self._ssh = ssh
         self._actions = actions
         self.number = self._ssh.add_channel(self)
@@ -88,6 +92,8 @@ class RelayedChannel:
 
     def take_packet(self, packet: bytes) -> None:
         """Pass on data or a window, the short way."""
+        if self._typed is not None and packet[1] == MSG_CHANNEL_DATA:
+            self._typed()
         other = self.other
         if other is not None and other.remote and not other._has_closed:
             ssh = other._ssh
@@ -147,11 +153,17 @@ class RelayedChannel:
 
 
 def open_through(
-    source: ShortWay, target: ShortWay, packet: SSHPacket, allowed: frozenset[bytes], actions: frozenset[Action]
+    source: ShortWay,
+    target: ShortWay,
+    packet: SSHPacket,
+    allowed: frozenset[bytes],
+    actions: frozenset[Action],
+    typed: Callable[[], None] | None = None,
 ) -> None:
     """Carry a request for a channel, as it came from ``source``, on to ``target``, or refuse it.
 
-    ``allowed`` are the kinds of channels that come from there, ``actions`` what the person may do.
+    ``allowed`` are the kinds of channels that come from there, ``actions`` what the person may do; ``typed`` is called
+    when data comes from there.
     """
     kind = packet.get_string()
     asked_by, window, most_bytes = packet.get_uint32(), packet.get_uint32(), packet.get_uint32()
@@ -161,7 +173,7 @@ def open_through(
         source.send_channel_open_failure(asked_by, *refusal, "en")
         return
     is_asked_by_client = allowed is FROM_CLIENT
-    near = RelayedChannel(source, actions if is_asked_by_client else None)
+    near = RelayedChannel(source, actions if is_asked_by_client else None, typed)
     try:
         far = RelayedChannel(target, None if is_asked_by_client else actions)
     except ChannelOpenError as gone:

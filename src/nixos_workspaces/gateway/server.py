@@ -18,11 +18,12 @@ import asyncssh
 from nixos_workspaces.auth.counted import REFUSED, CountedAudit, Kind, Origin
 from nixos_workspaces.auth.lookup import TokenLookup
 from nixos_workspaces.auth.operations import SSH_ACTIONS
+from nixos_workspaces.auth.policy import Action
 from nixos_workspaces.auth.sharing.open_access import OpenAccess
 from nixos_workspaces.errors import InvalidInput, LimitExceeded, Unauthenticated, Unavailable
 from nixos_workspaces.gateway.connections import GatewayConnection, UpstreamConnection
 from nixos_workspaces.gateway.entrants import Entrant, Entrants
-from nixos_workspaces.gateway.open_connections import End, OpenConnections
+from nixos_workspaces.gateway.open_connections import End, OpenConnections, shells_of
 from nixos_workspaces.keys.authorities import Authorities
 from nixos_workspaces.model.reach.ports import SSH_PORT
 from nixos_workspaces.ssh.connections import Connect, CredentialsOf, open_ssh_as
@@ -124,15 +125,11 @@ class Gateway:
         ends.append(end)
         try:
             action = next(one for one in SSH_ACTIONS if one in entrant.allowed)
-            with (
-                self._open_connections.entered(entrant.workspace.id, end),
-                self._open_access.entered(entrant.principal, action, entrant.workspace, end),
-            ):
-                if entrant.key_id:
-                    with self._open_connections.entered(entrant.key_id, end):
-                        yield
-                else:
-                    yield
+            with contextlib.ExitStack() as left:
+                left.enter_context(self._open_access.entered(entrant.principal, action, entrant.workspace, end))
+                for reason in _reasons(entrant):
+                    left.enter_context(self._open_connections.entered(reason, end))
+                yield
         finally:
             ends.remove(end)
             if entrant.token_id and not ends:
@@ -186,6 +183,16 @@ class Gateway:
             **_ALGORITHMS,
         )
         return options
+
+
+def _reasons(entrant: Entrant) -> list[str]:
+    """Return the things with any of which a connection ends."""
+    reasons = [entrant.workspace.id]
+    if entrant.key_id:
+        reasons.append(entrant.key_id)
+    if Action.OPEN_SSH in entrant.allowed and not entrant.is_moderator:
+        reasons.append(shells_of(entrant.workspace.id))
+    return reasons
 
 
 def _names(host: str) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from nixos_workspaces.logs.masking import HIDDEN
 from nixos_workspaces.model.contents.secrets import OpenSecret
 
 _SHORTEST = 4
 """Characters of a line of a value that is hidden: shorter ones would hide ordinary words."""
-HIDDEN = "•••"
 
 
 def mask_of(secrets: Iterable[OpenSecret]) -> Callable[[str], str]:

@@ -18,6 +18,8 @@ CREDIT_BYTES = 1 << 17
 """Output that the holder may send ahead of the output sent to the client: a replay takes the more round trips, and a
 flood the more acknowledgements, the less it is; a slow reader waits the longer for what follows a Ctrl-C, the more it
 is. The holder grants it: its rings are at least twice as large."""
+OBSERVER_CREDIT_BYTES = 1 << 14
+"""The same for one that only watches: there may be a hundred, whose output comes in one turn of the event loop."""
 COURTEOUS_CREDIT_BYTES = 1 << 12
 """The same while input arrives at another terminal, whose echo waits behind that much of this one's flood."""
 CLIENT_BYTES = 3 << 15
@@ -26,6 +28,7 @@ MOST_CLIENT_BYTES = 1 << 20
 CLIENT_SECONDS = 0.05
 """So much of its output a faster client may have unacknowledged: what follows a Ctrl-C waits behind it."""
 FRAME_BYTES = 1 << 15
+_ALL = 1 << 30
 COUNTED_FRAMES = 512
 """Frames after which a client that has acknowledged nothing is taken for one that never will."""
 
@@ -119,6 +122,8 @@ class Output:
         """The offset at which the sent output ends."""
         self.received = 0
         """The offset at which the output ends that was pushed."""
+        self.held = 0
+        """Bytes of output that were pushed and not sent."""
         self.credit_bytes = CREDIT_BYTES
         """How far the holder may be ahead; ``on_progress`` is called whenever half of it is used up."""
         self.input_is_held = False
@@ -135,14 +140,21 @@ class Output:
         self._in_flight = 0
         self._window = ClientWindow(clock)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that was pushed has been sent."""
+        return not self._pending
+
     def restart(self, offset: int) -> None:
         """Drop pending output: the holder begins again at ``offset``."""
         self._pending.clear()
+        self.held = 0
         self.offset = self._reported = self.received = offset
 
     def push_data(self, data: bytes) -> None:
         """Take the next bytes of output."""
         self.received += len(data)
+        self.held += len(data)
         self._pending.append(data)
         if not self._flush_is_due:
             self._flush_is_due = True
@@ -156,6 +168,21 @@ class Output:
         self._pending.append(control)
         self.flush()
 
+    def skip(self, kept: int) -> None:
+        """Drop output that was not sent, but for the last ``kept`` bytes or a little less: they follow a gap."""
+        position = self.offset
+        others: list[Control] = []
+        while self.held > kept:
+            first = self._pending.popleft()
+            if isinstance(first, bytes):
+                position += len(first)
+                self.held -= len(first)
+            elif isinstance(first, protocol.Gap):
+                position = first.end
+            else:
+                others.append(first)
+        self._pending.extendleft(reversed([protocol.Gap(self.offset, position), *others]))
+
     def notice(self, data: bytes) -> None:
         """Send text that the terminal did not print, at this place among the output."""
         for at in range(0, len(data), FRAME_BYTES):
@@ -164,27 +191,27 @@ class Output:
             self._client.send_output(piece, self.offset)
 
     def acknowledge(self, frames: int) -> None:
-        """Note that the client has consumed ``frames`` more frames."""
+        """Note that the client has consumed ``frames`` more frames; ``flush`` sends as many more."""
         if self._unacknowledged is None:
             return
         self._acknowledges = True
         consumed = sum(self._unacknowledged.popleft() for _ in range(min(frames, len(self._unacknowledged))))
         self._in_flight -= consumed
         self._window.consumed(consumed)
-        self.flush()
 
     def pause(self) -> None:
         """Send nothing more until ``resume``."""
         self._paused = True
 
     def resume(self) -> None:
-        """Go on."""
+        """Let ``flush`` go on."""
         self._paused = False
-        self.flush()
 
-    def flush(self) -> None:
-        """Send as much as the client has room for, in order."""
+    def flush(self, most: int = _ALL) -> bool:
+        """Send as much as the client has room for, in order, and ``most`` frames; tell whether more could be sent."""
         while self._pending and not self._is_blocked():
+            if most <= 0:
+                return True
             first = self._pending[0]
             if not isinstance(first, bytes):
                 self._pending.popleft()
@@ -195,14 +222,17 @@ class Output:
             data = self._take_frame()
             if not data:
                 if not self._let_resized_pass():
-                    return
+                    return False
                 continue
+            most -= 1
             self.offset += len(data)
+            self.held -= len(data)
             self._count_frame(len(data))
             self._client.send_output(data, self.offset)
             if self.offset - self._reported >= self.credit_bytes // 2:
                 self._reported = self.offset
                 self._on_progress(self.offset)
+        return False
 
     def _flush_later(self) -> None:
         self._flush_is_due = False

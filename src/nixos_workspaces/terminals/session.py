@@ -11,13 +11,13 @@ from typing_extensions import override
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, Unavailable, WorkspacesError
 from nixos_workspaces.model.terminals import Start
 from nixos_workspaces.terminals import protocol
-from nixos_workspaces.terminals.feed import REST_SECONDS, Feed, Observer
 from nixos_workspaces.terminals.input import Input
 from nixos_workspaces.terminals.input_activity import InputActivity
 from nixos_workspaces.terminals.link import Link, LinkOwner, error_of
 from nixos_workspaces.terminals.output import (
     COURTEOUS_CREDIT_BYTES,
     CREDIT_BYTES,
+    OBSERVER_CREDIT_BYTES,
     Control,
     Failed,
     Output,
@@ -26,6 +26,8 @@ from nixos_workspaces.terminals.output import (
 )
 from nixos_workspaces.terminals.people.companies import Calls, Seat
 from nixos_workspaces.terminals.people.company import PresenceOf
+from nixos_workspaces.terminals.watching.feed import REST_SECONDS, ROUND_BYTES, Feed, Observer
+from nixos_workspaces.terminals.watching.turns import Waiting
 
 ATTACH_SECONDS = 10.0
 MOST_CELLS = 4096
@@ -49,7 +51,7 @@ class ClientOptions:
     """The client's own number, or 0: its input is counted from session to session, and it gets ``Received``."""
 
 
-class SSHSession(Observer):
+class SSHSession(Observer, Waiting):
     """A client's attachment to a terminal; made by ``SSHBridge``. Call it from the event loop's thread only.
 
     When its connection breaks it attaches again by itself for half a minute: the client notices a pause at most.
@@ -80,6 +82,8 @@ class SSHSession(Observer):
         """The stream that it shares with other observers once its own has come as far."""
         self._is_fed = False
         self._alone_until = 0.0
+        self._sent_to = 0
+        """The offset at which the sent output ended when that was last to be reported."""
         self._size = (80, 24)
         self._readonly = False
         self._client = client
@@ -118,6 +122,7 @@ class SSHSession(Observer):
         """Attach to a terminal. Raises ``NotFound``, ``Conflict`` (``bad_offset``), and the errors of ``open``."""
         self._size = (wanted.cols, wanted.rows)
         self._readonly = wanted.readonly
+        self._output.credit_bytes = self._credit_bytes
         await self._connect(protocol.attach_terminal(wanted, token=self._input.token, credit=CREDIT_BYTES))
 
     def close(self) -> None:
@@ -177,6 +182,7 @@ class SSHSession(Observer):
     def acknowledge(self, frames: int) -> None:
         """Say that ``frames`` more output frames were consumed; switches flow control on."""
         self._output.acknowledge(frames)
+        self._flush()
 
     def pause_output(self) -> None:
         """Send nothing more to the client until ``resume_output``: its transport's buffer is full."""
@@ -190,6 +196,7 @@ class SSHSession(Observer):
         if self._presence is not None:
             self._tell_presence(self._presence)
         self._output.resume()
+        self._flush()
 
     def notice(self, data: bytes) -> None:
         """Show the client something that the terminal did not print."""
@@ -258,6 +265,7 @@ class SSHSession(Observer):
             self.seat.leave()
         if self.feed is not None:
             self.feed.part(self)
+            self.feed.turns.forget(self)
         if self._reconnecting is not None and self._reconnecting is not asyncio.current_task():
             self._reconnecting.cancel()
         self._on_end(self)
@@ -278,12 +286,15 @@ class SSHSession(Observer):
         known = self._output.received - start
         if known < len(data):
             self._output.push_data(data[known:] if known else data)
-        if self._output.received - self._output.offset > CREDIT_BYTES:
-            self._part_from_feed()
+        if self._output.held > CREDIT_BYTES:
+            self._fall_behind()
 
     @override
     def take_feed_frame(self, frame: protocol.Frame) -> None:
-        self._on_frame(frame)
+        if isinstance(frame, protocol.Gap):
+            self._skip_to(frame.end)
+        else:
+            self._on_frame(frame)
 
     @override
     def lose_feed(self, error: WorkspacesError) -> None:
@@ -291,22 +302,44 @@ class SSHSession(Observer):
         self._on_lost(error)
 
     @override
-    def try_feed(self) -> None:
-        if self.feed is None or self._is_fed or self._attached is not None or self._link is None:
+    def try_feed(self, *, skip: bool = False) -> None:
+        if self.feed is None or self.feed.offset is None or not (self._is_fed or self._may_join()):
             return
-        is_due = asyncio.get_running_loop().time() >= self._alone_until
-        if is_due and self.feed.offset == self._output.received:
+        if skip:
+            self._skip_to(self.feed.offset)
+        if not self._is_fed and self._output.received >= self.feed.offset:
             self._is_fed = True
             self.feed.join(self)
             self._drop_link()
 
-    def _part_from_feed(self) -> None:
-        """Go on with a stream of its own: the client reads more slowly than the others."""
-        if self.feed is not None and self._is_fed:
-            self.feed.part(self)
-            self._is_fed = False
-            self._alone_until = asyncio.get_running_loop().time() + REST_SECONDS
-            self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect())
+    def _may_join(self) -> bool:
+        is_attached = self._attached is None and self._link is not None
+        return is_attached and asyncio.get_running_loop().time() >= self._alone_until
+
+    def _skip_to(self, end: int) -> None:
+        """Go on with the output at ``end``, unless it has come as far."""
+        if self._output.received < end:
+            self._output.push_control(protocol.Gap(self._output.received, end))
+
+    @override
+    def take_turn(self) -> None:
+        """Have a little sent to the client, and let the holder go on."""
+        if self.ended:
+            return
+        if self._output.flush(1) and self.feed is not None:
+            self.feed.turns.ask(self)
+        self._send_report()
+
+    def _fall_behind(self) -> None:
+        """Go on with a stream of its own, as the client reads more slowly than the others; or skip, as many are so."""
+        if self.feed is None or not self._is_fed:
+            return
+        if not self.feed.let_go(self):
+            self._output.skip(ROUND_BYTES)
+            return
+        self._is_fed = False
+        self._alone_until = asyncio.get_running_loop().time() + REST_SECONDS
+        self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect())
 
     # ---- from the holder ----
 
@@ -385,15 +418,35 @@ class SSHSession(Observer):
         elif not self.ended:
             self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect())
 
+    @property
+    def _credit_bytes(self) -> int:
+        return CREDIT_BYTES if self.feed is None else OBSERVER_CREDIT_BYTES
+
+    def _flush(self) -> None:
+        """Send on to the client: one that only watches when it has a turn."""
+        if self.feed is None:
+            self._output.flush()
+        elif not self._output.is_empty:
+            self.feed.turns.ask(self)
+
     def _report(self, offset: int) -> None:
-        """Let the holder go on. It was given ``CREDIT_BYTES`` for good, so a smaller lead is reported as less."""
-        if self._link is None:
+        """Let the holder go on; the stream of one that only watches when it has a turn."""
+        self._sent_to = offset
+        if self.feed is None:
+            self._send_report()
+        elif self._link is not None:
+            self.feed.turns.ask(self)
+
+    def _send_report(self) -> None:
+        """Tell the holder of progress. It was given credit for good, so a smaller lead is reported as less."""
+        if self._link is None or self._attached is not None:
             return
+        credit_bytes = self._credit_bytes
         is_courteous = self._input_activity.others_than(self)
-        self._output.credit_bytes = COURTEOUS_CREDIT_BYTES if is_courteous else CREDIT_BYTES
-        withheld = CREDIT_BYTES - self._output.credit_bytes
-        if offset > withheld:
-            self._link.write(protocol.acknowledge(offset - withheld))
+        self._output.credit_bytes = COURTEOUS_CREDIT_BYTES if is_courteous else credit_bytes
+        withheld = credit_bytes - self._output.credit_bytes
+        if self._sent_to > withheld:
+            self._link.write(protocol.acknowledge(self._sent_to - withheld))
 
     def _send_input(self) -> None:
         if self._link is not None and self._attached is None:

@@ -18,7 +18,6 @@ from nixos_workspaces.model.workspace import AuthorisedId
 from nixos_workspaces.ssh.connections import ANSWER_SECONDS, Connect, Connections, Credentials, CredentialsOf
 from nixos_workspaces.terminals import protocol, trial
 from nixos_workspaces.terminals.ends import Ends
-from nixos_workspaces.terminals.feed import Feed
 from nixos_workspaces.terminals.input_activity import InputActivity
 from nixos_workspaces.terminals.link import HOLDER_SOCKET, ConnectHolder, Link, LinkOwner, Route, ask, open_link
 from nixos_workspaces.terminals.output import Control, Failed, Received, TerminalClient
@@ -26,6 +25,8 @@ from nixos_workspaces.terminals.people.companies import Companies, Entrant
 from nixos_workspaces.terminals.people.company import Person, PresenceOf
 from nixos_workspaces.terminals.protocol import Attach, Attached, Exited, Gap, News, Resized
 from nixos_workspaces.terminals.session import ClientOptions, SSHSession
+from nixos_workspaces.terminals.watching.feed import Feed
+from nixos_workspaces.terminals.watching.turns import Turns
 
 __all__ = [
     "Attach",
@@ -88,6 +89,7 @@ class SSHBridge:
         """The terminals that have ended."""
         self._numbers = count(1)
         self._input_activity = InputActivity()
+        self._turns = Turns()
         self._feeds: dict[tuple[str, str], Feed] = {}
         self._shown: dict[tuple[str, str], tuple[str, ...]] = {}
         """The latest news of attached terminals, by workspace and terminal: each tells as many news as clients."""
@@ -234,7 +236,7 @@ class SSHBridge:
         async def link(owner: LinkOwner, first: bytes) -> Link:
             return await open_link(self.route, session.workspace_id, owner, first=first)
 
-        session.feed = self._feeds.setdefault(key, Feed(link, terminal_id))
+        session.feed = self._feeds.setdefault(key, Feed(link, terminal_id, self._turns))
         session.feed.enter(session)
 
     def _seat(self, session: SSHSession, terminal_id: str, entrant: Entrant | None) -> None:

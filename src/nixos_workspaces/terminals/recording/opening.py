@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 from nixos_workspaces.database import Database
@@ -23,8 +24,12 @@ async def open_recordings(
     database: Database,
     keys: KeyStore,
     bridge: SSHBridge,
+    moderated: Callable[[str], None],
 ) -> tuple[Recordings, Recorder]:
-    """Return the recordings of a data directory, and what makes them of the terminals of ``bridge``."""
+    """Return the recordings of a data directory, and what makes them of the terminals of ``bridge``.
+
+    ``moderated`` is told of workspaces at whose terminals a moderator must be present from now on.
+    """
     directory, most = settings.data / DIRECTORY, int(settings.recording_gb * BYTES_PER_GB)
     files = await asyncio.to_thread(RecordingFiles, directory, keys, most)
     rules = Rules(settings.recording, settings.recording_strict)
@@ -34,6 +39,8 @@ async def open_recordings(
     def chosen(workspace_id: str, choices: TerminalChoices) -> None:
         bridge.companies.moderate(workspace_id, is_moderated=choices.moderated)
         recorder.look_soon()
+        if choices.moderated:
+            moderated(workspace_id)
 
     recordings.on_choice = chosen
     recorder.on_change = bridge.companies.note_recording

@@ -1,0 +1,1 @@
+"""Those who only watch terminals: the stream that they share, and their turns."""
