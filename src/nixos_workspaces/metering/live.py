@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,17 +13,21 @@ from nixos_workspaces.auth.policy import Principal
 from nixos_workspaces.database import Database
 from nixos_workspaces.errors import WorkspacesError
 from nixos_workspaces.events import LAGGED, Event, Events
-from nixos_workspaces.metering.gauges import Gauges
+from nixos_workspaces.metering.metrics.sampler import Pass, Sampler
 from nixos_workspaces.metering.watchers import Topic, Watcher, Watchers
 from nixos_workspaces.model.machine import Metrics
 from nixos_workspaces.model.reach.ports import Listener, speaks_http
 from nixos_workspaces.model.terminals import Terminal
 from nixos_workspaces.model.workspace import AuthorisedId, Status, Workspace
+from nixos_workspaces.schemas.metering.metrics import figures_of
 from nixos_workspaces.schemas.terminals import TerminalInfo
-from nixos_workspaces.schemas.workspaces import MetricsAnswer
 
-USAGE_SECONDS = 5.0
+USAGE_SECONDS = 1.0
 """Time between two passes over the figures."""
+ROWS_SECONDS = 5.0
+"""Age up to which a workspace is used as it was read: who may see its figures, and which ports it is known by."""
+EVENTS_AT_ONCE = 20
+"""Events that are made in one turn of the loop, which carries keystrokes."""
 LIST_SECONDS = 1.0
 """Time between two looks at a list of terminals that is watched."""
 COUNT_SECONDS = 60.0
@@ -77,7 +81,7 @@ class Live:
     def __init__(
         self,
         database: Database,
-        gauges: Gauges,
+        sampler: Sampler,
         events: Events,
         list_terminals: ListTerminals,
         list_ports: ListPorts,
@@ -86,7 +90,7 @@ class Live:
     ) -> None:
         """Read through these parts; nothing is read before the ``follow_`` methods run."""
         self._database = database
-        self._gauges = gauges
+        self._sampler = sampler
         self._events = events
         self._list_terminals = list_terminals
         self._list_ports = list_ports
@@ -95,6 +99,8 @@ class Live:
         self.on_ports_wished: Callable[[frozenset[str]], None] = lambda _: None
         """Called with the workspaces whose ports are newly watched: they are followed elsewhere."""
         self._usage: dict[str, tuple[Workspace, Event]] = {}
+        self._rows: dict[str, tuple[float, Workspace]] = {}
+        """The workspaces that are watched, and when they were read."""
         self._listed: dict[str, _Listed] = {}
         self._asking: set[str] = set()
         self._changed: set[str] = set()
@@ -135,31 +141,49 @@ class Live:
                 await self._measure_all(wanted)
             for gone in self._usage.keys() - watched:
                 del self._usage[gone]
+            for gone in self._rows.keys() - watched:
+                del self._rows[gone]
             succeeded()
             await self._wait(self._usage_wake, due if watched else None)
 
-    async def _measure_all(self, ids: Iterable[str]) -> None:
-        turns = asyncio.Semaphore(_AT_ONCE)
-        every = list(ids)
-        for begin in range(0, len(every), _ROWS_AT_ONCE):
-            found = await self._several(every[begin : begin + _ROWS_AT_ONCE])
-            await asyncio.gather(*(self._measure(one, turns) for one in found))
-
-    async def _measure(self, workspace: Workspace, turns: asyncio.Semaphore) -> None:
-        async with turns:
-            metrics = await self._gauges.read(workspace)
-            event = _usage_event(workspace, metrics, self._clock())
+    async def _measure_all(self, ids: Collection[str]) -> None:
+        if not ids:
+            return
+        read = await self._read_rows(ids)
+        try:
+            found = await self._sampler.measure()
+        except (WorkspacesError, TimeoutError):
+            found = Pass(self._clock())  # nothing is known of any, as of one that does not run
+        moment = found.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        known = [self._rows[one][1] for one in ids if one in self._rows]
+        for number, workspace in enumerate(known):
+            event = _usage_event(workspace.id, found.metrics.get(workspace.id), moment)
             self._usage[workspace.id] = workspace, event
             self._watchers.offer(Topic.USAGE, workspace, event)
-            await self._compare_ports(workspace)
+            if number % EVENTS_AT_ONCE == EVENTS_AT_ONCE - 1:
+                await asyncio.sleep(0)
+        turns = asyncio.Semaphore(_AT_ONCE)
+        await asyncio.gather(*(self._compare_ports(one, turns) for one in read))
 
-    async def _compare_ports(self, workspace: Workspace) -> None:
+    async def _read_rows(self, ids: Collection[str]) -> list[Workspace]:
+        """Read the watched workspaces that were not read lately, and return these."""
+        now = asyncio.get_running_loop().time()
+        old = [one for one in ids if one not in self._rows or now - self._rows[one][0] >= ROWS_SECONDS]
+        read: list[Workspace] = []
+        for begin in range(0, len(old), _ROWS_AT_ONCE):
+            read += await self._several(old[begin : begin + _ROWS_AT_ONCE])
+        for one in old:
+            self._rows.pop(one, None)
+        self._rows |= {one.id: (now, one) for one in read}
+        return read
+
+    async def _compare_ports(self, workspace: Workspace, turns: asyncio.Semaphore) -> None:
         """Have a workspace looked at whose ports are others than were told: programs listen without a word to us."""
         known = self._listed.get(workspace.id)
         if known is None or workspace.status is not Status.RUNNING:
             return
         with suppress(TimeoutError):
-            async with asyncio.timeout(PORTS_SECONDS):
+            async with turns, asyncio.timeout(PORTS_SECONDS):
                 found = await self._ports_of(workspace)
             if found is not None and found != known.ports:
                 self.terminals_changed(workspace.id)
@@ -195,6 +219,7 @@ class Live:
         """Have the terminals of a workspace looked at whose status changes, and forget those of one that is gone."""
         with self._events.subscribe() as subscription:
             async for event in subscription:
+                self._rows.pop(event.workspace_id, None)
                 if event.kind == "workspace.shares":
                     self._usage.pop(event.workspace_id, None)
                     self._listed.pop(event.workspace_id, None)
@@ -207,6 +232,7 @@ class Live:
                 elif event.kind == "workspace.status":
                     self.terminals_changed(event.workspace_id)
                 elif event == LAGGED:
+                    self._rows.clear()
                     for workspace_id in list(self._listed):
                         self.terminals_changed(workspace_id)
 
@@ -315,6 +341,7 @@ class Live:
         """Forget what is known of a workspace that was shared when it was read: a share may have expired since."""
         if workspace_id in self._usage and self._usage[workspace_id][0].grants:
             del self._usage[workspace_id]
+            self._rows.pop(workspace_id, None)
         if workspace_id in self._listed and self._listed[workspace_id].workspace.grants:
             del self._listed[workspace_id]
 
@@ -334,12 +361,10 @@ class Live:
         wake.clear()
 
 
-def _usage_event(workspace: Workspace, metrics: Metrics | None, at: datetime) -> Event:
+def _usage_event(workspace_id: str, metrics: Metrics | None, moment: str) -> Event:
     """Return the event of a workspace's figures; null while it does not run."""
-    answer = MetricsAnswer.of(metrics)
-    told = None if answer is None else answer.model_dump(mode="json")
-    moment = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return Event("workspace.usage", workspace.id, {"at": moment, "metrics": told})
+    told = None if metrics is None else figures_of(metrics)
+    return Event("workspace.usage", workspace_id, {"at": moment, "metrics": told})
 
 
 def _telling(terminals: tuple[Terminal, ...] | None) -> list[tuple[object, ...]] | None:

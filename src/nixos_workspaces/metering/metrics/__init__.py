@@ -1,0 +1,1 @@
+"""The figures of workspaces over time: measured, kept, told."""

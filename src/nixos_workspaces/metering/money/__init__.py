@@ -1,0 +1,1 @@
+"""Money: costs out of records and prices, budgets, exports."""
