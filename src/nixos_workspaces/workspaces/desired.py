@@ -88,6 +88,11 @@ def changed(workspace: Workspace, change: WorkspaceChange) -> Workspace:
         check_name(name)
     hostname = workspace.hostname if name == workspace.name else name
     altered = replace(workspace, name=name, hostname=hostname, resources=resources, environment=wanted)
+    # A size that was just chosen is the one to have, whatever it had changed to by itself.
+    if change.cpu is not None:
+        altered = replace(altered, scaled_cpu=None)
+    if change.memory_bytes is not None:
+        altered = replace(altered, scaled_memory_bytes=None)
     # Ports are no part of what is built.
     is_built_anew = replace(wanted, ports=made_of.ports) != made_of
     return replace(altered, revision=workspace.revision + 1, pinned=None) if is_built_anew else altered
@@ -107,7 +112,7 @@ def growth(workspace: Workspace, wanted: Resources) -> int:
 
 def renamed(before: Workspace, after: Workspace) -> Workspace | None:
     """Return ``before`` with its new name where a change is none of the machine's: it opens no new intent."""
-    if (before.resources, before.environment) != (after.resources, after.environment):
+    if (before.resources, before.limits, before.environment) != (after.resources, after.limits, after.environment):
         return None
     return replace(before, name=after.name, hostname=after.hostname)
 

@@ -228,8 +228,8 @@ def _limits_differ(workspace: Workspace, machine: Observed) -> bool:
     if machine.resources is None:
         return False
     return (
-        abs(machine.resources.cpu - workspace.resources.cpu) > _CPU_TOLERANCE
-        or abs(machine.resources.memory_bytes - workspace.resources.memory_bytes) > _MEMORY_TOLERANCE
+        abs(machine.resources.cpu - workspace.limits.cpu) > _CPU_TOLERANCE
+        or abs(machine.resources.memory_bytes - workspace.limits.memory_bytes) > _MEMORY_TOLERANCE
     )
 
 

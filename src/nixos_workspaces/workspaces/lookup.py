@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nixos_workspaces.auth.policy import Principal, not_found
 from nixos_workspaces.database import Transaction
+from nixos_workspaces.logs.context import note_workspace
 from nixos_workspaces.model.names import is_reference
 from nixos_workspaces.model.workspace import Workspace
 
@@ -20,6 +21,7 @@ async def find(tx: Transaction, reference: str, principal: Principal, *, lock: b
     workspace = await tx.workspaces.get(reference, lock=lock)
     if workspace is None:
         raise not_found(reference)
+    note_workspace(workspace.id)
     return workspace
 
 

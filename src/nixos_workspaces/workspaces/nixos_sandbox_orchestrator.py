@@ -34,9 +34,16 @@ from nixos_workspaces.workspaces import desired, lifecycle
 from nixos_workspaces.workspaces.admission import Admission, within_quotas
 from nixos_workspaces.workspaces.lifecycle import Verb
 from nixos_workspaces.workspaces.lookup import find, plain
+from nixos_workspaces.workspaces.resting.causes import Cause, asked_by, explained, reason_told
 
 IDEMPOTENCY_LIFETIME = timedelta(hours=24)
 FirstNetwork = Callable[[NetworkMode | None, tuple[NetworkEntry, ...]], NetworkPolicy]
+WithinBudget = Callable[[Transaction, str, str], Awaitable[None]]
+"""Given the owner's and the workspace's id."""
+
+
+async def _unbounded(_tx: Transaction, _owner_id: str, _workspace_id: str) -> None:
+    """Refuse nothing."""
 
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
@@ -72,6 +79,7 @@ class NixOSSandboxOrchestrator:
         changed: Callable[[Workspace], None],
         full_disk: Callable[[], str] = lambda: "",
         first_network: FirstNetwork = lambda mode, allow: NetworkPolicy(mode or NetworkMode.NONE, allow),
+        within_budget: WithinBudget = _unbounded,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         make_id: Callable[[], str] = new_id,
     ) -> None:
@@ -79,6 +87,7 @@ class NixOSSandboxOrchestrator:
 
         ``full_disk`` tells why nothing may be created now, in a sentence, or is empty.
         ``first_network`` returns what a new workspace may reach, or refuses what was asked for.
+        ``within_budget`` refuses what would let a workspace run, in the transaction of its intent.
         ``figures`` reads a workspace's present figures; None while it does not run and where they cannot be told.
         """
         self._database = database
@@ -90,6 +99,7 @@ class NixOSSandboxOrchestrator:
         self._figures = figures
         self._full_disk = full_disk
         self._first_network = first_network
+        self._within_budget = within_budget
         self._admission = Admission(database, runtime)
 
     async def create_workspace(
@@ -136,9 +146,11 @@ class NixOSSandboxOrchestrator:
         await self._ask(workspace_id, Verb.START, principal, request_id)
         return True
 
-    async def stop_workspace(self, workspace_id: str, *, principal: Principal, request_id: str = "") -> bool:
-        """Want it shut down; cancels a build under way."""
-        await self._ask(workspace_id, Verb.STOP, principal, request_id)
+    async def stop_workspace(
+        self, workspace_id: str, *, principal: Principal, request_id: str = "", cause: Cause | None = None
+    ) -> bool:
+        """Want it shut down; cancels a build under way. Without a ``cause`` it is a person's own wish."""
+        await self._ask(workspace_id, Verb.STOP, principal, request_id, cause)
         return True
 
     async def restart_workspace(self, workspace_id: str, *, principal: Principal, request_id: str = "") -> bool:
@@ -146,9 +158,11 @@ class NixOSSandboxOrchestrator:
         await self._ask(workspace_id, Verb.RESTART, principal, request_id)
         return True
 
-    async def pause_workspace(self, workspace_id: str, *, principal: Principal, request_id: str = "") -> bool:
+    async def pause_workspace(
+        self, workspace_id: str, *, principal: Principal, request_id: str = "", cause: Cause | None = None
+    ) -> bool:
         """Want a running workspace frozen with its memory; ``Conflict`` unless it is running or paused."""
-        await self._ask(workspace_id, Verb.PAUSE, principal, request_id)
+        await self._ask(workspace_id, Verb.PAUSE, principal, request_id, cause)
         return True
 
     async def resume_workspace(self, workspace_id: str, *, principal: Principal, request_id: str = "") -> bool:
@@ -215,10 +229,12 @@ class NixOSSandboxOrchestrator:
         authorise(principal, Action.READ, workspace)
         return WorkspaceStatus(workspace, await self._figures(workspace))
 
-    async def _ask(self, reference: str, verb: Verb, principal: Principal, request_id: str) -> Workspace:
+    async def _ask(
+        self, reference: str, verb: Verb, principal: Principal, request_id: str, cause: Cause | None = None
+    ) -> Workspace:
         """Record a verb that needs nothing besides."""
         async with self._refusals(principal, Action(verb), reference, request_id):
-            return await self._record(reference, verb, principal, request_id, lambda workspace: workspace)
+            return await self._record(reference, verb, principal, request_id, lambda workspace: workspace, cause=cause)
 
     async def _record(
         self,
@@ -229,6 +245,7 @@ class NixOSSandboxOrchestrator:
         alter: Callable[[Workspace], Workspace],
         *,
         action: Action | None = None,
+        cause: Cause | None = None,
     ) -> Workspace:
         """Store the desired state with its audit entry, both or neither, and tell ``changed``.
 
@@ -237,11 +254,16 @@ class NixOSSandboxOrchestrator:
         async with self._database.transaction() as tx:
             found = await find(tx, reference, principal, lock=True)
             authorise(principal, action or Action(verb), found)
-            wanted = lifecycle.asked(found, verb)
+            if cause is not None:
+                await cause.require(tx, found)
+            reason = asked_by(principal, verb, self._clock()) if cause is None else cause.reason
+            wanted = explained(found, lifecycle.asked(found, verb), reason)
             altered = alter(wanted)
             if verb is Verb.RESIZE:
                 altered = desired.renamed(found, altered) or altered
             if altered != found:
+                if found.desire is Desire.STOPPED and altered.desire is Desire.RUNNING:
+                    await self._within_budget(tx, found.owner_id, found.id)
                 async with within_quotas(tx, found.owner_id):
                     await tx.workspaces.save_desired(altered)
             await tx.audit.append(
@@ -252,7 +274,7 @@ class NixOSSandboxOrchestrator:
                     found.id,
                     "accepted",
                     request_id,
-                    desired.difference(found, altered),
+                    desired.difference(found, altered) or reason_told(altered, cause),
                 )
             )
         if altered != found:
@@ -292,6 +314,7 @@ class NixOSSandboxOrchestrator:
             async with self._database.transaction() as tx:
                 if key is not None and (before := await _replayed(tx, principal, key, digest, now)):
                     return before
+                await self._within_budget(tx, workspace.owner_id, workspace.id)
                 async with within_quotas(tx, workspace.owner_id):
                     await tx.workspaces.add(workspace)
                 network = self._first_network(config.network, config.allow)

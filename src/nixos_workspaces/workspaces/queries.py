@@ -141,6 +141,8 @@ class Workspaces:
             max(machine.memory_total_bytes - memory_bytes, 0),
             machine.storage_total_bytes,
             max(machine.storage_free_bytes - promised, 0),
+            cpu,
+            memory_bytes,
         )
 
     async def events(self, *, principal: Principal) -> AsyncIterator[Event]:

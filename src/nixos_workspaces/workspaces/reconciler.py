@@ -18,6 +18,8 @@ from nixos_workspaces.audit.entries import ACCEPTED, SYSTEM
 from nixos_workspaces.database import AuditEntry, Database
 from nixos_workspaces.errors import RuntimeFailed, Unavailable, WorkspacesError
 from nixos_workspaces.events import Event, Events
+from nixos_workspaces.logs.context import note_task, note_workspace
+from nixos_workspaces.logs.tracing import span
 from nixos_workspaces.model.environment import Generation
 from nixos_workspaces.model.workspace import Progress, Workspace
 from nixos_workspaces.runtimes.base import Runtime
@@ -25,6 +27,7 @@ from nixos_workspaces.workspaces import lifecycle
 from nixos_workspaces.workspaces.changes import progress_event, status_event
 from nixos_workspaces.workspaces.lifecycle import Done, Step, StepKind, Wait
 from nixos_workspaces.workspaces.reconciling.leases import LeaseLost, Leases
+from nixos_workspaces.workspaces.reconciling.noting import note_phases, noted
 from nixos_workspaces.workspaces.reconciling.steps import Steps
 from nixos_workspaces.workspaces.reconciling.survey import Survey
 from nixos_workspaces.workspaces.reconciling.work import Work, settled
@@ -156,10 +159,13 @@ class Reconciler:
 
     async def _work(self, workspace_id: str) -> None:
         """Do step after step until nothing is left to do."""
+        note_workspace(workspace_id)
+        note_task("reconcile")
         try:
             await self._leases.hold(workspace_id)
             try:
-                await self._settle(workspace_id)
+                with span("reconcile"):
+                    await self._settle(workspace_id)
             finally:
                 await self._leases.release(workspace_id)
         except LeaseLost:
@@ -171,7 +177,7 @@ class Reconciler:
     async def _settle(self, workspace_id: str) -> None:
         """Ask for the next step and do it, until there is none."""
         before: tuple[StepKind, int] | None = None
-        repeats = 0
+        repeats, began = 0, self._clock()
         while True:
             self._wakes[workspace_id].clear()
             workspace = await self._read(workspace_id)
@@ -180,7 +186,9 @@ class Reconciler:
             decision, workspace, seen = await self._decide(workspace)
             match decision:
                 case Done(status):
-                    await self._save(workspace, settled(seen, status, self._clock()))
+                    after = settled(seen, status, self._clock())
+                    await self._save(workspace, after)
+                    note_phases(after.phases, began)
                     return
                 case Wait(until, status):
                     await self._save(workspace, replace(seen, status=status))
@@ -218,9 +226,10 @@ class Reconciler:
             return True
         work = Work(workspace)
         try:
-            if useless:
-                raise RuntimeFailed(f"The step {kind} succeeds without any effect.", code="no_effect")  # noqa: TRY301
-            built = await self._perform(work, kind)
+            with noted(workspace.id, kind):
+                if useless:
+                    raise RuntimeFailed(f"The step {kind} succeeds without any effect.", code="no_effect")  # noqa: TRY301
+                built = await self._perform(work, kind)
         except _Superseded:
             return False
         except LeaseLost:

@@ -88,7 +88,7 @@ class Steps:
             case StepKind.RESUME:
                 await self._runtime.resume(workspace.id)
             case StepKind.RESIZE:
-                await self._runtime.resize(workspace.id, workspace.resources)
+                await self._runtime.resize(workspace.id, workspace.limits)
             case StepKind.OPEN_PORTS:
                 await self._runtime.open_ports(workspace.id, workspace.environment.ports)
                 await self._note_ports(workspace)
@@ -152,7 +152,7 @@ def _spec(workspace: Workspace, keys: WorkspaceKeys, admitted: Admitted) -> Mach
         hostname=workspace.hostname,
         generation=workspace.generation or 0,
         toplevel=workspace.toplevel,
-        resources=workspace.resources,
+        resources=workspace.limits,
         volume_key=keys.volume_key,
         host_key=keys.host_private,
         authorized_keys=authorized_keys,

@@ -1,0 +1,1 @@
+"""Workspaces that change size by themselves, boosts, and advice about sizes."""

@@ -1,0 +1,1 @@
+"""Why workspaces rest, and what wakes them."""
