@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from nixos_workspaces.errors import WorkspacesError
+from nixos_workspaces.logs.context import note_task
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +100,9 @@ class _Supervised:
     def start(self) -> None:
         """Start the work."""
         self._timer = None
-        self._task = asyncio.create_task(self._work(self._succeeded), name=self.name)
+        context = copy_context()
+        context.run(note_task, self.name)
+        self._task = asyncio.create_task(self._work(self._succeeded), name=self.name, context=context)
         self._task.add_done_callback(self._ended)
 
     def report(self) -> TaskReport:

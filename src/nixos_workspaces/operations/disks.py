@@ -31,6 +31,11 @@ class Disk:
         """Whether no more than ``SHARE`` of it is left."""
         return self.free < self.total * SHARE
 
+    @property
+    def is_short(self) -> bool:
+        """Whether so little is left that garbage is worth collecting."""
+        return self.free < self.total * SHORT_SHARE
+
     def finding(self) -> Sentence:
         """Return how much is left."""
         values = {
@@ -40,7 +45,7 @@ class Disk:
             "total": f"{self.total / BYTES_PER_GB:.3g}",
             "share": f"{self.free / max(self.total, 1) * 100:.1f}",
         }
-        return Sentence("disk.full" if self.is_full else "disk.room", values)
+        return Sentence("disk.full" if self.is_full else "disk.short" if self.is_short else "disk.room", values)
 
 
 class Disks:
@@ -80,7 +85,7 @@ class Disks:
 
     def is_short(self) -> bool:
         """Tell whether one of them has so little left that garbage is worth collecting."""
-        return any(one.free < one.total * SHORT_SHARE for one in self.look())
+        return any(one.is_short for one in self.look())
 
     def items(self) -> list[HealthItem]:
         """Return the finding about every disk."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Any
 
 from nixos_workspaces.database import Database
@@ -13,6 +14,7 @@ from nixos_workspaces.model.machine import BYTES_PER_GB, Capabilities, Observed
 from nixos_workspaces.model.service import HealthItem, Sentence, moment
 from nixos_workspaces.operations.background import TaskReport
 from nixos_workspaces.operations.disks import Disks
+from nixos_workspaces.operations.readiness import Readiness
 from nixos_workspaces.runtimes.base import Runtime
 
 
@@ -41,15 +43,25 @@ class Health:
         self._background = background
         self._disks = disks
         self._logins = logins
+        self.readiness = Readiness(
+            (
+                partial(_answer, "database", self._ask_database),
+                partial(_answer, "engine", runtime.capabilities),
+                self._schema,
+            )
+        )
+        """The parts without which nothing goes."""
 
     async def items(self) -> tuple[HealthItem, ...]:
         """Return one item per part; never raises."""
         return (
             await _answer("database", self._ask_database),
+            await self._schema(),
             await _answer("engine", self._runtime.capabilities),
             HealthItem("package_set", True, Sentence("package_set.ok", {"set": self._package_set})),
             self._machines(),
             *await self._seen(),
+            await self._commitment(),
             self._logins(),
             *await asyncio.to_thread(self._disks.items),
             await self._pool(),
@@ -60,6 +72,14 @@ class Health:
         """Raise if the database cannot take a transaction now."""
         async with self._database.transaction() as tx:
             await tx.tokens.any_ever()
+
+    async def _schema(self) -> HealthItem:
+        """Return whether the database has the present tables: a copy of another time may have been put there."""
+        try:
+            is_ours = await self._database.is_current()
+        except WorkspacesError:
+            return HealthItem("schema", True, Sentence("schema.unseen"))
+        return HealthItem("schema", is_ours, Sentence("schema.ok" if is_ours else "schema.other"))
 
     def _machines(self) -> HealthItem:
         """Return whether there are machines that no record knows of."""
@@ -79,6 +99,21 @@ class Health:
         values = {"free": f"{free / BYTES_PER_GB:.3g}", "total": f"{total / BYTES_PER_GB:.3g}"}
         return HealthItem("disk_volumes", free > 0, Sentence("volumes.room" if free > 0 else "volumes.full", values))
 
+    async def _commitment(self) -> HealthItem:
+        """Return how much running workspaces may use beside what there is: more cores than that are shared fairly."""
+        try:
+            async with asyncio.timeout(5):
+                machine = await self._runtime.capabilities()
+                async with self._database.reading(once=True) as tx:
+                    cpu, memory = await tx.workspaces.limits_in_force()
+        except (WorkspacesError, TimeoutError):
+            return HealthItem("commitment", True, _UNSEEN)
+        total, memory_total = machine.cpu_total, machine.memory_total_bytes
+        values = {"cpu": f"{cpu:.4g}", "cpu_total": f"{total:.4g}"}
+        values |= {"memory": f"{memory / BYTES_PER_GB:.3g}", "memory_total": f"{memory_total / BYTES_PER_GB:.3g}"}
+        over = cpu > total or memory > memory_total
+        return HealthItem("commitment", True, Sentence(f"commitment.{'over' if over else 'within'}", values))
+
     async def _seen(self) -> tuple[HealthItem, ...]:
         """Return what the engine sees of its computer and its machines."""
         try:
@@ -91,6 +126,15 @@ class Health:
             *(_limits_seen(capabilities), _way_out(capabilities)),
         )
 
+
+PARTS = {
+    **{name: name for name in ("database", "schema", "engine", "package_set", "machines", "quarantine", "devices")},
+    **{name: name for name in ("machine_devices", "limits_seen", "way_out", "logins", "commitment")},
+    "disk": "disk_PURPOSE",
+    "volumes": "disk_volumes",
+    "background": "background_TASK",
+}
+"""The codes of the parts, for the documentation, by the beginning of their findings' codes."""
 
 _OF_MACHINES = ("quarantine", "devices", "machine_devices", "limits_seen", "way_out")
 _MOST_TOLD = 20

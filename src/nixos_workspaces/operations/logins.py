@@ -7,7 +7,7 @@ for itself, past tokens, audit and the time of last use, with a connection of it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,6 +17,7 @@ import asyncssh
 from nixos_workspaces.errors import NotFound, Unavailable, WorkspacesError
 from nixos_workspaces.model.machine import MachineState, Observed
 from nixos_workspaces.model.service import HealthItem, Sentence, moment
+from nixos_workspaces.operations.why.situation import Part, Unanswered
 from nixos_workspaces.runtimes.base import Runtime
 from nixos_workspaces.ssh.connections import Connections, CredentialsOf, Pooled
 from nixos_workspaces.terminals.link import HOLDER_SOCKET, Route
@@ -42,8 +43,13 @@ class Login:
     """The outcome of the last login to one workspace."""
 
     at: datetime
-    problem: str
-    """The parts that did not answer, each with its reason; empty when all did."""
+    unanswered: Mapping[Part, Unanswered]
+    """The parts that did not answer; empty when all did."""
+
+    @property
+    def problem(self) -> str:
+        """The parts that did not answer, each with its reason; empty when all did."""
+        return " ".join(f"{part}: {one.reason}" for part, one in self.unanswered.items())
 
 
 class Logins:
@@ -67,6 +73,8 @@ class Logins:
         self._logins: dict[str, Login] = {}
         self._tried: dict[str, datetime] = {}
         """Times of the last attempts, those included that had no outcome."""
+        self._trying = asyncio.Lock()
+        """One login after the other: key exchanges side by side hold up keystrokes."""
 
     async def take_turn(self) -> None:
         """Log in to the few workspaces that were not tried for longest, if any is due; call it every minute."""
@@ -75,8 +83,18 @@ class Logins:
         self._logins = {one: self._logins[one] for one in running if one in self._logins}
         self._tried = {one: self._tried[one] for one in running if one in self._tried}
         due = sorted((one for one in running if self._due(one) <= now), key=self._due)
-        for workspace_id in due[:MOST_A_TURN]:  # one after the other: key exchanges side by side hold up keystrokes
-            await self._try(workspace_id)
+        for workspace_id in due[:MOST_A_TURN]:
+            async with self._trying:
+                await self._try(workspace_id)
+
+    async def of(self, workspace_id: str, since: datetime) -> Login | None:
+        """Return the login to one workspace that was tried after ``since``, now if need be; None where none can be."""
+        async with self._trying:
+            last = self._logins.get(workspace_id)
+            if last is None or last.at < since:
+                await self._try(workspace_id)
+        last = self._logins.get(workspace_id)
+        return None if last is None or last.at < since else last
 
     def item(self) -> HealthItem:
         """Return the finding about all of them."""
@@ -102,32 +120,32 @@ class Logins:
         """Log in to one workspace and note the outcome; there is none where the fault is not the workspace's."""
         at = self._tried[workspace_id] = self._clock()
         try:
-            problem = await self._problem(workspace_id)
-            if problem and not _is_settled(await self._runtime.observe(workspace_id), self._clock()):
+            unanswered = await self._unanswered(workspace_id)
+            if unanswered and not _is_settled(await self._runtime.observe(workspace_id), self._clock()):
                 return
         except (NotFound, Unavailable):
             return  # nobody's machine, or one that is being deleted: it has no keys; or the engine is away
-        self._logins[workspace_id] = Login(at, problem)
+        self._logins[workspace_id] = Login(at, unanswered)
 
-    async def _problem(self, workspace_id: str) -> str:
+    async def _unanswered(self, workspace_id: str) -> Mapping[Part, Unanswered]:
         """Return what did not answer, and why."""
         connections = Connections(self._runtime.connect, self._credentials, answer_seconds=self._answer_seconds)
         route = Route(connections, self._holder_socket, self._runtime.connect_holder)
         try:
             pooled = await connections.take(workspace_id)
             parts = {
-                "command": partial(self._run, pooled),
-                "terminal": partial(try_terminal, route, workspace_id),
-                "file": partial(self._read, pooled),
+                Part.COMMAND: partial(self._run, pooled),
+                Part.TERMINAL: partial(try_terminal, route, workspace_id),
+                Part.FILE: partial(self._read, pooled),
             }
-            problems = [await self._part(name, ask) for name, ask in parts.items()]
+            tried = {part: await self._part(ask) for part, ask in parts.items()}
         except NotFound:
             raise
         except WorkspacesError as refused:
-            return _told("SSH", refused.message)
+            return {Part.SSH: _told(refused.message, refused.code)}
         finally:
             await connections.close()
-        return " ".join(filter(None, problems))
+        return {part: unanswered for part, unanswered in tried.items() if unanswered is not None}
 
     async def _run(self, pooled: Pooled) -> None:
         """Run a command that does nothing; one that does not end is killed."""
@@ -147,23 +165,23 @@ class Logins:
         file = await sftp.open(_FILE, "rb", block_size=None)
         await file.read(1)
 
-    async def _part(self, name: str, ask: Callable[[], Awaitable[None]]) -> str:
-        """Return why a part of the login did not answer; empty when it did."""
+    async def _part(self, ask: Callable[[], Awaitable[None]]) -> Unanswered | None:
+        """Return why a part of the login did not answer; None when it did."""
         try:
             async with asyncio.timeout(self._answer_seconds):
                 await ask()
         except WorkspacesError as refused:
-            return _told(name, refused.message)
+            return _told(refused.message, refused.code)
         except TimeoutError:
-            return _told(name, f"It gave no answer within {self._answer_seconds:g} seconds.")
+            return _told(f"It gave no answer within {self._answer_seconds:g} seconds.")
         except (OSError, asyncssh.Error) as broken:
-            return _told(name, f"It broke off ({type(broken).__name__}).")
-        return ""
+            return _told(f"It broke off ({type(broken).__name__}).")
+        return None
 
 
-def _told(name: str, reason: str) -> str:
-    """Return a problem in a sentence of bounded length: a part of it may come from the workspace."""
-    return f"{name}: {reason[:_LONGEST_REASON]}"
+def _told(reason: str, code: str = "") -> Unanswered:
+    """Return a reason of bounded length: a part of it may come from the workspace."""
+    return Unanswered(code, reason[:_LONGEST_REASON])
 
 
 def _is_settled(machine: Observed, now: datetime) -> bool:
