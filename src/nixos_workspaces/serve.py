@@ -18,13 +18,13 @@ import uvloop
 
 from nixos_workspaces.auth.policy import ADMIN
 from nixos_workspaces.cli.operate.alone import held
-from nixos_workspaces.cli.operate.processes import log_to_stderr
 from nixos_workspaces.cli.target import read_cli_token, write_cli_file
 from nixos_workspaces.database import is_current
 from nixos_workspaces.errors import Conflict, InvalidInput, Unauthenticated, WorkspacesError, exit_code
+from nixos_workspaces.logs.form import log_to_stderr
 from nixos_workspaces.process import run_async
 from nixos_workspaces.services import DATABASE, open_services
-from nixos_workspaces.settings import Settings, load
+from nixos_workspaces.settings import LogFormat, Settings, load
 from nixos_workspaces.web.app import create_app
 from nixos_workspaces.web.http.access.tls import Certificate
 from nixos_workspaces.web.http.server import make_server
@@ -39,7 +39,7 @@ def main() -> int:
     """Serve until SIGINT or SIGTERM, as the environment's settings say; return the exit code."""
     try:
         settings = load()
-        log_to_stderr(settings.log_level)
+        log_to_stderr(settings.log_level, as_json=settings.log_format is LogFormat.JSON)
         _allow_open_files()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             settings.data.mkdir(mode=0o711, parents=True, exist_ok=True)

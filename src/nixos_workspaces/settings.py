@@ -42,6 +42,15 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class LogFormat(StrEnum):
+    """The form of log lines."""
+
+    TEXT = "text"
+    """For people."""
+    JSON = "json"
+    """One object a line."""
+
+
 class NewUsers(StrEnum):
     """The role of people who sign in by the OpenID provider for the first time."""
 
@@ -135,6 +144,15 @@ class Settings:
     max_body_bytes: int = _setting(1 << 20, "Largest JSON request body that is read.", least=1024, most=1 << 30)
     max_upload_gb: float = _setting(64.0, "Largest upload of files in GB.", least=0.001, most=_MOST_GB)
     log_level: LogLevel = _setting(LogLevel.INFO, "debug, info (a line for each request), warning or error.")
+    log_format: LogFormat = _setting(
+        LogFormat.TEXT,
+        "Form of log lines: text, or json (an object a line, with the ids of request, workspace and task).",
+    )
+    otlp_endpoint: str = _setting(
+        "",
+        "URL that takes traces of changes of workspaces by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces "
+        "(needs the extra traces); empty: none.",
+    )
     sign_in_attempts: int = _setting(
         20,
         "Wrong tokens and codes that one address may show in a minute; the next are answered with 429.",
@@ -219,6 +237,21 @@ class Settings:
     )
     recording_gb: float = _setting(
         10.0, "Most GB that all recordings take; beyond it nothing is recorded.", least=0.00001, most=_MOST_GB
+    )
+    idle_pause: float = _setting(
+        0.0,
+        "Minutes after which a workspace in which nothing works is paused, unless it says otherwise; 0: never.",
+        least=0,
+        most=43_200,
+    )
+    idle_stop: float = _setting(
+        0.0, "The same, until it is stopped; counted from the same moment. 0: never.", least=0, most=43_200
+    )
+    idle_look: float = _setting(
+        20.0, "Seconds between two looks at whether anything works in a workspace.", least=0.1, most=600
+    )
+    idle_work_list: str = _setting(
+        "", "Path of the file with names of programs that are work and of timers that are none; empty: the program's."
     )
     stop_workspaces: bool = _setting(False, "Stop the workspaces when the service is stopped.")
 
@@ -306,6 +339,12 @@ def _check_addresses(settings: Settings) -> None:
         raise InvalidInput(
             f"Setting public_url: {url!r} is not http or https, a host and maybe a port.", field="public_url"
         )
+    endpoint = urlsplit(settings.otlp_endpoint)
+    if settings.otlp_endpoint and not (endpoint.scheme in {"http", "https"} and endpoint.hostname):
+        raise InvalidInput(
+            f"Setting otlp_endpoint: {settings.otlp_endpoint!r} is not http or https, a host and a path.",
+            field="otlp_endpoint",
+        )
     if not _DOMAIN.fullmatch(settings.apps_domain):
         raise InvalidInput(
             f"Setting apps_domain: {settings.apps_domain!r} is not a domain name such as apps.example.",
@@ -382,7 +421,7 @@ def _convert(name: str, text: str, default: object) -> object:
                 return float(text)
             case Path():
                 return Path(text)
-            case LogLevel() | RecordingPolicy() | NewUsers():
+            case LogLevel() | LogFormat() | RecordingPolicy() | NewUsers():
                 return type(default)(text.lower())
             case _:
                 return text

@@ -25,10 +25,13 @@ from nixos_workspaces.web.http.sockets.open_sockets import OpenSockets
 from nixos_workspaces.web.http.tickets import Tickets
 from nixos_workspaces.web.previews.app import PreviewHosts
 from nixos_workspaces.web.routes import (
+    automation,
     catalogue,
     contents,
     events,
+    health,
     journal,
+    metering,
     network,
     pages,
     people,
@@ -43,7 +46,7 @@ from nixos_workspaces.web.routes.terminals import layouts, recordings, terminals
 
 _DESCRIPTION = """Isolated NixOS machines on demand.
 
-Every route but `/healthz`, the ways to sign in and the begin of a device login wants
+Every route but `/healthz`, `/readyz`, the ways to sign in and the begin of a device login wants
 `Authorization: Bearer TOKEN`. Every error has the same shape.
 `memory` and `storage` are GB (2^30 bytes), `cpu` cores, times RFC 3339 in UTC. A workspace may be
 given by its id or its name.
@@ -69,8 +72,11 @@ _ROUTERS = (
     files.router,
     searches.router,
     uploads.router,
+    *automation.ROUTERS,
     *contents.ROUTERS,
     *people.ROUTERS,
+    *health.ROUTERS,
+    *metering.ROUTERS,
     audit.router,
     catalogue.router,
     events.router,

@@ -8,6 +8,7 @@ import random
 import re
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,10 +16,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from nixos_workspaces.audit.entries import Asker, asker
 from nixos_workspaces.auth.counted import CountedAudit, Kind
 from nixos_workspaces.errors import WorkspacesError
+from nixos_workspaces.logs.context import note_request
+from nixos_workspaces.logs.recent import ACCESS
+from nixos_workspaces.logs.tracing import span
 from nixos_workspaces.web.http.access.rates import address_of, client_of
 from nixos_workspaces.web.http.errors import SCIM_PREFIX, refusal_of
 
-access_logger = logging.getLogger("nixos_workspaces.access")
+access_logger = logging.getLogger(ACCESS)
 logger = logging.getLogger(__name__)
 
 AUDITED = frozenset({400, 401, 403, 404, 422})
@@ -27,6 +31,7 @@ NOT_FOUND = 404
 SEND_SECONDS = 30.0
 """Time that a client may leave a piece of an answer unread before its connection is dropped."""
 
+_WORKSPACES = "/api/nixos/workspaces"
 _CLIENT_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
 COMMON_HEADERS = {
@@ -65,8 +70,10 @@ class Edge:
         # A HEAD is answered as its GET, without the body.
         inner = {**scope, "method": "GET"} if answer.head else scope
         asker.set(Asker(client_of(address_of(scope)), request_id))
+        note_request(request_id)
         try:
-            await self._app(inner, receive, answer.send)
+            with span(f"{scope['method']} workspace") if _is_change(scope) else nullcontext():
+                await self._app(inner, receive, answer.send)
         except Exception:
             logger.exception("request %s: unexpected failure", request_id)
             if scope["type"] != "http" or answer.status:
@@ -138,6 +145,11 @@ class _Answer:
             headers.setdefault("Cache-Control", "no-store")
 
 
+def _is_change(scope: Scope) -> bool:
+    """Tell whether a request may change a workspace: of these alone there are traces."""
+    return scope["type"] == "http" and scope["method"] != "GET" and str(scope["path"]).startswith(_WORKSPACES)
+
+
 def _request_id(scope: Scope) -> str:
     """Take over a sane id from the client (so that its log and ours agree), or make one."""
     given = [value for name, value in scope["headers"] if name == b"x-request-id"]
@@ -157,4 +169,5 @@ def _log(scope: Scope, status: int, seconds: float, request_id: str) -> None:
         status,
         seconds * 1000,
         request_id,
+        extra={"fields": {"method": scope.get("method", "WS"), "status": status, "ms": round(seconds * 1000, 1)}},
     )

@@ -1,9 +1,9 @@
-"""Authentication of every request to ``/api``, ``/ws`` and ``/scim``, before its body is read.
+"""Authentication of every request to ``/api``, ``/ws``, ``/scim`` and ``/metrics``, before its body is read.
 
 A credential is an API token (``Authorization: Bearer TOKEN``), a browser session (a cookie) or, for one WebSocket, a
 ticket (a subprotocol). A browser sends its cookie along from every page, so requests that carry one must prove where
-they come from: unsafe methods and every WebSocket need an ``Origin`` that is this service's own. Authorisation is not
-decided here.
+they come from: unsafe methods and every WebSocket need an ``Origin`` that is this service's own, and unsafe methods the
+session's word besides (``access.forgery``). Authorisation is not decided here.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from nixos_workspaces.audit.entries import asker
 from nixos_workspaces.auth.policy import Principal
 from nixos_workspaces.errors import InvalidInput, Unauthenticated, WorkspacesError
+from nixos_workspaces.web.http.access.forgery import require_csrf_token
 from nixos_workspaces.web.http.access.open_request import SAFE_METHODS, OpenRequest
 from nixos_workspaces.web.http.access.origin import PublicOrigin
 from nixos_workspaces.web.http.access.rates import Attempt, Refusals
@@ -39,6 +40,8 @@ OPEN_PATHS = frozenset(
 """Paths below the guarded prefixes to which one may POST without a credential: it is obtained there."""
 OPEN_PAGES = frozenset({"/api/nixos/sign-in-methods"})
 """Paths below them that anybody may read."""
+PROMETHEUS_PATH = "/metrics"
+"""Where the figures of all workspaces are scraped, with a credential as everything else."""
 MAX_TOKEN_LENGTH = 512
 
 
@@ -62,7 +65,7 @@ class Gate:
         self._watch = watch
         self._refusals = refusals
         self._origin = origin
-        self._guarded = ("/api/", "/ws/", *([SCIM_PREFIX] if has_scim else ()))
+        self._guarded = ("/api/", "/ws/", PROMETHEUS_PATH, *([SCIM_PREFIX] if has_scim else ()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let an authenticated request through; answer 401, 403, 429 or 503 to others."""
@@ -120,6 +123,9 @@ class Gate:
         if from_cookie and unsafe:
             self._origin.require(scope)
         await self._enter(scope, token)
+        scope["state"]["by_cookie"] = from_cookie
+        if from_cookie and unsafe and not is_socket:  # a browser's socket can set no header
+            require_csrf_token(headers, token)
 
     async def _enter(self, scope: Scope, token: str) -> None:
         """Take a valid credential for the request's; count one that is not."""

@@ -17,6 +17,7 @@ WITH_BODY = (408, 413, 415)
 
 _OPEN = {
     ("/healthz", "get"),
+    ("/readyz", "get"),
     ("/api/nixos/login", "post"),
     ("/api/nixos/sign-in-methods", "get"),
     ("/api/nixos/device", "post"),

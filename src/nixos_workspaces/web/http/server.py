@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import uvicorn
+import uvicorn.config
+import uvicorn.server
 from fastapi import FastAPI
 from typing_extensions import override
 
@@ -26,7 +27,7 @@ BACKLOG = 1024
 MAX_SOCKET_MESSAGE_BYTES = 1 << 20
 
 
-class Server(uvicorn.Server):
+class Server(uvicorn.server.Server):
     """uvicorn's server, which tells the application first that it is about to stop.
 
     Streams (log followers, event sockets) end only when they know; ``app.state.stopping`` is the event they wait for.
@@ -35,7 +36,7 @@ class Server(uvicorn.Server):
     def __init__(
         self,
         app: FastAPI,
-        config: uvicorn.Config,
+        config: uvicorn.config.Config,
         on_started: Callable[[], None] | None = None,
         certificate: Certificate | None = None,
     ) -> None:
@@ -63,7 +64,6 @@ class Server(uvicorn.Server):
         # One turn for the streams to say good-bye themselves, with their own close codes.
         await asyncio.sleep(0.1)
         await super().shutdown(sockets)
-        await self._fastapi.state.rates.close()
 
     @override
     @contextlib.contextmanager
@@ -102,7 +102,7 @@ def make_server(
     tls: dict[str, Any] = {}
     if certificate is not None:
         tls["ssl_context_factory"] = lambda _config, _default: certificate.context
-    config = uvicorn.Config(
+    config = uvicorn.config.Config(
         app.state.entry(),
         http=partial(GuardedHttpProtocol, proxies=proxies, is_preview=app.state.preview_addresses.is_preview),  # type: ignore[arg-type]
         ws=DirectProtocol,

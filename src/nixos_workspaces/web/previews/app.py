@@ -11,8 +11,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nixos_workspaces.errors import Conflict, Forbidden, NotFound, Unauthenticated, WorkspacesError
+from nixos_workspaces.logs.recent import ACCESS
 from nixos_workspaces.model.reach.ports import SSH_PORT
-from nixos_workspaces.model.workspace import Workspace
+from nixos_workspaces.model.workspace import Status, Workspace
 from nixos_workspaces.previews.addresses import PreviewAddresses, PreviewHost
 from nixos_workspaces.previews.open import OpenPreviews
 from nixos_workspaces.previews.visits import Outcome, Verdict, Visit
@@ -27,7 +28,7 @@ from nixos_workspaces.web.previews.entrance import Entrance, require_own_origin,
 from nixos_workspaces.web.previews.exchange import Exchange
 from nixos_workspaces.web.previews.upstream import BadAnswerError, Pool
 
-access_logger = logging.getLogger("nixos_workspaces.access")
+access_logger = logging.getLogger(ACCESS)
 logger = logging.getLogger(__name__)
 
 
@@ -92,7 +93,8 @@ class PreviewHosts:
             await entered(scope, receive, send)
             return
         visit = visit_of(scope, host)
-        workspace = _allowed(await self._visits.verdict(visit), visit)
+        verdict = await self._visits.verdict(visit)
+        workspace = await self._woken(scope, verdict) or _allowed(verdict, visit)
         if (line := scope.get("extensions", {}).get(EXTENSION)) is not None:
             line.vouch()
         require_own_origin(scope, host, visit)
@@ -104,6 +106,26 @@ class PreviewHosts:
         passed = rules.to_app(scope["headers"], client=client, scheme=scheme, host=host.host, own=own, base=host.base)
         with self._open.entered(visit, workspace.id, exchange.end):
             await exchange.run((workspace.id, host.port), passed)
+
+    async def _woken(self, scope: Scope, verdict: Verdict) -> Workspace | None:
+        """Return the workspace that rested once it runs again; None where a request wakes none.
+
+        One whose memory is kept answers at once. One that has to boot, and whose program has to be started in it, is
+        waited for by a page.
+        """
+        workspace, principal = verdict.workspace, verdict.principal
+        if verdict.outcome is not Outcome.STOPPED or workspace is None or not rules.is_intent(scope["headers"]):
+            return None
+        waking, request_id = self._services.automation.waking, scope["state"]["request_id"]
+        if principal is None or not waking.may_wake(workspace, principal):
+            return None
+        if workspace.status is Status.PAUSED:
+            found = await waking.woken(workspace, principal, request_id)
+            self._visits.forget()
+            return found if found.status is Status.RUNNING else None
+        await waking.begin(workspace, principal, request_id)
+        self._visits.forget()
+        raise Conflict("The workspace is being started; try again in a moment.", code="workspace_starting")
 
     async def _refuse(
         self, scope: Scope, receive: Receive, send: Send, host: PreviewHost, error: WorkspacesError
@@ -130,6 +152,8 @@ def _allowed(verdict: Verdict, visit: Visit) -> Workspace:
     match verdict.outcome:
         case Outcome.ALLOWED if verdict.workspace is not None:
             return verdict.workspace
+        case Outcome.STOPPED if verdict.workspace is not None and verdict.workspace.status is Status.STARTING:
+            raise Conflict("The workspace is being started; try again in a moment.", code="workspace_starting")
         case Outcome.STOPPED:
             raise Conflict("The workspace does not run; start it, then its program.", code="not_running")
         case Outcome.EXPIRED:
@@ -154,4 +178,5 @@ def _log(scope: Scope, host: PreviewHost, status: int, seconds: float, request_i
         status,
         seconds * 1000,
         request_id,
+        extra={"fields": {"method": scope["method"], "status": status, "ms": round(seconds * 1000, 1)}},
     )

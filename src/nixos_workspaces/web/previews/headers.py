@@ -58,6 +58,15 @@ def bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return ""
 
 
+def is_intent(headers: Headers) -> bool:
+    """Tell whether a request comes from a person's doing, or from a program of theirs that asks for it.
+
+    What a page that is open does by itself is none: its parts, what its scripts fetch, its WebSockets (Fetch Metadata).
+    """
+    asked = dict(headers)
+    return asked.get(b"sec-fetch-mode", b"navigate") == b"navigate" and b"upgrade" not in asked
+
+
 def hop(workspace_id: str, port: int) -> bytes:
     """Return the name by which a preview signs in ``Via``; it tells nothing of the workspace."""
     return b"nixws-" + hashlib.sha256(f"{workspace_id}:{port}".encode()).hexdigest()[:12].encode()

@@ -17,7 +17,7 @@ from nixos_workspaces.web.http.errors import error_headers, error_response, stat
 
 STATE_HEADER = "X-Nixws-Preview"
 """Says that an answer is one of these pages and not the program's: ``waiting`` may end by itself."""
-_WAITING = frozenset({"port_closed"})
+_WAITING = frozenset({"port_closed", "workspace_starting"})
 _LOAD_ANEW = """
 const look = async () => {
   try {
@@ -56,6 +56,11 @@ _TEXTS: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
             "Start the program in workspace {name}. This page waits for it and loads by itself.",
             "",
         ),
+        "workspace_starting": (
+            "Workspace {name} is starting",
+            "Then start the program in it, if it does not start by itself. This page waits for it and loads by itself.",
+            "",
+        ),
         "not_running": (
             "Workspace {name} does not run",
             "What would answer here is in it. Start it, then start the program.",
@@ -86,6 +91,11 @@ _TEXTS: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
         "port_closed": (
             "Auf Port {port} antwortet noch nichts",
             "Starten Sie das Programm im Workspace {name}. Diese Seite wartet darauf und lädt dann von selbst.",
+            "",
+        ),
+        "workspace_starting": (
+            "Workspace {name} startet",
+            "Starten Sie darin das Programm, falls es das nicht von selbst tut. Diese Seite wartet darauf und lädt.",
             "",
         ),
         "not_running": (

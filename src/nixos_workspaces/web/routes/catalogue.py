@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from nixos_workspaces import __version__
-from nixos_workspaces.errors import WorkspacesError
+from nixos_workspaces.errors import Unavailable, WorkspacesError
 from nixos_workspaces.schemas.environments import PackageAnswer, PackageList, TemplateAnswer, TemplateList
 from nixos_workspaces.schemas.service import (
     AliveAnswer,
@@ -78,4 +78,17 @@ async def collect_garbage(services: Asked, principal: By, request_id: RequestId)
 @router.get("/healthz", responses=problems(authenticated=False, body=False))
 async def alive() -> AliveAnswer:
     """Tell that the service answers; needs no credential."""
+    return AliveAnswer()
+
+
+@router.get("/readyz", responses=problems(authenticated=False, body=False))
+async def ready(request: Request, services: Asked) -> AliveAnswer:
+    """Tell whether database, schema and node answer, or 503 with the parts that do not; needs no credential."""
+    if request.app.state.stopping.is_set():
+        raise Unavailable("The service is being stopped.", code="stopping")
+    if lacking := await services.health.readiness.lacking():
+        raise Unavailable(
+            f"The service cannot do its work: {', '.join(lacking)}. `nixws doctor` tells why and what to do.",
+            code="not_serving",
+        )
     return AliveAnswer()

@@ -4,10 +4,11 @@ Each message is one JSON object with ``type``. The first is ``{"type": "hello"}`
 ``workspace.progress``, ``workspace.layout`` (its terminals were arranged otherwise), ``workspace.ports`` (a port is
 shown to others than before), ``workspace.network`` (its network or the proposals for it changed),
 ``workspace.repository`` (how far one of its repositories has got), ``workspace.shares`` (those who have it are others
-than before: read what you may do with it again), ``workspace.offered`` (read the offers to you and by you again) and
-``workspace.deleted`` follow, with ``workspace_id``, the event's own fields and, where it is there to be read, the
-``workspace`` as lists have it. A client that falls behind gets ``{"type": "lagged"}`` once and should read the list
-again. ``{"type": "ping"}`` is answered by ``{"type": "pong"}``.
+than before: read what you may do with it again), ``workspace.budget`` (a budget that bounds it has passed a threshold:
+``percent``, and whether it ``stops`` workspaces at its end), ``workspace.offered`` (read the offers to you and by you
+again) and ``workspace.deleted`` follow, with ``workspace_id``, the event's own fields and, where it is there to be
+read, the ``workspace`` as lists have it. A client that falls behind gets ``{"type": "lagged"}`` once and should read
+the list again. ``{"type": "ping"}`` is answered by ``{"type": "pong"}``.
 
 A part of a workspace that changes all the time is read and told only while it is watched:
 

@@ -16,6 +16,7 @@ from nixos_workspaces.installation import ui_directory
 from nixos_workspaces.schemas.service import LoginRequest, SessionAnswer, SignedIn, SignedOut
 from nixos_workspaces.services import Services
 from nixos_workspaces.web.http.access.begun import device_of, give_session
+from nixos_workspaces.web.http.access.forgery import csrf_token_for
 from nixos_workspaces.web.http.access.origin import PublicOrigin
 from nixos_workspaces.web.http.access.rates import Attempt
 from nixos_workspaces.web.http.gate import readable_code, session_cookie
@@ -120,7 +121,7 @@ async def login(request: Request, response: Response, services: Asked, given: Lo
                 secret, session_ = await services.people.sessions.sign_in(given.handle, given.password, device)
         elif "token" in given_by:
             principal = await services.tokens.authenticate(given.token)
-            await state.rates.session(principal.id)
+            state.rates.session(principal.id)
             secret, session_ = await services.tokens.open_session(given.token, device)
         else:
             secret, session_ = await services.tokens.redeem(readable_code(given.code), device)
@@ -132,9 +133,11 @@ async def login(request: Request, response: Response, services: Asked, given: Lo
 
 
 @router.get("/api/nixos/session", responses=problems(body=False), tags=["session"])
-async def session(principal: By) -> SessionAnswer:
+async def session(request: Request, principal: By) -> SessionAnswer:
     """Return the principal of the caller."""
-    return SessionAnswer(name=principal.name, role=principal.role.value)
+    state = request.state
+    word = csrf_token_for(request.headers, state.credential) if state.by_cookie else ""
+    return SessionAnswer(name=principal.name, role=principal.role.value, csrf_token=word)
 
 
 @router.post(

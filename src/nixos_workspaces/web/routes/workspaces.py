@@ -46,7 +46,7 @@ async def list_workspaces(request: Request, wanted: Annotated[ListParameters, Qu
     principal: Principal = request.state.principal
     page = await state.services.workspaces.page(wanted.to_model(), principal=principal)
     rows: WrittenRows = state.written_rows
-    return Response(rows.of(page, principal, state.services.history.last), media_type="application/json")
+    return Response(rows.of(page, principal, state.services.figures.sampler.last), media_type="application/json")
 
 
 router.add_api_route(
@@ -215,9 +215,9 @@ async def list_generations(services: Asked, principal: By, workspace_id: Referen
 async def get_metrics_history(
     services: Asked, principal: By, workspace_id: Reference, span: Span = Span.HOUR
 ) -> MetricsHistory:
-    """Return the figures of a workspace until now; they do not outlive the service."""
+    """Return the figures of a workspace until now, in percent of its limits; ``…/metrics`` has all of them."""
     workspace = await services.workspaces.get(workspace_id, principal=principal, action=Action.READ_USAGE)
-    return MetricsHistory.of(span, services.clock(), services.history.read(workspace.id, span))
+    return MetricsHistory.of(span, services.clock(), await services.figures.history.read(workspace.id, span))
 
 
 @router.get("/{workspace_id}/ssh-key", responses=problems(404, 409, body=False))

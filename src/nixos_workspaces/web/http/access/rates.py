@@ -6,36 +6,32 @@ are not guessed in the mean time. What is bounded is the cost of attempts, which
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import ipaddress
 import math
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
 
-from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import FixedWindowRateLimiter
 from starlette.types import Scope
 
 from nixos_workspaces.auth.counted import REFUSED, CountedAudit, Kind
 from nixos_workspaces.errors import WorkspacesError
+from nixos_workspaces.web.http.access.windows import Rate, Windows
 from nixos_workspaces.web.http.errors import TooManyAttempts
 
-SESSIONS_OF_ACCOUNT = RateLimitItemPerMinute(30)
-PASSWORDS = RateLimitItemPerMinute(10, 15)
+SESSIONS_OF_ACCOUNT = Rate(30)
+PASSWORDS = Rate(10, 900.0)
 """Wrong passwords for one handle from one address in a quarter of an hour; other addresses go on."""
-DEVICES = RateLimitItemPerMinute(20)
+DEVICES = Rate(20)
 """Programs of one address that begin to be signed in."""
-GUESTS = RateLimitItemPerMinute(30)
+GUESTS = Rate(30)
 """Guests of one address who come by links, each of whom is stored; a class behind one address comes in some minutes."""
-PROVISIONING = RateLimitItemPerMinute(3000)
+PROVISIONING = Rate(3000)
 """Requests of SCIM with the credentials of one account: twice the 25 in a second that Entra asks for."""
-PASSKEYS = RateLimitItemPerMinute(120)
+PASSKEYS = Rate(120)
 """Challenges for passkeys that one address asks for: each look at the page to sign in asks for one."""
-SIGN_INS = RateLimitItemPerMinute(60)
+SIGN_INS = Rate(60)
 """Sign-ins at an OpenID provider that browsers of one address begin."""
 WRONG = frozenset({"sign_in_failed", "wrong_password", "passkey_unknown", "passkey_refused", "passkey_counter"})
 """Codes of what was wrong, unlike what failed by itself."""
@@ -51,30 +47,23 @@ class Rates:
 
     def __init__(self, refused_of_address: int) -> None:
         """Allow so many refused credentials of one address in a minute."""
-        self._refused = RateLimitItemPerMinute(refused_of_address)
-        self._storage = MemoryStorage()
-        self._limiter = FixedWindowRateLimiter(self._storage)
+        self._refused = Rate(refused_of_address)
+        self._windows = Windows()
 
-    async def refused(self, address: str) -> None:
+    def refused(self, address: str) -> None:
         """Count a credential that was refused. Raises ``TooManyAttempts`` beyond the rate of the address."""
-        await self._count(self._refused, await self._client(address), _TOO_MANY)
+        self._count(self._refused, self._client(address), _TOO_MANY)
 
-    async def close(self) -> None:
-        """End what forgets old attempts: the library leaves its task to the interpreter's end."""
-        if (timer := self._storage.timer) is not None:
-            timer.cancel()
-            await asyncio.wait({timer})
-
-    async def _client(self, address: str) -> str:
+    def _client(self, address: str) -> str:
         """Return what stands for an address: all that are not told apart any more share one rate."""
         client = client_of(address)
-        if len(self._storage.storage) < MOST_ADDRESSES or await self._storage.get(self._refused.key_for(client)):
+        if len(self._windows) < MOST_ADDRESSES or self._windows.count(self._refused, client):
             return client
         return "others"
 
-    async def session(self, account: str) -> None:
+    def session(self, account: str) -> None:
         """Count a session before it is made. Raises ``TooManyAttempts`` beyond the rate of the account."""
-        await self._count(SESSIONS_OF_ACCOUNT, account, "Too many sessions were made with your credentials.")
+        self._count(SESSIONS_OF_ACCOUNT, account, "Too many sessions were made with your credentials.")
 
     @asynccontextmanager
     async def password(self, address: str, handle: str) -> AsyncIterator[None]:
@@ -84,12 +73,12 @@ class Rates:
         given back. Raises ``TooManyAttempts`` after too many wrong ones for the handle, whether or not there is such a
         user, or refused credentials of the address, which alone bounds attempts where too many are told apart.
         """
-        client, of = await self._client(address), _account(address, handle)
-        if not await self._limiter.test(self._refused, client):
-            await self._refuse(self._refused, client, _TOO_MANY)
-        is_counted = len(self._storage.storage) < MOST_ADDRESSES * 2
-        if not await (self._limiter.hit if is_counted else self._limiter.test)(PASSWORDS, of):
-            await self._refuse(PASSWORDS, of, "There were too many wrong passwords or passkeys.")
+        client, of = self._client(address), _account(address, handle)
+        if not self._windows.test(self._refused, client):
+            self._refuse(self._refused, client, _TOO_MANY)
+        is_counted = len(self._windows) < MOST_ADDRESSES * 2
+        if not (self._windows.hit if is_counted else self._windows.test)(PASSWORDS, of):
+            self._refuse(PASSWORDS, of, "There were too many wrong passwords or passkeys.")
         is_wrong = False
         try:
             yield
@@ -98,42 +87,34 @@ class Rates:
             raise
         finally:
             if is_counted and not is_wrong:
-                await self._give_back(PASSWORDS.key_for(of))
+                self._windows.give_back(PASSWORDS, of)
 
-    async def device(self, address: str) -> None:
+    def device(self, address: str) -> None:
         """Count a program that begins to be signed in. Raises ``TooManyAttempts`` beyond the rate of the address."""
-        await self._count(DEVICES, f"device {client_of(address)}", "Too many programs asked to be signed in.")
+        self._count(DEVICES, f"device {client_of(address)}", "Too many programs asked to be signed in.")
 
-    async def guest(self, address: str) -> None:
+    def guest(self, address: str) -> None:
         """Count a guest before they are let in. Raises ``TooManyAttempts`` beyond the rate of the address."""
-        await self._count(GUESTS, f"guest {client_of(address)}", "Too many guests came from your network.")
+        self._count(GUESTS, f"guest {client_of(address)}", "Too many guests came from your network.")
 
-    async def provisioning(self, account: str) -> None:
+    def provisioning(self, account: str) -> None:
         """Count a request of SCIM. Raises ``TooManyAttempts`` beyond the rate of the account."""
-        await self._count(PROVISIONING, f"scim {account}", "Your credentials were used for too many requests of SCIM.")
+        self._count(PROVISIONING, f"scim {account}", "Your credentials were used for too many requests of SCIM.")
 
-    async def passkey(self, address: str) -> None:
+    def passkey(self, address: str) -> None:
         """Count a challenge before it is made. Raises ``TooManyAttempts`` beyond the rate of the address."""
-        await self._count(PASSKEYS, f"passkey {client_of(address)}", "Too many passkeys were asked for.")
+        self._count(PASSKEYS, f"passkey {client_of(address)}", "Too many passkeys were asked for.")
 
-    async def provider(self, address: str) -> None:
+    def provider(self, address: str) -> None:
         """Count a sign-in that begins. Raises ``TooManyAttempts`` beyond the rate of the address."""
-        await self._count(SIGN_INS, f"provider {client_of(address)}", "Too many sign-ins were begun.")
+        self._count(SIGN_INS, f"provider {client_of(address)}", "Too many sign-ins were begun.")
 
-    async def _count(self, rate: RateLimitItem, of: str, fact: str) -> None:
-        if not await self._limiter.hit(rate, of):
-            await self._refuse(rate, of, fact)
+    def _count(self, rate: Rate, of: str, fact: str) -> None:
+        if not self._windows.hit(rate, of):
+            self._refuse(rate, of, fact)
 
-    async def _give_back(self, key: str) -> None:
-        count = await self._storage.get(key)
-        if count > 1:
-            await self._storage.decr(key)
-        elif count:
-            await self._storage.clear(key)
-
-    async def _refuse(self, rate: RateLimitItem, of: str, fact: str) -> None:
-        stats = await self._limiter.get_window_stats(rate, of)
-        seconds = max(1, math.ceil(stats.reset_time - time.time()))
+    def _refuse(self, rate: Rate, of: str, fact: str) -> None:
+        seconds = max(1, math.ceil(self._windows.seconds_left(rate, of)))
         raise TooManyAttempts(f"{fact} Try again in {seconds} s.", retry_after=seconds)
 
 
@@ -165,7 +146,7 @@ class Refusals:
         scope["state"]["is_counted"] = True
         kind = Kind(attempt, REFUSED, address=client_of(address))
         self._audit.note(kind, scope["state"]["request_id"])
-        await self._rates.refused(address)
+        self._rates.refused(address)
 
 
 def _account(address: str, handle: str) -> str:

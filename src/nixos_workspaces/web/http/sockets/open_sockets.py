@@ -21,6 +21,10 @@ class OpenSockets:
         self.most_of_one = most_of_one
         self._counts: Counter[str] = Counter()
 
+    def of(self, principal: Principal) -> int:
+        """Return how many a principal has open."""
+        return self._counts[principal.id]
+
     @contextmanager
     def entered(self, principal: Principal, credential: str, end: End) -> Iterator[None]:
         """Count a socket while the block runs; ``end`` is called once its credential is no longer valid.

@@ -108,7 +108,7 @@ async def join_as_guest(
     request: Request, response: Response, services: Asked, request_id: RequestId, wanted: GuestRequest
 ) -> JoinAnswer:
     """Take what a link shares without an account: begins a guest's session, in a cookie."""
-    await request.app.state.rates.guest(address_of(request.scope))
+    request.app.state.rates.guest(address_of(request.scope))
     try:
         joined = await services.sharing.joining.join_as_guest(wanted.secret, wanted.name, request_id=request_id)
     except Unauthenticated:

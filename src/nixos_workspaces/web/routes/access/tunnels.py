@@ -76,10 +76,17 @@ Port = Annotated[
 
 @router.get("/tunnel", response_model=TunnelAccessAnswer, responses=problems(404, 409, body=False))
 async def get_tunnel_access(
-    request: Request, services: Asked, principal: By, workspace_id: Reference, port: Port = SSH_PORT
+    *,
+    request: Request,
+    services: Asked,
+    principal: By,
+    request_id: RequestId,
+    workspace_id: Reference,
+    port: Port = SSH_PORT,
 ) -> TunnelAccessAnswer | Response:
     """Return how to open a tunnel to a port inside the workspace; with Upgrade: nixws.tunnel.v1, become one."""
     workspace, key = await services.workspaces.enter(workspace_id, principal=principal, action=Action.OPEN_TUNNEL)
+    workspace = await services.automation.waking.woken(workspace, principal, request_id)
     if workspace.status is not Status.RUNNING:
         raise Conflict(f"Workspace {workspace.name} does not run; start it first.", code="not_running")
     if request.headers.get("upgrade", "").lower() == TUNNEL:
@@ -108,6 +115,7 @@ async def tunnel(socket: WebSocket, services: Asked, principal: By, request_id: 
             workspace, key = await services.workspaces.enter(
                 readable_reference(workspace_id), principal=principal, action=Action.OPEN_TUNNEL
             )
+            await services.automation.waking.woken(workspace, principal, request_id)
             services.workspaces.touch(workspace)
             with (
                 services.ssh.connections.entered(workspace.id, client.fail),

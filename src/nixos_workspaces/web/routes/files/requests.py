@@ -171,7 +171,7 @@ async def _access(
 
     return WorkspaceAccess(
         services.workspaces,
-        services.orchestrator,
+        services.automation.waking,
         services.files,
         principal,
         workspace_id,

@@ -22,7 +22,7 @@ from nixos_workspaces.web.http.access.rates import Attempt, address_of
 from nixos_workspaces.web.http.openapi import problems
 from nixos_workspaces.web.http.routing import StrictRoute
 from nixos_workspaces.web.routes.dependencies import Asked, By
-from nixos_workspaces.web.routes.people.tokens import token_answer, wanted_token
+from nixos_workspaces.web.routes.people.tokens import token_made, wanted_token
 
 router = APIRouter(prefix="/api/nixos/device", route_class=StrictRoute, tags=["session"])
 
@@ -34,7 +34,7 @@ UserCode = Annotated[str, Path(max_length=32, description="The code that the pro
 async def begin_device_login(*, request: Request, services: Asked, wanted: DeviceRequest) -> DeviceAnswer:
     """Begin to sign a program in: show its user the code, which a browser that is signed in confirms."""
     address = address_of(request.scope)
-    await request.app.state.rates.device(address)
+    request.app.state.rates.device(address)
     code, login = services.people.devices.begin(wanted_token(wanted.name, wanted), address)
     page = f"{request.app.state.origin.of(request.scope)}{PAGE}"
     shown = f"{login.user_code[:4]}-{login.user_code[4:]}"
@@ -52,7 +52,7 @@ async def begin_device_login(*, request: Request, services: Asked, wanted: Devic
 async def claim_device_token(*, services: Asked, wanted: DeviceTokenRequest) -> TokenMade:
     """Ask for the token; 400 with code ``authorization_pending`` until the code is confirmed."""
     secret, token = await services.people.devices.claim(wanted.device_code)
-    return TokenMade(token=token_answer(token), secret=secret)
+    return await token_made(services, token, secret)
 
 
 @router.get("/{user_code}", responses=problems(404, body=False))

@@ -71,7 +71,7 @@ async def connect_identity(request: Request, services: Asked, principal: By, res
     if openid is None:
         raise NotFound("No OpenID provider is set here.", code="no_openid_provider")
     origin: PublicOrigin = request.app.state.origin
-    await request.app.state.rates.provider(address_of(request.scope))
+    request.app.state.rates.provider(address_of(request.scope))
     url, secret = await openid.begin_connecting(
         origin.of(request.scope), principal=principal, credential=request.state.credential
     )
@@ -96,7 +96,7 @@ async def begin(request: Request) -> Response:
     """Lead a browser to the OpenID provider."""
     openid, origin = _openid(request), _origin(request)
     try:
-        await request.app.state.rates.provider(address_of(request.scope))
+        request.app.state.rates.provider(address_of(request.scope))
         url, secret = await openid.begin(origin.of(request.scope), request.query_params.get("to", ""))
     except WorkspacesError as failed:
         return _told(_PAGE, failed)

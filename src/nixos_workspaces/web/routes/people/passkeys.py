@@ -46,7 +46,7 @@ PasskeyId = Annotated[str, Path(max_length=64, description="The passkey's id.")]
 @router.post("/passkey-login/challenge", responses=problems(body=False))
 async def begin_passkey_login(request: Request, response: Response, services: Asked) -> PasskeySignInOptions:
     """Return what a browser asks its authenticators to sign in with, without a name."""
-    await request.app.state.rates.passkey(address_of(request.scope))
+    request.app.state.rates.passkey(address_of(request.scope))
     browser = _browser(request) or secrets.token_urlsafe(_SECRET_BYTES)
     options = await services.people.passkey_use.begin_sign_in(asker_of(request, browser))
     if options is not None:

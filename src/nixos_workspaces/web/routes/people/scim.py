@@ -48,7 +48,7 @@ class ScimPaths:
         provisioning, state = self._services.provisioning, request.app.state
         assert provisioning is not None
         principal = request.state.principal
-        await state.rates.provisioning(principal.id)
+        state.rates.provisioning(principal.id)
         path: str = request.scope["path"]
         if path != ROOT and not path.startswith(f"{ROOT}/"):
             raise Refusal("no_such_route", f"SCIM is at {ROOT}.")

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
+from nixos_workspaces.auth.own_tokens import Link
 from nixos_workspaces.auth.people.rules import WantedToken
 from nixos_workspaces.auth.policy import Scope
 from nixos_workspaces.auth.tokens import Token
-from nixos_workspaces.schemas.people.tokens import TokenAnswer, TokenList, TokenMade, TokenRequest, WantedBounds
+from nixos_workspaces.schemas.people.tokens import (
+    ChainLink,
+    TokenAnswer,
+    TokenList,
+    TokenMade,
+    TokenRequest,
+    WantedBounds,
+)
+from nixos_workspaces.services import Services
 from nixos_workspaces.web.http.openapi import problems
 from nixos_workspaces.web.http.routing import StrictRoute
 from nixos_workspaces.web.routes.dependencies import Asked, By
@@ -22,7 +32,7 @@ router = APIRouter(prefix="/api/nixos", route_class=StrictRoute, tags=["people"]
 @router.get("/tokens", responses=problems(body=False))
 async def list_tokens(services: Asked, principal: By) -> TokenList:
     """List the caller's API tokens; never their secrets."""
-    return TokenList(tokens=[token_answer(one) for one in await services.people.tokens.list(principal=principal)])
+    return await _listed(services, await services.people.tokens.list(principal=principal))
 
 
 @router.post("/tokens", status_code=201, responses=problems(404, 409))
@@ -34,7 +44,7 @@ async def create_token(*, request: Request, services: Asked, principal: By, want
         credential=request.state.credential,
         user=wanted.user,
     )
-    return TokenMade(token=token_answer(token), secret=secret)
+    return await token_made(services, token, secret)
 
 
 @router.delete("/tokens/{token_id}", status_code=204, responses=problems(404))
@@ -49,8 +59,7 @@ async def revoke_token(
 @router.get("/users/{user}/tokens", responses=problems(404, body=False))
 async def list_tokens_of_user(services: Asked, principal: By, user: UserReference) -> TokenList:
     """List a user's API tokens, for administrators."""
-    found = await services.people.tokens.of_user(user, principal=principal)
-    return TokenList(tokens=[token_answer(one) for one in found])
+    return await _listed(services, await services.people.tokens.of_user(user, principal=principal))
 
 
 def wanted_token(name: str, wanted: WantedBounds) -> WantedToken:
@@ -60,7 +69,17 @@ def wanted_token(name: str, wanted: WantedBounds) -> WantedToken:
     return WantedToken(name, scopes, workspaces, wanted.lifetime)
 
 
-def token_answer(token: Token) -> TokenAnswer:
+async def token_made(services: Services, token: Token, secret: str) -> TokenMade:
+    """Return a new token with its secret as the wire has it."""
+    return TokenMade(token=_token(token, await services.people.tokens.links((token,))), secret=secret)
+
+
+async def _listed(services: Services, found: tuple[Token, ...]) -> TokenList:
+    links = await services.people.tokens.links(found)
+    return TokenList(tokens=[_token(one, links) for one in found])
+
+
+def _token(token: Token, links: Mapping[str, Link]) -> TokenAnswer:
     """Return a token as the wire has it."""
     bounds = token.principal
     return TokenAnswer(
@@ -73,4 +92,9 @@ def token_answer(token: Token) -> TokenAnswer:
         expires_at=token.expires_at,
         last_used_at=token.last_used_at,
         parent_id=token.parent_id,
+        chain=[
+            ChainLink(id=link.id, kind=link.kind.value, name=link.name)
+            for link in map(links.get, token.chain)
+            if link is not None
+        ],
     )

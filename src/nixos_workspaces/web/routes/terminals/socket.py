@@ -63,6 +63,8 @@ class TerminalSocket:
         self._socket = socket
         self.is_binary = binary
         """Output goes in binary frames, which may end within a character."""
+        self.on_typed: Callable[[], None] = lambda: None
+        """Called with every input before it is passed on; neither waits nor raises."""
         self._line: DirectProtocol = socket.scope["extensions"][EXTENSION]
         self._session: SSHSession | None = None
         self._is_congested = False
@@ -282,6 +284,7 @@ class TerminalSocket:
 
     def _type(self, session: SSHSession, data: bytes) -> None:
         """Pass input on; while the program takes no more, nothing is read from the client."""
+        self.on_typed()
         try:
             has_room = session.write(data)
         except Forbidden as readonly:

@@ -10,7 +10,8 @@ With `mode=observer` a client only watches, with `mode=peer` it types, with `mod
 the keyboard, sends others away and may end the terminal; without it, it is what its principal may be at most. A guest
 types at most 4 KiB a second, after 16 KiB at once.
 All clients of a terminal get the same bytes. The fastest of those that may type sets its pace: a slow one falls behind
-by up to what is kept (4 MiB), and then is told of a gap.
+by up to what is kept (4 MiB), and then is told of a gap. Those who only watch are told of one, too, where output comes
+faster than all of them can be served: they go on near the newest.
 
 Messages are JSON objects in text frames. From the client:
 
@@ -34,7 +35,7 @@ From the service:
                                                   first of all; output up to E is older than this attachment; the
                                                   terminal has B bytes of this client's input
     {"type": "output", "data": ..., "offset": N}  ends at byte N; characters are never split
-    {"type": "gap", "from": A, "to": B}           this output is no longer kept
+    {"type": "gap", "from": A, "to": B}           this output is skipped, or no longer kept
     {"type": "resized", "cols": ..., "rows": ...} the terminal's size changed
     {"type": "news", "sizes": ..., "attached": N, "name": ..., "title": ..., "cwd": ..., "process": ...}
                                                   only with news=1: after session and whenever something of it has
@@ -84,6 +85,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, TypedDict
 
 from fastapi import APIRouter, Path, Request, WebSocket
@@ -173,6 +175,11 @@ async def open_terminal(
 ) -> TerminalAnswer:
     """Open a terminal; no client is attached to it yet."""
     workspace, key = await _entered(services, principal, workspace_id, request_id, Action.OPEN_TERMINAL)
+    if wanted.command and not may(principal, Action.MODERATE_TERMINAL, workspace):
+        choices = await services.recording.recordings.choices(key)
+        if choices.moderated:  # a command is typing, and nobody can be there yet
+            raise Forbidden("Nobody types here while no moderator is present.", code="moderator_absent")
+    workspace = await services.automation.waking.woken(workspace, principal, request_id)
     session = await services.bridge.create_terminal_session(key, _Nobody(), wanted.to_model())
     session.close()
     opened = await _terminal(services, key, session.terminal_id)
@@ -233,7 +240,10 @@ async def terminal(socket: WebSocket, services: Asked, principal: By, workspace_
                 noted,
                 part=part,
             )
+            if not wanted.session:  # a page that connects again by itself has one, and wakes nothing
+                workspace = await services.automation.waking.woken(workspace, principal, socket.state.request_id)
             services.workspaces.touch(workspace)
+            client.on_typed = partial(services.automation.waking.typed, workspace.id, principal)
             entrant = await _entrant(services, key, principal, most_of(principal, workspace, part), wanted)
             # As much as the person does here: who has become a viewer no longer types.
             done = Action.OPEN_TERMINAL if action is Action.OPEN_TERMINAL else _DONE_AS[entrant.person.mode]
