@@ -13,13 +13,13 @@ from typing import Any
 import orjson
 
 from nixos_workspaces.audit.canonical import canonical
+from nixos_workspaces.logs.masking import HIDDEN, masked_text
 
 ACCEPTED = "accepted"
 SYSTEM = "system"
 """The actor of what the service does by itself."""
 EXPIRE = "expire-audit"
 """The action of entries that tell which entries' bodies were removed."""
-HIDDEN = "•••"
 LONGEST = {"actor": 64, "action": 64, "workspace_id": 64, "outcome": 64, "request_id": 128}
 """Characters that an entry is found by; its body has all."""
 
@@ -105,12 +105,9 @@ _ACCESS = re.compile(
     r"|(add|rename|remove|use)-passkey|delete-secret|deliver-(personal-)?secrets|suspend|create-(user|session|share|login-code)"
     r"|invite-user|share|join|send-away|end-session)"
 )
-_RECORD = frozenset({EXPIRE, "read-audit", "export-audit"})
+_RECORD = frozenset({EXPIRE, "read-audit", "export-audit", "read-support"})
 _SECRET_NAMES = re.compile(
     r"(?i)(.*_)?(password|passphrase|secret|private_key|value|login_code|link|cookie|authorization|credential|sealed)"
-)
-_SECRET_TEXT = re.compile(
-    r"nixws_[A-Za-z0-9_-]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY-----.*|(?<=://)[^/@\s]*(?=@)", re.DOTALL
 )
 
 
@@ -208,7 +205,7 @@ def masked(value: Any) -> Any:
                 for name, inner in value.items()
             }
         case str():
-            return _SECRET_TEXT.sub(HIDDEN, value.encode("utf-8", "replace").decode())
+            return masked_text(value.encode("utf-8", "replace").decode())
         case list() | tuple() | set() | frozenset():
             return [masked(inner) for inner in value]
         case None | bool():

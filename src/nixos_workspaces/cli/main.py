@@ -17,8 +17,11 @@ import typer
 
 from nixos_workspaces import __version__
 from nixos_workspaces.cli import catalogue, files, ssh, sync, terminals, workspaces
+from nixos_workspaces.cli.automation import idle, scaling, schedules
 from nixos_workspaces.cli.connect import config, forward, ssh_keys
 from nixos_workspaces.cli.contents import editors, repositories, secrets
+from nixos_workspaces.cli.health import support, why
+from nixos_workspaces.cli.metering import costs, metrics
 from nixos_workspaces.cli.network import verbs as network
 from nixos_workspaces.cli.operate import audit, service, tokens
 from nixos_workspaces.cli.people import login, quotas, sessions, users
@@ -63,10 +66,16 @@ def options(
     context.obj = Target(data.absolute(), url or None, token or None, as_json=as_json, names_data=named)
 
 
-for part in (workspaces, repositories, editors, network, files, sync, ssh, ports, shares, catalogue, service):
+for part in (
+    *(workspaces, scaling, repositories, editors, network, files, sync, ssh, ports, shares, idle, metrics, catalogue),
+    service,
+):
     part.register(app)
 app.command("config-ssh")(config.config_ssh)
 app.command()(forward.forward)
+app.command()(why.why)
+app.command()(support.support)
+app.command()(schedules.schedule)
 app.command()(transfers.transfer)
 app.add_typer(ssh_keys.app, name="ssh-key", help="List, add and remove the public keys that open your workspaces.")
 app.add_typer(terminals.app, name="terminal", help="List, use and end the terminals of a workspace.")
@@ -82,6 +91,10 @@ app.add_typer(sessions.app, name="session", help="List and end the browsers that
 app.add_typer(users.users, name="user", help="List, make, change and suspend users.")
 app.add_typer(users.groups, name="group", help="List, make and remove groups, and their members.")
 app.add_typer(quotas.app, name="quota", help="Show and set what users and groups may have.")
+app.add_typer(costs.usage, name="usage", help="What was used, and whether its records are whole.")
+app.command("costs")(costs.costs)
+app.add_typer(costs.budgets, name="budget", help="Show, set and remove budgets.")
+app.add_typer(costs.prices, name="prices", help="Show and set the price book.")
 app.add_typer(audit.app, name="audit", help="The audit log: read, prove, verify, export.")
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from nixos_workspaces.cli.target import printable
 from nixos_workspaces.model.plans import RestartReason
+from nixos_workspaces.model.service import Severity
 from nixos_workspaces.model.workspace import Status
 from nixos_workspaces.schemas.contents.secrets import SecretAnswer
 from nixos_workspaces.schemas.environments import PackageAnswer, TemplateAnswer
@@ -81,6 +82,8 @@ def detail_view(one: WorkspaceDetail) -> Table:
             "in use",
             f"cpu {used.cpu_usage:.1f} %  memory {used.memory_usage:.1f} %  storage {used.storage_usage:.1f} %",
         )
+    if one.stop_reason is not None:
+        table.add_row("rests because", safe(one.stop_reason.sentence))
     if one.notice:
         table.add_row("notice", f"[yellow]{safe(one.notice)}[/]")
     if one.fault is not None:
@@ -134,12 +137,16 @@ def packages_view(packages: Sequence[PackageAnswer]) -> Table:
 
 
 def health_view(health: HealthAnswer) -> Table:
-    """Return a table of findings."""
+    """Return a table of findings, the worst first."""
     table = table_of("", "CODE", "FINDING", "WHAT TO DO")
-    for one in health.items:
-        mark = "[green]ok[/]" if one.ok else "[red]bad[/]"
+    worst_first = tuple(_OF_SEVERITY)
+    for one in sorted(health.items, key=lambda item: worst_first.index(item.severity)):
+        mark = f"[{_OF_SEVERITY[one.severity]}]{one.severity}[/]"
         table.add_row(mark, safe(one.code), safe(one.message), safe(one.remedy))
     return table
+
+
+_OF_SEVERITY = {Severity.CRITICAL: "bold red", Severity.WARNING: "red", Severity.NOTICE: "yellow", Severity.OK: "green"}
 
 
 def terminals_view(terminals: Sequence[TerminalInfo]) -> Table:

@@ -70,6 +70,7 @@ def create(  # noqa: PLR0913 - one parameter per option
     git: Annotated[
         str | None, typer.Option("--git", help="URL[#REF] of a repository to clone into it.", show_default=False)
     ] = None,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Show what it would cost, and make nothing.")] = False,
     wait: Wait = True,
 ) -> None:
     """Make a workspace and start it."""
@@ -90,9 +91,23 @@ def create(  # noqa: PLR0913 - one parameter per option
 
         wanted["git"] = parted(git)
     with target_of(context).client() as client:
+        if estimate:
+            _estimate(context, client, {"name": name, **wanted})
+            return
         # The key makes it safe that the client sends the request again when a connection breaks.
         made = client.workspaces.create({"name": name, **wanted}, idempotency_key=secrets.token_hex(16))
         _finish(context, client, made, "running" if wait else None)
+
+
+def _estimate(context: typer.Context, client: Client, wanted: dict[str, Any]) -> None:
+    """Show what a workspace would cost."""
+    found = client.costs.estimate(wanted)
+    if target_of(context).as_json:
+        emit(found.model_dump(mode="json"))
+        return
+    from nixos_workspaces.cli.metering.costs import print_estimate
+
+    print_estimate(found)
 
 
 def list_(

@@ -12,9 +12,13 @@ from nixos_workspaces.client.access.audit import AuditCalls
 from nixos_workspaces.client.access.shares import ShareCalls
 from nixos_workspaces.client.access.ssh_keys import SshKeyCalls
 from nixos_workspaces.client.access.transfers import TransferCalls
+from nixos_workspaces.client.automation.idle import IdleCalls
+from nixos_workspaces.client.automation.schedules import ScheduleCalls
 from nixos_workspaces.client.connection import Connection, error_of
 from nixos_workspaces.client.files import FileCalls
 from nixos_workspaces.client.journal import JournalCalls
+from nixos_workspaces.client.metering.costs import CostCalls
+from nixos_workspaces.client.metering.metrics import MetricCalls
 from nixos_workspaces.client.network import NetworkCalls
 from nixos_workspaces.client.people.quotas import QuotaCalls
 from nixos_workspaces.client.people.tokens import DeviceCalls, SessionCalls, TokenCalls
@@ -28,14 +32,18 @@ __all__ = [
     "AuditCalls",
     "Client",
     "Connection",
+    "CostCalls",
     "DeviceCalls",
     "FileCalls",
     "GroupCalls",
+    "IdleCalls",
     "JournalCalls",
+    "MetricCalls",
     "NetworkCalls",
     "PlanCalls",
     "PortCalls",
     "QuotaCalls",
+    "ScheduleCalls",
     "SessionCalls",
     "SshKeyCalls",
     "TerminalCalls",
@@ -68,3 +76,4 @@ class Client(Connection):
         self.sessions = SessionCalls(self)
         self.devices = DeviceCalls(self)
         self.audit = AuditCalls(self)
+        self.costs = CostCalls(self)

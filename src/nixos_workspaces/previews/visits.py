@@ -68,8 +68,8 @@ class Verdict:
 
     outcome: Outcome
     workspace: Workspace | None = None
-    visitor: str = ""
-    """Id of the principal; empty for who came by a link."""
+    principal: Principal | None = None
+    """None for who came by a link."""
 
 
 _UNKNOWN = Verdict(Outcome.UNKNOWN)
@@ -241,7 +241,7 @@ def _decide(visit: Visit, facts: _Facts) -> Verdict:
         if not by_name and not by_link:
             continue
         outcome = Outcome.ALLOWED if workspace.status is Status.RUNNING else Outcome.STOPPED
-        return Verdict(outcome, workspace, principal.id if principal is not None and by_name else "")
+        return Verdict(outcome, workspace, principal if by_name else None)
     return Verdict(Outcome.EXPIRED) if visit.link and not visit.session else _UNKNOWN
 
 

@@ -40,7 +40,7 @@ def node_argv(settings: Settings, allow_users: Sequence[int]) -> list[str]:
         *("--memory-overcommit", str(settings.memory_overcommit), "--lxcfs", settings.lxcfs),
         *("--uplink", settings.uplink),
         *(word for server in settings.upstream_resolvers for word in ("--name-server", server)),
-        *("--log-level", settings.log_level),
+        *("--log-level", settings.log_level, "--log-format", settings.log_format),
         *(word for user in allow_users for word in ("--allow-user", str(user))),
     ]
 

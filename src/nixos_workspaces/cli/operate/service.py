@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from nixos_workspaces.cli.operate.processes import SERVE_COMMAND, log_to_stderr
+from nixos_workspaces.cli.operate.processes import SERVE_COMMAND
 from nixos_workspaces.cli.operate.tokens import login_link
 from nixos_workspaces.cli.target import target_of
-from nixos_workspaces.settings import Settings, load, unknown_variables
+from nixos_workspaces.settings import LogFormat, Settings, load, unknown_variables
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].", show_default=False)]
 Port = Annotated[int | None, typer.Option(help="Port to listen on [default: 5000].", show_default=False)]
@@ -67,9 +67,10 @@ def node(
 ) -> None:
     """Run the node: the root daemon that makes containers, volumes and networks on this machine."""
     from nixos_workspaces.cli.operate.node import become_node
+    from nixos_workspaces.logs.form import log_to_stderr
 
     settings = load({"data": target_of(context).data})
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, as_json=settings.log_format is LogFormat.JSON)
     become_node(settings, allow_user or [])
 
 

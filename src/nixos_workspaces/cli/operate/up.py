@@ -75,7 +75,11 @@ def serve_command(settings: Settings, user: pwd.struct_passwd) -> list[str]:
         *(Path(one).parent for one in (settings.tls_certificate, settings.tls_key) if one),
         *(Path(one).parent for one in (settings.oidc_client_secret_file,) if one),
         # A word is no path; the directory, not the file, so that one that is replaced is seen.
-        *(Path(one).parent for one in (settings.egress_floor, settings.egress_balanced) if "/" in one),
+        *(
+            Path(one).parent
+            for one in (settings.egress_floor, settings.egress_balanced, settings.idle_work_list)
+            if "/" in one
+        ),
     }
     visible = sorted(str(path) for path in needed if path.exists())
     witness = settings.audit_witness

@@ -1,0 +1,1 @@
+"""The client's calls on the rest and the schedules of workspaces."""

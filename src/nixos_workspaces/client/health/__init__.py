@@ -1,0 +1,1 @@
+"""The client's calls about what is wrong."""

@@ -1,0 +1,1 @@
+"""The client's calls on use, costs, prices and budgets."""
