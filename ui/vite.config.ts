@@ -26,7 +26,7 @@ export default defineConfig({
             },
             {
               name: "base",
-              test: /src\/(ui\/(?!Modal|Menu|Confirm|Table|Sparkline|spark)|shared\/(?!i18n\/(de|problems.de|said.de|(more|people|passkeys|openid|sharing|joining|home).en)|ansi|download|Meter)|api\/(?!terminals|LineStream|secrets|people|passkey|signIn|transfers))/,
+              test: /src\/(ui\/(?!Modal|Menu|Confirm|Table|WideBox|Sparkline|spark)|shared\/(?!i18n\/(de|[a-z]+\.(de|en))|ansi|download|Meter)|api\/(?!terminals|LineStream|secrets|people|passkey|signIn|transfers|network|scaling|costs))/,
             },
             {
               name: "list",

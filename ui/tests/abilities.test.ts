@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { abilitiesOf, hasAccount, mayCreate, wakeVerb } from "../src/api/abilities";
+import { tabsFor } from "../src/features/workspaces/detail/WorkspaceHead";
 import { STATUSES } from "../src/api/types";
 import { en } from "./english";
 
@@ -50,5 +51,25 @@ describe("abilitiesOf", () => {
       "start",
       null,
     ]);
+  });
+});
+
+describe("the tabs of a workspace", () => {
+  it("are those that are not refused", () => {
+    expect(tabsFor("owner", "member")).toContain("secrets");
+    expect(tabsFor("editor", "member")).not.toContain("secrets");
+    expect(tabsFor("viewer", "member")).toEqual([
+      "overview",
+      "terminal",
+      "ports",
+      "packages",
+      "network",
+      "metrics",
+      "logs",
+    ]);
+    expect(tabsFor("watcher", "guest")).toEqual(["overview", "terminal"]);
+    expect(tabsFor("visitor", "member")).toEqual(["overview"]);
+    expect(tabsFor("none", "auditor")).toEqual(["overview", "metrics"]);
+    expect(tabsFor("none", "admin")).toContain("settings");
   });
 });

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { chartPath, pointAt, topOf } from "../src/features/workspaces/detail/chartPath";
+import type { MetricsSeries } from "../src/api/types";
+import { chartPath, pointAt } from "../src/features/workspaces/detail/metrics/chartPath";
+import { marksOf, pointsOf, topFor } from "../src/features/workspaces/detail/metrics/figureCharts";
 
 const frame = { begin: 0, end: 100, step: 10 };
 const points = (...all: [number, number][]) => all.map(([at, value]) => ({ at, value }));
@@ -25,12 +27,43 @@ describe("chartPath", () => {
   });
 });
 
-describe("topOf", () => {
-  it("is a round percentage that nothing goes beyond", () => {
-    expect(topOf([])).toBe(10);
-    expect(topOf(points([0, 3], [1, 10]))).toBe(10);
-    expect(topOf(points([0, 10.1]))).toBe(25);
-    expect(topOf(points([0, 51], [1, 2]))).toBe(100);
+describe("topFor", () => {
+  it("is a round value that nothing goes beyond", () => {
+    expect(topFor(0, "percent")).toBe(10);
+    expect(topFor(10, "percent")).toBe(10);
+    expect(topFor(10.1, "percent")).toBe(25);
+    expect(topFor(51, "percent")).toBe(100);
+    expect(topFor(0, "bytes")).toBe(1024);
+    expect(topFor(1025, "bytes")).toBe(2048);
+    expect(topFor(1024 * 700, "bytes")).toBe(1024 * 1000);
+    expect(topFor(11, "count")).toBe(20);
+    for (const most of [3, 99, 12345, 6.5e9]) expect(topFor(most, "bytes")).toBeGreaterThanOrEqual(most);
+  });
+});
+
+const series = {
+  begin: "2026-01-05T10:00:00Z",
+  end: "2026-01-05T11:00:00Z",
+  at: ["2026-01-05T10:00:00Z", "2026-01-05T10:00:10Z", "2026-01-05T10:30:00Z"],
+  figures: {
+    pressure_cpu: { mean: [0.5, null, 0.25] },
+    starts: { mean: [0, 0, 0], total: [0, 0, 1] },
+    oom_kills: { mean: [0, 0, 0], total: [0, 2, 0] },
+  },
+} as unknown as MetricsSeries;
+
+describe("series", () => {
+  it("makes points of what was told, and leaves out the rest", () => {
+    expect(pointsOf(series, { figure: "pressure_cpu", label: "metrics.cpu", factor: 100 })).toEqual([
+      { at: Date.parse(series.at[0]!), value: 50 },
+      { at: Date.parse(series.at[2]!), value: 25 },
+    ]);
+    expect(pointsOf(series, { figure: "gone", label: "metrics.cpu" })).toEqual([]);
+  });
+
+  it("marks starts, lack of memory and rebuilds within its time", () => {
+    const marks = marksOf(series, ["2026-01-05T09:00:00Z", "2026-01-05T10:20:00Z"]);
+    expect(marks.map(({ kind }) => kind)).toEqual(["oom", "rebuild", "start"]);
   });
 });
 

@@ -14,6 +14,8 @@ import { workspace } from "./workspaces";
 const capacity = {
   cpu_total: 2,
   cpu_free: 1,
+  cpu_committed: 0,
+  memory_committed: 0,
   memory_total: 3,
   memory_free: 2,
   storage_total: 50,

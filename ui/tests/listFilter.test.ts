@@ -148,6 +148,8 @@ describe("a workspace with one click", () => {
     const capacity = {
       cpu_total: 1,
       cpu_free: 0,
+      cpu_committed: 0,
+      memory_committed: 0,
       memory_total: 3.3,
       memory_free: 1,
       storage_total: 9,

@@ -30,7 +30,13 @@ function shownTo(relation: WorkspaceDetail["relation"]) {
     () => (
       <DetailContext value={detail}>
         <RecordingsView />
-        <PresenceRow workspaceId={detail.id} presence={PRESENCE} mayType={false} onTell={() => undefined} />
+        <PresenceRow
+          workspaceId={detail.id}
+          presence={PRESENCE}
+          terminal={undefined}
+          mayType={false}
+          onTell={() => undefined}
+        />
         <SettingsDialog workspaceId={detail.id} onClose={() => undefined} />
       </DetailContext>
     ),

@@ -107,6 +107,8 @@ describe("checking what is typed", () => {
     const limits = limitsOf({
       cpu_total: 4,
       cpu_free: 1,
+      cpu_committed: 0,
+      memory_committed: 0,
       memory_total: 8,
       memory_free: 2,
       storage_total: 100,

@@ -52,6 +52,8 @@ async function dialog(shares: readonly unknown[], status: Status = "running") {
     {
       "/api/nixos/workspaces/ws-1/terminals": { terminals: TERMINALS },
       "/api/nixos/workspaces/ws-1/ports": { ports: PORTS },
+      "/api/nixos/workspaces/ws-1/transfer": { state: "given", to: "ann", expires_at: null },
+      "/api/nixos/transfers": { received: [], made: [] },
       [`${PATH}/shr-1/admit`]: { share: { ...WAITING, state: "active" }, link: null },
       [PATH]: { shares, share: { ...WAITING, kind: "user", name: "ann" }, link: null },
     },
@@ -77,6 +79,19 @@ describe("the dialog of shares", () => {
       path: PATH,
       body: { with: "user:ann", access: "editor", part: "", files: true, knock: false, expires_in: 0 },
     });
+  });
+
+  it("offers the workspace to another owner", async () => {
+    const { asked, person } = await dialog([]);
+    expect(screen.getByText(/it is theirs at once/)).toBeTruthy(); // of an administrator
+    await person.type(screen.getByRole("textbox", { name: "New owner" }), "ann{Enter}");
+    await waitFor(() =>
+      expect(asked.find((one) => one.method === "POST")).toEqual({
+        method: "POST",
+        path: "/api/nixos/workspaces/ws-1/transfer",
+        body: { to: "ann" },
+      }),
+    );
   });
 
   it("admits who waits", async () => {

@@ -20,6 +20,9 @@ export interface WorkspaceEvent {
   open?: Open;
   /** Of a watched workspace: all of its terminals. */
   terminals?: TerminalInfo[];
+  /** Of a workspace that rests soon: its name and what happens to it. */
+  name?: string;
+  step?: string;
   /** When it reached this page (`performance.now`). */
   received?: number;
 }

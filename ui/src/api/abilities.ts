@@ -30,7 +30,7 @@ const inStates = (status: Status, ...states: readonly Status[]): MessageKey | nu
   states.includes(status) ? null : `cannot.${status}`;
 
 /** Who may only look at what is shared with them. */
-const LOOKING: ReadonlySet<string> = new Set(["reader", "viewer", "typist", "watcher", "visitor"]);
+export const LOOKING: ReadonlySet<string> = new Set(["reader", "viewer", "typist", "watcher", "visitor"]);
 
 /** Roles that make no workspace. */
 const MAKING_NONE: ReadonlySet<string> = new Set(["guest", "auditor"]);

@@ -40,6 +40,29 @@ export function onAnswer(listener: (isThere: boolean) => void): () => void {
   return () => answerListeners.delete(listener);
 }
 
+let word = "";
+
+/** What proves that requests come from this page. */
+export interface Proof {
+  csrf_token: string;
+}
+
+/** Keeps it, as the session's answer tells it. */
+export function proveBy(proof: Proof): void {
+  word = proof.csrf_token;
+}
+
+/** Sends what proves itself, and once more where the session is another one by now. */
+export async function proven<T>(attempt: (proof: Record<string, string>) => Promise<T>): Promise<T> {
+  try {
+    return await attempt({ "X-CSRF-Token": word });
+  } catch (failure) {
+    if (!(failure instanceof ApiError && failure.code === "csrf_token_wrong")) throw failure;
+    proveBy(await request<Proof>("GET", "/api/nixos/session"));
+    return attempt({ "X-CSRF-Token": word });
+  }
+}
+
 function urlOf(path: string, query: RequestOptions["query"]): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query ?? {})) {
@@ -66,7 +89,12 @@ export async function errorOf(response: Response): Promise<ApiError> {
 }
 
 /** Sends one request with the browser's session; throws `ApiError` for everything but a success. */
-export async function send(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
+export function send(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
+  if (method === "GET" || method === "HEAD") return sendOnce(method, path, options);
+  return proven((proof) => sendOnce(method, path, { ...options, headers: { ...options.headers, ...proof } }));
+}
+
+async function sendOnce(method: string, path: string, options: RequestOptions): Promise<Response> {
   const headers = new Headers(options.headers);
   const init: RequestInit = { method, headers, credentials: "same-origin", signal: options.signal ?? null };
   if (options.body instanceof Blob) {

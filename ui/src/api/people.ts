@@ -25,6 +25,7 @@ export const SCOPES = [
   "network",
   "secrets",
   "audit:read",
+  "metrics:read",
   "admin",
 ] as const;
 export const ROLES = ["admin", "member", "auditor"] as const;

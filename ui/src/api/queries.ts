@@ -1,5 +1,5 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
-import { ApiError, request, workspacePath } from "./client";
+import { ApiError, type Proof, proveBy, request, workspacePath } from "./client";
 import { noteUsage } from "./live";
 import { whenIdle } from "../shared/Chunk";
 import type { components } from "./schema";
@@ -52,7 +52,9 @@ export const sessionQuery = queryOptions({
   staleTime: 5 * 60_000,
   queryFn: async ({ signal }): Promise<Session | null> => {
     try {
-      return await request<Session>("GET", "/api/nixos/session", { signal });
+      const session = await request<Session & Proof>("GET", "/api/nixos/session", { signal });
+      proveBy(session);
+      return session;
     } catch (failure) {
       if (failure instanceof ApiError && failure.status === 401) return null;
       throw failure;

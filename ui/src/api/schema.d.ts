@@ -23,6 +23,61 @@ export interface components {
          */
         Access: "viewer" | "editor";
         /**
+         * AdviceAnswer
+         * @description Advice about the size of a workspace.
+         */
+        AdviceAnswer: {
+            /**
+             * Confidence
+             * @description 0 to 1, by the time for which it was seen running.
+             */
+            confidence: number;
+            cpu: components["schemas"]["AdvicePartAnswer"];
+            memory: components["schemas"]["AdvicePartAnswer"];
+            /**
+             * Messages
+             * @description The reasons in English.
+             */
+            messages: string[];
+            /**
+             * Needs Restart
+             * @description Whether following it restarts the workspace.
+             */
+            needs_restart: boolean;
+            /** Reasons */
+            reasons: components["schemas"]["SentenceAnswer"][];
+            /**
+             * Saving
+             * @description Millionths of the price book's currency that it saves an hour; null where there are no prices.
+             */
+            saving: number | null;
+            /**
+             * Since
+             * @description Since when its use is known.
+             */
+            since: string | null;
+            /**
+             * State
+             * @description too_early: it has not run for an hour; fits; change: another size is advised.
+             */
+            state: string;
+            /**
+             * Version
+             * @description Its entity tag, for If-Match.
+             */
+            version: string;
+        };
+        /**
+         * AdvicePartAnswer
+         * @description A part of a size: as chosen, and as advised.
+         */
+        AdvicePartAnswer: {
+            /** Advised */
+            advised: number;
+            /** Now */
+            now: number;
+        };
+        /**
          * AliveAnswer
          * @description The service answers.
          */
@@ -81,6 +136,12 @@ export interface components {
             /** User Handle */
             user_handle: string;
         };
+        /**
+         * AtLimit
+         * @description The consequence of a budget that is used up.
+         * @enum {string}
+         */
+        AtLimit: "notify" | "no_new" | "stop";
         /**
          * AttestationRequest
          * @description The answer of ``navigator.credentials.create``.
@@ -213,10 +274,180 @@ export interface components {
             size: number;
         };
         /**
+         * AutoscaleAnswer
+         * @description How a workspace changes size by itself.
+         */
+        AutoscaleAnswer: {
+            /** @description The boost that is in force. */
+            boost: components["schemas"]["BoostAnswer"] | null;
+            /** @description The size that was chosen, to which it comes back. */
+            chosen: components["schemas"]["SizeAnswer"];
+            /**
+             * Decisions
+             * @description The last 50, newest first; kept for 30 days.
+             */
+            decisions: components["schemas"]["ScalingDecisionAnswer"][];
+            /**
+             * Down Within
+             * @description Seconds from the largest size to the smallest at most, once it needs nothing.
+             */
+            down_within: number | null;
+            /** @description null: it does not change by itself. */
+            policy: components["schemas"]["AutoscalePolicyAnswer"] | null;
+            /** @description The size that it has. */
+            size: components["schemas"]["SizeAnswer"];
+        };
+        /**
+         * AutoscalePolicyAnswer
+         * @description Between which sizes a workspace changes by itself.
+         */
+        AutoscalePolicyAnswer: {
+            cpu: components["schemas"]["RangeAnswer"];
+            /**
+             * Down After
+             * @description Seconds for which it must have needed less before it is made smaller.
+             */
+            down_after: number;
+            memory: components["schemas"]["RangeAnswer"];
+        };
+        /**
+         * AutoscaleRequest
+         * @description Between which sizes a workspace changes by itself.
+         */
+        AutoscaleRequest: {
+            cpu: components["schemas"]["CoresRange"];
+            /**
+             * Down After
+             * @description How long it must have needed less before it is made smaller: 10s to 1d.
+             * @default 10m
+             * @example 10m
+             * @example 1h
+             */
+            down_after: string;
+            memory: components["schemas"]["MemoryRange"];
+        };
+        /**
+         * BoostAnswer
+         * @description A larger size for a while; null: that part stays as it is.
+         */
+        BoostAnswer: {
+            /**
+             * By
+             * @description Id of the user who asked for it.
+             */
+            by: string;
+            /** Cpu */
+            cpu: number | null;
+            /** Memory */
+            memory: number | null;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+        };
+        /**
+         * BoostRequest
+         * @description A larger size for a while; what is left out stays as it is.
+         */
+        BoostRequest: {
+            /**
+             * Cpu
+             * @description Cores; fractions from 0.25.
+             */
+            cpu?: number;
+            /**
+             * For
+             * @description How long: 10s to 7d.
+             * @example 10m
+             * @example 1h
+             */
+            for: string;
+            /**
+             * Memory
+             * @description GB of memory; fractions from 0.25, kept in whole MiB.
+             */
+            memory?: number;
+        };
+        /**
+         * BudgetAnswer
+         * @description A budget beside what of it is spent in this month.
+         */
+        BudgetAnswer: {
+            /** Amount */
+            amount: string;
+            at_limit: components["schemas"]["AtLimit"];
+            kind: components["schemas"]["BudgetSubject"];
+            /** Name */
+            name: string;
+            /** Percent */
+            percent: number;
+            /**
+             * Reached
+             * @description It was used up in this month, so that at_limit is in force.
+             */
+            reached: boolean;
+            /** Spent */
+            spent: string;
+            /**
+             * Subject
+             * @description user:, group: or workspace: and the id.
+             * @example user:usr-3f8k2m9q1x7c
+             */
+            subject: string;
+            /** Thresholds */
+            thresholds: number[];
+        };
+        /**
+         * BudgetList
+         * @description Budgets.
+         */
+        BudgetList: {
+            /** Budgets */
+            budgets: components["schemas"]["BudgetAnswer"][];
+            /**
+             * Currency
+             * @description Of the price book; empty where there are no prices.
+             */
+            currency: string;
+        };
+        /**
+         * BudgetRequest
+         * @description A budget for each calendar month, in UTC.
+         */
+        BudgetRequest: {
+            /**
+             * Amount
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * @description notify: it is only told; no_new: nothing is created or started; stop: what runs is shut down besides, after a warning.
+             * @default notify
+             */
+            at_limit: components["schemas"]["AtLimit"];
+            /**
+             * Thresholds
+             * @description Percents that are told, each once a month; 50, 80, 100.
+             */
+            thresholds?: number[];
+        };
+        /**
+         * BudgetSubject
+         * @description The kind of subject that has a budget.
+         * @enum {string}
+         */
+        BudgetSubject: "user" | "group" | "workspace";
+        /**
          * CapacityAnswer
          * @description The machine's resources, in all and free for new workspaces.
          */
         CapacityAnswer: {
+            /**
+             * Cpu Committed
+             * @description Cores that running workspaces may use together: more than there are is over-commitment.
+             */
+            cpu_committed: number;
             /**
              * Cpu Free
              * @description Cores that no running workspace may use; more may be asked for, and shared.
@@ -224,6 +455,11 @@ export interface components {
             cpu_free: number;
             /** Cpu Total */
             cpu_total: number;
+            /**
+             * Memory Committed
+             * @description Memory that running workspaces may use together.
+             */
+            memory_committed: number;
             /**
              * Memory Free
              * @description Memory that no running workspace may use; more may be asked for.
@@ -268,6 +504,35 @@ export interface components {
              * @default 12
              */
             valid_for: number;
+        };
+        /**
+         * ChainLink
+         * @description A token or session that a token comes from; it may have ended.
+         */
+        ChainLink: {
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "api" | "session";
+            /** Name */
+            name: string;
+        };
+        /**
+         * CheckAnswer
+         * @description One line of the specification's section "Troubleshooting", and what was found.
+         */
+        CheckAnswer: {
+            line: components["schemas"]["Line"];
+            /** @description good, bad, or unknown where it could not be looked at. */
+            outcome: components["schemas"]["Outcome"];
+            said: components["schemas"]["SentenceAnswer"];
+            /** Sentence */
+            sentence: string;
+            /** Title */
+            title: string;
         };
         /**
          * CheckpointAnswer
@@ -377,6 +642,147 @@ export interface components {
             path: string;
             /** Second */
             second: number;
+        };
+        /**
+         * CoresRange
+         * @description The fewest and the most cores.
+         */
+        CoresRange: {
+            /**
+             * Max
+             * @description Cores; fractions from 0.25.
+             */
+            max: number;
+            /**
+             * Min
+             * @description Cores; fractions from 0.25.
+             */
+            min: number;
+        };
+        /**
+         * CostItem
+         * @description The costs of what agrees in the properties that were asked for; the others are null.
+         */
+        CostItem: {
+            /**
+             * Cpu Cost
+             * @description With six places.
+             * @example 12.500000
+             */
+            cpu_cost: string;
+            /**
+             * Day
+             * @example 2026-11-29
+             */
+            day: string | null;
+            /** Group */
+            group: string | null;
+            /**
+             * Group Id
+             * @description Empty: of owners in no group. A workspace counts in each of them.
+             */
+            group_id: string | null;
+            /**
+             * Idle Cost
+             * @description Its share of what was idle.
+             * @example 12.500000
+             */
+            idle_cost: string;
+            /**
+             * Memory Cost
+             * @description With six places.
+             * @example 12.500000
+             */
+            memory_cost: string;
+            /**
+             * Network Cost
+             * @description With six places.
+             * @example 12.500000
+             */
+            network_cost: string;
+            /** Owner */
+            owner: string | null;
+            /** Owner Id */
+            owner_id: string | null;
+            /**
+             * Snapshot Cost
+             * @description With six places.
+             * @example 12.500000
+             */
+            snapshot_cost: string;
+            /**
+             * Storage Cost
+             * @description With six places.
+             * @example 12.500000
+             */
+            storage_cost: string;
+            /** Template */
+            template: string | null;
+            /**
+             * Total Cost
+             * @description With six places.
+             * @example 12.500000
+             */
+            total_cost: string;
+            /**
+             * Total Efficiency
+             * @description Part of the reserved CPU and memory that was used.
+             */
+            total_efficiency: number | null;
+            usage: components["schemas"]["UsageAnswer"];
+            /**
+             * Workspace
+             * @description Its name; the id where there is none any more.
+             */
+            workspace: string | null;
+            /** Workspace Id */
+            workspace_id: string | null;
+        };
+        /**
+         * CostsAnswer
+         * @description Costs.
+         */
+        CostsAnswer: {
+            /**
+             * Begin
+             * Format: date-time
+             */
+            begin: string;
+            /**
+             * Currency
+             * @description Empty where there are no prices: only usage is told then.
+             */
+            currency: string;
+            /**
+             * End
+             * Format: date-time
+             * @description Exclusive; the items reach up to now.
+             */
+            end: string;
+            forecast: components["schemas"]["ForecastAnswer"];
+            /**
+             * Idle Cost
+             * @description Null where it was not asked for, or is not the caller's to see.
+             */
+            idle_cost: string | null;
+            /**
+             * Items
+             * @description The dearest first.
+             */
+            items: components["schemas"]["CostItem"][];
+            /**
+             * Month So Far
+             * @description With six places.
+             * @example 12.500000
+             */
+            month_so_far: string;
+            /**
+             * Now Per Hour
+             * @description With six places.
+             * @example 12.500000
+             */
+            now_per_hour: string;
+            total: components["schemas"]["CostItem"];
         };
         /**
          * CountAnswer
@@ -581,7 +987,7 @@ export interface components {
              * Scopes
              * @description null: all that the credential that it is made with may do.
              */
-            scopes?: ("workspaces:read" | "workspaces:write" | "terminals:attach" | "files:read" | "files:write" | "network" | "secrets" | "audit:read" | "admin")[] | null;
+            scopes?: ("workspaces:read" | "workspaces:write" | "terminals:attach" | "files:read" | "files:write" | "network" | "secrets" | "audit:read" | "metrics:read" | "admin")[] | null;
             /**
              * Workspaces
              * @description Ids of the only workspaces that it reaches; null: all that its user reaches.
@@ -715,6 +1121,122 @@ export interface components {
             request_id: string;
         };
         /**
+         * EstimateAnswer
+         * @description An estimate.
+         */
+        EstimateAnswer: {
+            estimate: components["schemas"]["EstimateDetail"];
+        };
+        /**
+         * EstimateDetail
+         * @description The costs of an hour and of a month of 730 hours, from using nothing to using all that it may.
+         */
+        EstimateDetail: {
+            /**
+             * Currency
+             * @description Empty where there are no prices.
+             */
+            currency: string;
+            /**
+             * Hour Busy
+             * @description With six places.
+             * @example 12.500000
+             */
+            hour_busy: string;
+            /**
+             * Hour Idle
+             * @description With six places.
+             * @example 12.500000
+             */
+            hour_idle: string;
+            /**
+             * Hour Stopped
+             * @description With six places.
+             * @example 12.500000
+             */
+            hour_stopped: string;
+            /**
+             * Month Busy
+             * @description With six places.
+             * @example 12.500000
+             */
+            month_busy: string;
+            /**
+             * Month Idle
+             * @description With six places.
+             * @example 12.500000
+             */
+            month_idle: string;
+            /**
+             * Month Stopped
+             * @description With six places.
+             * @example 12.500000
+             */
+            month_stopped: string;
+        };
+        /**
+         * EstimateRequest
+         * @description A workspace that is not made: as it is given to create it, with or without its name.
+         */
+        EstimateRequest: {
+            /**
+             * Allow
+             * @description What it may reach in the modes balanced and locked: at most 256 entries.
+             */
+            allow?: components["schemas"]["EntryRequest"][];
+            /**
+             * Cpu
+             * @description Cores; fractions from 0.25.
+             * @default 1
+             */
+            cpu: number;
+            /** @description A repository that is cloned into it once it runs; brings the package git. */
+            git?: components["schemas"]["GitRequest"];
+            /**
+             * Memory
+             * @description GB of memory; fractions from 0.25, kept in whole MiB.
+             * @default 2
+             */
+            memory: number;
+            /**
+             * Name
+             * @description Unique; becomes the host name.
+             */
+            name?: string;
+            /** @description What it may reach; left out: as the administrator has set it. */
+            network?: components["schemas"]["NetworkMode"];
+            /**
+             * Packages
+             * @description Order and duplicates do not matter.
+             */
+            packages?: string[];
+            /**
+             * Ports
+             * @description TCP ports that the workspace's own firewall opens besides 22.
+             */
+            ports?: number[];
+            /**
+             * Storage
+             * @description GB of storage; fractions from 0.25, kept in whole MiB.
+             * @default 10
+             */
+            storage: number;
+            /**
+             * Template
+             * @default development
+             */
+            template: string;
+        };
+        /**
+         * EvidenceAnswer
+         * @description One observation.
+         */
+        EvidenceAnswer: {
+            said: components["schemas"]["SentenceAnswer"];
+            /** Sentence */
+            sentence: string;
+        };
+        /**
          * FaultAnswer
          * @description The cause of a workspace's ``error``, or its last failure.
          */
@@ -804,6 +1326,30 @@ export interface components {
              * @description In the administrator's words; may be empty.
              */
             reason: string;
+        };
+        /**
+         * ForecastAnswer
+         * @description The costs of this month at its end: nine of ten such months lie between low and high.
+         */
+        ForecastAnswer: {
+            /**
+             * Expected
+             * @description With six places.
+             * @example 12.500000
+             */
+            expected: string;
+            /**
+             * High
+             * @description With six places.
+             * @example 12.500000
+             */
+            high: string;
+            /**
+             * Low
+             * @description With six places.
+             * @example 12.500000
+             */
+            low: string;
         };
         /**
          * FoundList
@@ -979,6 +1525,43 @@ export interface components {
             remedy: string;
             /** @description The finding by its code; the code of a bad one stands for its remedy too. */
             said: components["schemas"]["SentenceAnswer"];
+            /** @description ok, notice (still ok), warning or critical. */
+            severity: components["schemas"]["Severity"];
+        };
+        /**
+         * HoldAnswer
+         * @description A hold that is in force.
+         */
+        HoldAnswer: {
+            /**
+             * By
+             * @description The id of who asked for it.
+             */
+            by: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+        };
+        /**
+         * HoldRequest
+         * @description A request that a workspace be left running.
+         */
+        HoldRequest: {
+            /**
+             * For
+             * @example 10m
+             * @example 1h
+             */
+            for: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
         };
         /**
          * IdentityAnswer
@@ -1013,6 +1596,124 @@ export interface components {
             /** Identities */
             identities: components["schemas"]["IdentityAnswer"][];
         };
+        /**
+         * IdleAnswer
+         * @description The rest of one workspace.
+         */
+        IdleAnswer: {
+            idle: components["schemas"]["IdleDetail"];
+        };
+        /**
+         * IdleDetail
+         * @description The rest of a workspace, and why it is awake.
+         */
+        IdleDetail: {
+            /**
+             * Because
+             * @description The evidence of work; while it is quiet, that of the last work.
+             */
+            because: components["schemas"]["SentenceAnswer"][];
+            hold: components["schemas"]["HoldAnswer"] | null;
+            /** @description What uses the most while nothing works. */
+            most: components["schemas"]["SentenceAnswer"] | null;
+            next: components["schemas"]["NextRest"] | null;
+            /**
+             * Own
+             * @description It has a policy of its own; false: that of the service's settings.
+             */
+            own: boolean;
+            policy: components["schemas"]["IdlePolicyAnswer"];
+            /**
+             * Since
+             * @description Nothing has worked since then; null unless it is quiet.
+             */
+            since: string | null;
+            state: components["schemas"]["IdleState"];
+        };
+        /**
+         * IdlePolicyAnswer
+         * @description When a workspace rests.
+         */
+        IdlePolicyAnswer: {
+            /**
+             * Cpu Percent
+             * @description A unit that uses more of one core works.
+             */
+            cpu_percent: number;
+            /**
+             * Io Kb
+             * @description Kilobytes a second over its network, or of a unit's disks: more is work.
+             */
+            io_kb: number;
+            /**
+             * Pause After
+             * @description As 10m; null: never.
+             */
+            pause_after: string | null;
+            quiet: components["schemas"]["QuietAnswer"] | null;
+            /** Stop After */
+            stop_after: string | null;
+            /** Timer Within */
+            timer_within: string;
+            /** Units */
+            units: string[];
+            /** Warn */
+            warn: string;
+        };
+        /**
+         * IdleRequest
+         * @description When a workspace rests.
+         */
+        IdleRequest: {
+            /**
+             * Cpu Percent
+             * @default 1.5
+             */
+            cpu_percent: number;
+            /**
+             * Io Kb
+             * @default 20
+             */
+            io_kb: number;
+            /**
+             * Pause After
+             * @description Nothing works for so long: it is paused, its memory kept; null: never.
+             */
+            pause_after?: string | null;
+            quiet?: components["schemas"]["QuietRequest"] | null;
+            /**
+             * Stop After
+             * @description It is stopped; counted from the same moment as pause_after. null: never.
+             */
+            stop_after?: string | null;
+            /**
+             * Timer Within
+             * @description A timer that is due so soon counts as work.
+             * @default PT10M
+             * @example 10m
+             * @example 1h
+             */
+            timer_within: string;
+            /**
+             * Units
+             * @description Units, with * and ?, that count as work as long as they have processes.
+             */
+            units?: string[];
+            /**
+             * Warn
+             * @description So long before, it is told.
+             * @default PT5M
+             * @example 10m
+             * @example 1h
+             */
+            warn: string;
+        };
+        /**
+         * IdleState
+         * @description Whether anything works in a workspace.
+         * @enum {string}
+         */
+        IdleState: "off" | "unseen" | "working" | "quiet" | "held";
         /**
          * JoinAnswer
          * @description Something that was shared by a link.
@@ -1169,6 +1870,12 @@ export interface components {
             until: string;
         };
         /**
+         * Line
+         * @description A line of the specification's section "Troubleshooting", in its order.
+         * @enum {string}
+         */
+        Line: "start.resources" | "start.infrastructure" | "start.configuration" | "start.logs" | "terminal.running" | "terminal.ssh" | "terminal.websocket" | "terminal.network" | "files.permissions" | "files.ssh" | "files.system" | "files.space";
+        /**
          * LinkAnswer
          * @description A link that signs a person in, once, within an hour.
          */
@@ -1244,6 +1951,22 @@ export interface components {
             process: string;
         };
         /**
+         * MemoryRange
+         * @description The least and the most memory, in GB.
+         */
+        MemoryRange: {
+            /**
+             * Max
+             * @description GB of memory; fractions from 0.25, kept in whole MiB.
+             */
+            max: number;
+            /**
+             * Min
+             * @description GB of memory; fractions from 0.25, kept in whole MiB.
+             */
+            min: number;
+        };
+        /**
          * MetricsAnswer
          * @description Present use, each in percent of its limit.
          */
@@ -1276,6 +1999,46 @@ export interface components {
             /**
              * Step
              * @description Seconds between two samples.
+             */
+            step: number;
+        };
+        /**
+         * MetricsSeries
+         * @description The figures of a workspace over time. Steps in which nothing was measured are missing from ``at``.
+         */
+        MetricsSeries: {
+            /**
+             * At
+             * @description Where each step with samples begins.
+             */
+            at: string[];
+            /**
+             * Begin
+             * Format: date-time
+             */
+            begin: string;
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+            /** Figures */
+            figures: {
+                [key: string]: components["schemas"]["Series"];
+            };
+            /**
+             * Samples
+             * @description Samples in each step.
+             */
+            samples: number[];
+            /**
+             * Seconds
+             * @description Time that was measured in each step.
+             */
+            seconds: number[];
+            /**
+             * Step
+             * @description Seconds; more than were asked for where finer ones are not kept for so long.
              */
             step: number;
         };
@@ -1339,6 +2102,61 @@ export interface components {
          */
         NetworkMode: "open" | "balanced" | "locked" | "none" | "observe";
         /**
+         * NextAction
+         * @description The next step that helps.
+         * @enum {string}
+         */
+        NextAction: "none" | "wait" | "start" | "resume" | "restart" | "rebuild" | "resize" | "change_environment" | "free_space" | "read_log" | "close_terminals" | "look_at_service" | "delete" | "ask_owner";
+        /**
+         * NextRest
+         * @description The next step of a workspace in which nothing works.
+         */
+        NextRest: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            step: components["schemas"]["RestStep"];
+            /**
+             * Told
+             * @description Its warning has been given.
+             */
+            told: boolean;
+        };
+        /**
+         * NextRun
+         * @description The time of a run.
+         */
+        NextRun: {
+            action: components["schemas"]["ScheduledAction"];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
+         * NextStepAnswer
+         * @description The next step.
+         */
+        NextStepAnswer: {
+            action: components["schemas"]["NextAction"];
+            /**
+             * Command
+             * @description A command line; empty where there is none.
+             */
+            command: string;
+            /**
+             * Link
+             * @description A path of the browser's pages; empty where there is none.
+             */
+            link: string;
+            said: components["schemas"]["SentenceAnswer"];
+            /** Sentence */
+            sentence: string;
+        };
+        /**
          * OfferAnswer
          * @description An offer of a workspace; no more is told of it before it is accepted.
          */
@@ -1368,6 +2186,12 @@ export interface components {
             /** Workspace Id */
             workspace_id: string;
         };
+        /**
+         * Outcome
+         * @description The outcome of looking at one line.
+         * @enum {string}
+         */
+        Outcome: "good" | "bad" | "unknown";
         /**
          * OwnQuotasAnswer
          * @description Everything that bounds the caller, and what the caller has; without quotas only the machine bounds.
@@ -1735,6 +2559,37 @@ export interface components {
             ports: components["schemas"]["PortAnswer"][];
         };
         /**
+         * PressureAnswer
+         * @description How much of the time programs waited.
+         */
+        PressureAnswer: {
+            /**
+             * Cpu
+             * @description Share of the time, 0 to 1.
+             */
+            cpu: number;
+            /**
+             * Io
+             * @description Share of the time, 0 to 1.
+             */
+            io: number;
+            /**
+             * Io Full
+             * @description Share of the time, 0 to 1.
+             */
+            io_full: number;
+            /**
+             * Memory
+             * @description Share of the time, 0 to 1.
+             */
+            memory: number;
+            /**
+             * Memory Full
+             * @description Share of the time, 0 to 1.
+             */
+            memory_full: number;
+        };
+        /**
          * PreviewAnswer
          * @description An address that opens a preview once, within half a minute.
          */
@@ -1754,6 +2609,131 @@ export interface components {
             url: string;
         };
         /**
+         * PriceBookAnswer
+         * @description The price book.
+         */
+        PriceBookAnswer: {
+            /**
+             * Currency
+             * @description Empty where there are no prices.
+             */
+            currency: string;
+            /** Prices */
+            prices: components["schemas"]["PriceListAnswer"][];
+        };
+        /**
+         * PriceBookRequest
+         * @description The whole price book; without lists there are no prices.
+         */
+        PriceBookRequest: {
+            /**
+             * Currency
+             * @example EUR
+             */
+            currency: string;
+            /** Prices */
+            prices: components["schemas"]["PriceListBody"][];
+        };
+        /**
+         * PriceListAnswer
+         * @description Prices from an instant on.
+         */
+        PriceListAnswer: {
+            /**
+             * Cpu Hour Reserved
+             * @description With six places.
+             * @example 12.500000
+             */
+            cpu_hour_reserved: string;
+            /**
+             * Cpu Hour Used
+             * @description With six places.
+             * @example 12.500000
+             */
+            cpu_hour_used: string;
+            /**
+             * Egress Gb
+             * @description With six places.
+             * @example 12.500000
+             */
+            egress_gb: string;
+            /**
+             * Memory Gb Hour Reserved
+             * @description With six places.
+             * @example 12.500000
+             */
+            memory_gb_hour_reserved: string;
+            /**
+             * Memory Gb Hour Used
+             * @description With six places.
+             * @example 12.500000
+             */
+            memory_gb_hour_used: string;
+            /**
+             * Snapshot Gb Month
+             * @description With six places.
+             * @example 12.500000
+             */
+            snapshot_gb_month: string;
+            /**
+             * Storage Gb Month
+             * @description With six places.
+             * @example 12.500000
+             */
+            storage_gb_month: string;
+            /**
+             * Valid From
+             * Format: date-time
+             */
+            valid_from: string;
+        };
+        /**
+         * PriceListBody
+         * @description Prices from an instant on, until the next list begins.
+         */
+        PriceListBody: {
+            /**
+             * Cpu Hour Reserved
+             * @example 12.50
+             */
+            cpu_hour_reserved?: string;
+            /**
+             * Cpu Hour Used
+             * @example 12.50
+             */
+            cpu_hour_used?: string;
+            /**
+             * Egress Gb
+             * @example 12.50
+             */
+            egress_gb?: string;
+            /**
+             * Memory Gb Hour Reserved
+             * @example 12.50
+             */
+            memory_gb_hour_reserved?: string;
+            /**
+             * Memory Gb Hour Used
+             * @example 12.50
+             */
+            memory_gb_hour_used?: string;
+            /**
+             * Snapshot Gb Month
+             * @example 12.50
+             */
+            snapshot_gb_month?: string;
+            /**
+             * Storage Gb Month
+             * @example 12.50
+             */
+            storage_gb_month?: string;
+            /**
+             * Valid From
+             * Format: date-time
+             */
+            valid_from: string;
+        };
+        /**
          * ProfileAnswer
          * @description The settings of the caller.
          */
@@ -1767,6 +2747,37 @@ export interface components {
         ProfileRequest: {
             /** @description null for none. */
             dotfiles: components["schemas"]["DotfilesSetting"] | null;
+        };
+        /**
+         * ProgramAnswer
+         * @description The processes of one systemd unit.
+         */
+        ProgramAnswer: {
+            /**
+             * Cpu
+             * @description Cores in use.
+             */
+            cpu: number;
+            /**
+             * Memory Bytes
+             * @description Memory that no file stands behind.
+             */
+            memory_bytes: number;
+            /**
+             * Name
+             * @description The unit's name.
+             */
+            name: string;
+            /** Processes */
+            processes: number;
+        };
+        /**
+         * ProgramList
+         * @description The units of a workspace that use the most CPU and memory, the busiest first.
+         */
+        ProgramList: {
+            /** Programs */
+            programs: components["schemas"]["ProgramAnswer"][];
         };
         /**
          * ProgressAnswer
@@ -1964,6 +2975,44 @@ export interface components {
          */
         Purpose: "work" | "dotfiles";
         /**
+         * Question
+         * @description A complaint about a workspace.
+         * @enum {string}
+         */
+        Question: "not_running" | "unreachable" | "files" | "slow";
+        /**
+         * QuietAnswer
+         * @description Hours of every day in which other times hold.
+         */
+        QuietAnswer: {
+            /** Begin */
+            begin: string;
+            /** End */
+            end: string;
+            /** Pause After */
+            pause_after: string | null;
+            /** Stop After */
+            stop_after: string | null;
+            /** Zone */
+            zone: string;
+        };
+        /**
+         * QuietRequest
+         * @description Hours of every day in which other times hold.
+         */
+        QuietRequest: {
+            /** Begin */
+            begin: string;
+            /** End */
+            end: string;
+            /** Pause After */
+            pause_after?: string | null;
+            /** Stop After */
+            stop_after?: string | null;
+            /** Zone */
+            zone: string;
+        };
+        /**
          * QuotaAnswer
          * @description A quota beside what of it is used.
          */
@@ -2015,6 +3064,16 @@ export interface components {
             storage?: number | null;
             /** Workspaces */
             workspaces?: number | null;
+        };
+        /**
+         * RangeAnswer
+         * @description The least and the most.
+         */
+        RangeAnswer: {
+            /** Max */
+            max: number;
+            /** Min */
+            min: number;
         };
         /**
          * RebuildRequest
@@ -2203,11 +3262,45 @@ export interface components {
             route: string;
         };
         /**
+         * RestStep
+         * @description The next thing that happens to a workspace in which nothing works.
+         * @enum {string}
+         */
+        RestStep: "pause" | "stop";
+        /**
          * RestartReason
          * @description A part of a change that needs a restart.
          * @enum {string}
          */
         RestartReason: "template" | "packages" | "storage" | "rebuild" | "pending";
+        /**
+         * RunAnswer
+         * @description One line of a schedule.
+         */
+        RunAnswer: {
+            action: components["schemas"]["ScheduledAction"];
+            /** Cron */
+            cron: string;
+            /** Zone */
+            zone: string;
+        };
+        /**
+         * RunRequest
+         * @description One line of a schedule.
+         */
+        RunRequest: {
+            action: components["schemas"]["ScheduledAction"];
+            /**
+             * Cron
+             * @description Minute, hour, day, month, day of the week: 30 8 * * 1-5.
+             */
+            cron: string;
+            /**
+             * Zone
+             * @description The clock that cron means: an IANA name such as Europe/Berlin.
+             */
+            zone: string;
+        };
         /**
          * SampleAnswer
          * @description Use at one moment, or on average over the step that begins then.
@@ -2225,6 +3318,69 @@ export interface components {
             /** Storage Usage */
             storage_usage: number;
         };
+        /**
+         * ScalingDecisionAnswer
+         * @description One decision about the size of a workspace, with the figures that it was made by.
+         */
+        ScalingDecisionAnswer: {
+            /** @description Of a refused one, the size that was wanted. */
+            after: components["schemas"]["SizeAnswer"];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            before: components["schemas"]["SizeAnswer"];
+            /** Evidence */
+            evidence: {
+                [key: string]: number;
+            };
+            /** @description up, down, or refused: it should have changed and could not. */
+            kind: components["schemas"]["ScalingKind"];
+            /**
+             * Message
+             * @description The reason in English.
+             */
+            message: string;
+            reason: components["schemas"]["SentenceAnswer"];
+        };
+        /**
+         * ScalingKind
+         * @description The outcome of a decision.
+         * @enum {string}
+         */
+        ScalingKind: "up" | "down" | "refused";
+        /**
+         * ScheduleAnswer
+         * @description The schedule of one workspace.
+         */
+        ScheduleAnswer: {
+            schedule: components["schemas"]["ScheduleDetail"];
+        };
+        /**
+         * ScheduleDetail
+         * @description The schedule of a workspace and its next runs.
+         */
+        ScheduleDetail: {
+            /** Next */
+            next: components["schemas"]["NextRun"][];
+            /** Runs */
+            runs: components["schemas"]["RunAnswer"][];
+        };
+        /**
+         * ScheduleRequest
+         * @description The whole schedule of a workspace; empty: none.
+         */
+        ScheduleRequest: {
+            /** Runs */
+            runs: components["schemas"]["RunRequest"][];
+        };
+        /**
+         * ScheduledAction
+         * @description An action that a schedule does.
+         * @enum {string}
+         */
+        ScheduledAction: "start" | "stop";
         /**
          * SecretAnswer
          * @description A secret without its value.
@@ -2350,10 +3506,37 @@ export interface components {
             };
         };
         /**
+         * Series
+         * @description One figure over time, a value for each of ``at``; null where it was not told.
+         */
+        Series: {
+            /** Max */
+            max: (number | null)[];
+            /** Mean */
+            mean: (number | null)[];
+            /** Min */
+            min: (number | null)[];
+            /**
+             * Total
+             * @description The amount in each step; null for what is a level.
+             */
+            total: (number | null)[] | null;
+            /**
+             * Unit
+             * @description bytes, percent, count, cores or share; of flows a second's.
+             */
+            unit: string;
+        };
+        /**
          * SessionAnswer
          * @description The principal of the caller.
          */
         SessionAnswer: {
+            /**
+             * Csrf Token
+             * @description Of a browser's session: what its unsafe requests send along in the header `X-CSRF-Token`. Empty for tokens, which need none.
+             */
+            csrf_token: string;
             /** Name */
             name: string;
             /** Role */
@@ -2367,6 +3550,12 @@ export interface components {
             /** Ended */
             ended: number;
         };
+        /**
+         * Severity
+         * @description The urgency of a finding.
+         * @enum {string}
+         */
+        Severity: "ok" | "notice" | "warning" | "critical";
         /**
          * ShareAnswer
          * @description One share of a workspace.
@@ -2511,6 +3700,16 @@ export interface components {
             url: string;
         };
         /**
+         * SizeAnswer
+         * @description The part of a workspace's resources that changes while it runs.
+         */
+        SizeAnswer: {
+            /** Cpu */
+            cpu: number;
+            /** Memory */
+            memory: number;
+        };
+        /**
          * Sort
          * @description Orders of a list of workspaces; a leading minus turns the order round.
          * @enum {string}
@@ -2575,6 +3774,44 @@ export interface components {
          * @enum {string}
          */
         Status: "creating" | "starting" | "running" | "paused" | "stopping" | "stopped" | "deleting" | "error";
+        /**
+         * StopReasonAnswer
+         * @description Why a workspace was stopped or paused.
+         */
+        StopReasonAnswer: {
+            /**
+             * Actor
+             * @description The id of who asked for it.
+             */
+            actor: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** @description system: nothing worked in it. */
+            by: components["schemas"]["StoppedBy"];
+            /**
+             * Code
+             * @description Stable, for programs.
+             */
+            code: string;
+            /** @description The sentence by its code. */
+            said: components["schemas"]["SentenceAnswer"];
+            /**
+             * Seen
+             * @description What was seen: the last work, and what used the most.
+             */
+            seen: components["schemas"]["SentenceAnswer"][];
+            /** Sentence */
+            sentence: string;
+        };
+        /**
+         * StoppedBy
+         * @description The kind of party that stopped a workspace.
+         * @enum {string}
+         */
+        StoppedBy: "system" | "person" | "schedule" | "budget";
         /**
          * TemplateAnswer
          * @description A base that a workspace can be made from.
@@ -2809,6 +4046,11 @@ export interface components {
          */
         TokenAnswer: {
             /**
+             * Chain
+             * @description All that it comes from, the first one first. It ends with each of the tokens, and outlives a session in which it was made.
+             */
+            chain: components["schemas"]["ChainLink"][];
+            /**
              * Created At
              * Format: date-time
              */
@@ -2883,7 +4125,7 @@ export interface components {
              * Scopes
              * @description null: all that the credential that it is made with may do.
              */
-            scopes?: ("workspaces:read" | "workspaces:write" | "terminals:attach" | "files:read" | "files:write" | "network" | "secrets" | "audit:read" | "admin")[] | null;
+            scopes?: ("workspaces:read" | "workspaces:write" | "terminals:attach" | "files:read" | "files:write" | "network" | "secrets" | "audit:read" | "metrics:read" | "admin")[] | null;
             /**
              * User
              * @description Id or handle of a service account to make it for; null: the caller.
@@ -3060,6 +4302,132 @@ export interface components {
             size: number;
         };
         /**
+         * UsageAnswer
+         * @description Quantities; GB are 2^30 bytes, a month is 730 hours.
+         */
+        UsageAnswer: {
+            /** Cpu Hours Reserved */
+            cpu_hours_reserved: number;
+            /** Cpu Hours Used */
+            cpu_hours_used: number;
+            /** Egress Gb */
+            egress_gb: number;
+            /** Memory Gb Hours Reserved */
+            memory_gb_hours_reserved: number;
+            /** Memory Gb Hours Used */
+            memory_gb_hours_used: number;
+            /** Snapshot Gb Months */
+            snapshot_gb_months: number;
+            /** Storage Gb Months */
+            storage_gb_months: number;
+        };
+        /**
+         * UsageFigures
+         * @description Present use: the first three in percent of the limits, the others in their own units.
+         */
+        UsageFigures: {
+            /**
+             * Cpu Cores
+             * @description CPU time used, in cores.
+             */
+            cpu_cores: number;
+            /**
+             * Cpu Throttled
+             * @description Seconds a second for which the limit of CPU held programs up.
+             */
+            cpu_throttled: number;
+            /** Cpu Usage */
+            cpu_usage: number;
+            /**
+             * Denied Packets
+             * @description Packets that the network's rules did not let out, in this run.
+             */
+            denied_packets: number;
+            /**
+             * Disk Read
+             * @description Bytes a second read from the volume.
+             */
+            disk_read: number;
+            /**
+             * Disk Written
+             * @description Bytes a second written to the volume.
+             */
+            disk_written: number;
+            /** Inodes */
+            inodes: number;
+            /** Inodes Capacity */
+            inodes_capacity: number;
+            /**
+             * Memory Anon Bytes
+             * @description Memory of programs that no file stands behind.
+             */
+            memory_anon_bytes: number;
+            /**
+             * Memory Bytes
+             * @description Memory that cannot be given back: of programs and of the kernel.
+             */
+            memory_bytes: number;
+            /**
+             * Memory Cache Bytes
+             * @description Page cache, which is given back when memory is short.
+             */
+            memory_cache_bytes: number;
+            /** Memory Kernel Bytes */
+            memory_kernel_bytes: number;
+            /** Memory Limit Bytes */
+            memory_limit_bytes: number;
+            /** Memory Usage */
+            memory_usage: number;
+            /**
+             * Network Received
+             * @description Bytes a second that came in.
+             */
+            network_received: number;
+            /**
+             * Network Sent
+             * @description Bytes a second that went out.
+             */
+            network_sent: number;
+            /**
+             * Oom Kills
+             * @description Programs killed for want of memory, in this run.
+             */
+            oom_kills: number;
+            /** @description null where the kernel does not tell it. */
+            pressure: components["schemas"]["PressureAnswer"] | null;
+            /**
+             * Processes
+             * @description Processes and threads.
+             */
+            processes: number;
+            /** Storage Bytes */
+            storage_bytes: number;
+            /** Storage Capacity Bytes */
+            storage_capacity_bytes: number;
+            /** Storage Usage */
+            storage_usage: number;
+        };
+        /**
+         * UsageVerification
+         * @description The outcome of comparing the records of use with their seals in the audit log.
+         */
+        UsageVerification: {
+            /**
+             * Findings
+             * @description Each in a sentence; empty: nothing was changed.
+             */
+            findings: string[];
+            /** Records */
+            records: number;
+            /** Seals */
+            seals: number;
+            /**
+             * Unsealed
+             * @description Records of the last minute, which no seal covers yet.
+             */
+            unsealed: number;
+        };
+        /**
          * UserAnswer
          * @description A user.
          */
@@ -3196,6 +4564,30 @@ export interface components {
          */
         Visibility: "private" | "signed_in" | "link";
         /**
+         * WhyAnswer
+         * @description Why a workspace does not run, is slow or is not reached, in one sentence.
+         */
+        WhyAnswer: {
+            /**
+             * Checks
+             * @description Each line of the specification's troubleshooting, in its order.
+             */
+            checks: components["schemas"]["CheckAnswer"][];
+            /**
+             * Code
+             * @description Of the sentence; stable.
+             */
+            code: string;
+            /** Evidence */
+            evidence: components["schemas"]["EvidenceAnswer"][];
+            next: components["schemas"]["NextStepAnswer"];
+            /** @description The complaint that is answered; null where nothing is wrong. */
+            question: components["schemas"]["Question"] | null;
+            said: components["schemas"]["SentenceAnswer"];
+            /** Sentence */
+            sentence: string;
+        };
+        /**
          * WorkspaceAnswer
          * @description One workspace, as the specification nests it.
          */
@@ -3236,7 +4628,7 @@ export interface components {
              */
             last_accessed: string;
             /** @description null while the workspace does not run. */
-            metrics: components["schemas"]["MetricsAnswer"] | null;
+            metrics: components["schemas"]["UsageFigures"] | null;
             /** Name */
             name: string;
             /**
@@ -3278,6 +4670,8 @@ export interface components {
             /** Started At */
             started_at: string | null;
             status: components["schemas"]["Status"];
+            /** @description Why it was stopped or paused last; null once it is to run again. */
+            stop_reason?: components["schemas"]["StopReasonAnswer"] | null;
             /**
              * Toplevel
              * @description Store path of that generation; empty before the first build.

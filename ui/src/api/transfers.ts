@@ -1,5 +1,5 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
-import { request } from "./client";
+import { request, workspacePath } from "./client";
 import { workspacesQuery } from "./queries";
 import type { components } from "./schema";
 
@@ -11,6 +11,13 @@ export const transfersQuery = queryOptions({
   queryKey: ["transfers"],
   queryFn: ({ signal }) => request<Schemas["TransferList"]>("GET", "/api/nixos/transfers", { signal }),
 });
+
+/** Offers a workspace to another owner; nothing changes before they accept. An administrator's is theirs at once. */
+export const offerWorkspace = (workspaceId: string, to: string): Promise<unknown> =>
+  request("POST", workspacePath(workspaceId, "transfer"), { body: { to } });
+
+export const withdrawOffer = (workspaceId: string): Promise<unknown> =>
+  request("DELETE", workspacePath(workspaceId, "transfer"));
 
 /** Accepts or refuses an offered workspace; secrets of one's own stay out of it. */
 export function useAnswerOffer() {

@@ -10,6 +10,7 @@ export type Progress = Schemas["ProgressAnswer"];
 export type Fault = Schemas["FaultAnswer"];
 export type Metrics = Schemas["MetricsAnswer"];
 export type MetricsHistory = Schemas["MetricsHistory"];
+export type MetricsSeries = Schemas["MetricsSeries"];
 export type Span = Schemas["Span"];
 export type Template = Schemas["TemplateAnswer"];
 export type Package = Schemas["PackageAnswer"];

@@ -2,7 +2,7 @@ import { type Query, type QueryClient, useQueryClient } from "@tanstack/react-qu
 import { useEffect } from "react";
 import { applyEvents } from "./cache";
 import { onAnswer } from "./client";
-import { EventsSocket } from "./EventsSocket";
+import { EventsSocket, type WorkspaceEvent } from "./EventsSocket";
 import { applyLive, isLive, wish } from "./live";
 import { sessionQuery, workspacesQuery } from "./queries";
 import { connection, isAnswered, noteAnswer } from "../shared/connection";
@@ -37,8 +37,8 @@ function askInstead(client: QueryClient): (isOn: boolean) => void {
   };
 }
 
-/** Keeps the page's one events socket open while its caller is shown. */
-export function useEvents(): void {
+/** Keeps the page's one events socket open while its caller is shown; `onWarnings` stays the same. */
+export function useEvents(onWarnings: (events: readonly WorkspaceEvent[]) => void): void {
   const client = useQueryClient();
   useEffect(() => {
     const ask = askInstead(client);
@@ -50,6 +50,7 @@ export function useEvents(): void {
         if (changes.length === 0) return;
         applyEvents(client, changes);
         tasks.set((all) => tasksAfter(all, changes));
+        onWarnings(changes.filter(({ type }) => type === "workspace.idle"));
       },
       onGap: () => void client.invalidateQueries(),
       onState: (state) => {
@@ -76,5 +77,5 @@ export function useEvents(): void {
       removeEventListener("online", socket.connect);
       socket.close();
     };
-  }, [client]);
+  }, [client, onWarnings]);
 }

@@ -18,6 +18,7 @@ import { useAnywhere, useShortcuts } from "../shared/shortcuts";
 import { useStore } from "../shared/Store";
 import { tasks } from "../api/tasks";
 import { Toasts } from "./Toasts";
+import type { WorkspaceEvent } from "../api/EventsSocket";
 import { useEvents } from "../api/useEvents";
 
 const CommandPalette = lazily(async () => (await import("./CommandPalette")).default, { kind: "dialog" });
@@ -35,15 +36,24 @@ const UserMenu = lazily(async () => (await import("./UserMenu")).default, {
 const AREAS = [
   ["/workspaces", "nav.workspaces"],
   ["/templates", "nav.templates"],
+  ["/usage", "nav.usage"],
   ["/admin", "nav.admin"],
 ] as const;
 
 /** Whether an area is for somebody: one is for those who look after the service or its log. */
 const isFor = (path: (typeof AREAS)[number][0], session: Session | null | undefined): boolean =>
   path === "/workspaces" ||
-  (path === "/templates" ? hasAccount(session) : session?.role === "admin" || session?.role === "auditor");
+  (path === "/templates" || path === "/usage"
+    ? hasAccount(session)
+    : session?.role === "admin" || session?.role === "auditor");
 
 type Panel = "none" | "palette" | "keys" | "tasks";
+
+/** Tells of workspaces that rest soon; what says so is fetched when the first does. */
+function warnOfRest(events: readonly WorkspaceEvent[]): void {
+  if (events.length === 0) return;
+  void import("../features/workspaces/detail/rest/warning").then(({ warn }) => events.forEach(warn));
+}
 
 /** What stands around every view: the bar, the panels that are a key away, the messages. */
 export function AppShell() {
@@ -53,7 +63,7 @@ export function AppShell() {
   const running =
     useStore(tasks).filter((task) => task.state === "running").length + useStore(openWork).length;
   const session = useSession();
-  useEvents();
+  useEvents(warnOfRest);
   const client = useQueryClient();
   useEffect(() => resumeWork(client), [client]);
   const togglePalette = () => setPanel(panel === "palette" ? "none" : "palette");

@@ -1,9 +1,12 @@
+import { files as texts } from "../shared/i18n/files.en";
 import { mayCreate, useSession } from "../api/abilities";
 import { addEnglish, useT } from "../shared/i18n/messages";
 import { more } from "../shared/i18n/more.en";
 import type { MessageKey } from "../shared/i18n/en";
 import { Modal } from "../ui/Modal";
 import { modifier } from "../shared/modifier";
+
+addEnglish(texts);
 
 addEnglish(more);
 

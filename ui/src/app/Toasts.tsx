@@ -18,6 +18,11 @@ export function Toasts() {
           <div className="toast-text">
             <p>{toast.text}</p>
             {toast.detail && <p className="toast-detail">{toast.detail}</p>}
+            {toast.action && (
+              <button type="button" className="button button-small" onClick={toast.action.run}>
+                {toast.action.label}
+              </button>
+            )}
           </div>
           <button
             type="button"

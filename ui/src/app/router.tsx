@@ -75,10 +75,23 @@ const profileRoute = createRoute({
   component: lazily(async () => (await import("../features/secrets/ProfileView")).ProfileView),
 });
 
+const usageRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/usage",
+  component: lazily(async () => (await import("../features/usage/UsageView")).UsageView),
+});
+
 const adminRoute = createRoute({
   getParentRoute: () => appRoute,
-  path: "/admin",
+  path: "/admin/health",
   component: lazily(async () => (await import("../features/admin/AdminView")).AdminView),
+});
+
+/** The first of the administrator's pages. */
+const adminsRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/admin",
+  beforeLoad: () => redirect({ to: "/admin/health", throw: true }),
 });
 
 const peopleRoute = createRoute({
@@ -195,7 +208,9 @@ const metricsRoute = createRoute({
   path: "metrics",
   validateSearch: (search: Record<string, unknown>): { span?: Span } =>
     SPANS.includes(search.span as Span) ? { span: search.span as Span } : {},
-  component: lazily(async () => (await import("../features/workspaces/detail/MetricsTab")).MetricsTab),
+  component: lazily(
+    async () => (await import("../features/workspaces/detail/metrics/MetricsTab")).MetricsTab,
+  ),
 });
 
 const secretsRoute = createRoute({
@@ -241,7 +256,9 @@ const routeTree = rootRoute.addChildren([
   appRoute.addChildren([
     indexRoute,
     templatesRoute,
+    usageRoute,
     adminRoute,
+    adminsRoute,
     peopleRoute,
     meRoute,
     deviceRoute,

@@ -5,6 +5,8 @@ export interface Toast {
   kind: "info" | "success" | "error";
   text: string;
   detail?: string | undefined;
+  /** Something that can be done about it, once. */
+  action?: { label: string; run: () => void } | undefined;
 }
 
 const LONGEST = 4;

@@ -1,29 +1,30 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { CircleAlert, CircleCheck } from "lucide-react";
+import { useSession } from "../../api/abilities";
 import { reasonOf } from "../../api/mutations";
 import { healthQuery, workspacesQuery } from "../../api/queries";
 import type { Capacity, Health } from "../../api/types";
 import { gigabytes, number } from "../../shared/format";
-import { addEnglish, type Translate, useT } from "../../shared/i18n/messages";
+import { addEnglish, useT } from "../../shared/i18n/messages";
 import { more } from "../../shared/i18n/more.en";
-import { checkName, packageSetName } from "../../shared/i18n/names";
+import { packageSetName } from "../../shared/i18n/names";
 import { Meter } from "../../shared/Meter";
+import { tell } from "../../shared/toasts";
 import { useTitle } from "../../shared/useTitle";
 import { Button, buttonClass } from "../../ui/Button";
 import { EmptyState } from "../../ui/EmptyState";
 import { Skeleton } from "../../ui/Skeleton";
 import { type Column, Table } from "../../ui/Table";
+import { asText, Findings } from "./Findings";
 
 addEnglish(more);
 
 const LOOK_MS = 15_000;
 
-type Finding = Health["items"][number];
-
 /** Whether the service is well: what its own checks found with the remedy, and what the machine has left. */
 export function AdminView() {
   const t = useT();
+  const session = useSession();
   const { data, error, isPending, refetch, isFetching } = useQuery({
     ...healthQuery,
     refetchInterval: LOOK_MS,
@@ -42,6 +43,21 @@ export function AdminView() {
         <Button isSmall disabled={isFetching} onClick={() => void refetch()}>
           {t("admin.again")}
         </Button>
+        {data && (
+          <Button
+            isSmall
+            onClick={() =>
+              void navigator.clipboard.writeText(asText(t, data)).then(() => tell("success", t("app.copied")))
+            }
+          >
+            {t("admin.copy")}
+          </Button>
+        )}
+        {session?.role === "admin" && (
+          <a href="/api/nixos/support" download className={buttonClass("plain", true)}>
+            {t("admin.support")}
+          </a>
+        )}
         <Link to="/admin/users" className={buttonClass("plain", true)}>
           {t("people.title")}
         </Link>
@@ -57,6 +73,11 @@ export function AdminView() {
       )}
       {data?.capacity && <CapacityCard capacity={data.capacity} />}
       {data && <Findings health={data} />}
+      {data && (
+        <p className="muted">
+          {t("admin.version", { version: data.version, set: packageSetName(t, data.package_set) })}
+        </p>
+      )}
       {data && data.response_times.length > 0 && <Times health={data} />}
     </div>
   );
@@ -92,10 +113,6 @@ function CapacityCard({ capacity }: { capacity: Capacity }) {
   );
 }
 
-/** The package set by its name in the language in force. */
-const namedSet = (t: Translate, said: Finding["said"]): Finding["said"] =>
-  said.values.set ? { ...said, values: { set: packageSetName(t, said.values.set) } } : said;
-
 type ResponseTime = Health["response_times"][number];
 
 /** How fast the service answers, by route. */
@@ -125,48 +142,6 @@ function Times({ health }: { health: Health }) {
         rows={health.response_times}
         keyOf={({ method, route }) => method + route}
       />
-    </section>
-  );
-}
-
-/** What is wrong comes first. */
-function Findings({ health }: { health: Health }) {
-  const t = useT();
-  const rows = health.items.toSorted((a, b) => Number(a.ok) - Number(b.ok));
-  const columns: Column<Finding>[] = [
-    {
-      key: "state",
-      head: t("admin.state"),
-      cell: ({ ok }) => (
-        <span className={`status ${ok ? "status-running" : "status-error"}`}>
-          {ok ? <CircleCheck aria-hidden size={16} /> : <CircleAlert aria-hidden size={16} />}
-          <span className="check-word">{t(ok ? "admin.ok" : "admin.notOk")}</span>
-        </span>
-      ),
-    },
-    { key: "code", head: t("admin.check"), cell: ({ code }) => checkName(t, code) },
-    {
-      key: "message",
-      head: t("admin.finding"),
-      cell: ({ message, remedy, said, ok }) => (
-        <>
-          <p>{t.said(namedSet(t, said), message)}</p>
-          {!ok && remedy && <p className="muted">{t("admin.remedy", { remedy: t.remedy(said, remedy) })}</p>}
-        </>
-      ),
-    },
-  ];
-  return (
-    <section className="card">
-      <Table
-        label={t("admin.checks")}
-        columns={columns}
-        rows={rows}
-        keyOf={({ code, message }) => code + message}
-      />
-      <p className="muted pad">
-        {t("admin.version", { version: health.version, set: packageSetName(t, health.package_set) })}
-      </p>
     </section>
   );
 }

@@ -183,7 +183,11 @@ function Details({ entry }: { entry: Entry }) {
           ))}
         </dl>
       )}
-      {rest && <pre>{rest}</pre>}
+      {rest && (
+        <pre>
+          <code>{rest}</code>
+        </pre>
+      )}
       <p className="muted">{t("audit.origin", { origin: origin.join(" · ") || "–" })}</p>
     </details>
   );

@@ -1,7 +1,10 @@
+import { files as texts } from "../../shared/i18n/files.en";
 import { useDetail } from "../../api/detail";
 import { NeedsRunning } from "../../api/NeedsRunning";
-import { useT } from "../../shared/i18n/messages";
+import { addEnglish, useT } from "../../shared/i18n/messages";
 import { FilesPanel } from "./FilesPanel";
+
+addEnglish(texts);
 
 /** A workspace's files; while it does not run, the way to make it. */
 export function FilesTab() {

@@ -1,10 +1,13 @@
+import { files as texts } from "../../shared/i18n/files.en";
 import { type QueryClient, queryOptions } from "@tanstack/react-query";
 import { reasonOf } from "../../api/mutations";
 import { ApiError, request, send, workspacePath } from "../../api/client";
 import type { components } from "../../api/schema";
 import type { MessageKey } from "../../shared/i18n/en";
-import { currentTranslate } from "../../shared/i18n/messages";
+import { addEnglish, currentTranslate } from "../../shared/i18n/messages";
 import { baseName, inQuery, shown } from "./paths";
+
+addEnglish(texts);
 
 export type EntryType = "file" | "directory" | "link" | "other";
 

@@ -5,6 +5,7 @@ import { NeedsRunning } from "../../api/NeedsRunning";
 import { useT } from "../../shared/i18n/messages";
 import { lazily } from "../../shared/lazily";
 import { useStore } from "../../shared/Store";
+import { LOOKING } from "../../api/abilities";
 import { useDetail } from "../../api/detail";
 import { layoutQuery } from "../../api/layouts";
 import { layoutKeeper } from "./layout/LayoutKeeper";
@@ -40,6 +41,7 @@ export function TerminalTab() {
     <WebTerminalComponent
       key={detail.id}
       workspaceId={detail.id}
+      isLooking={LOOKING.has(detail.relation)}
       onClose={() =>
         void navigate({ to: "/workspaces/$workspaceId", params: { workspaceId: detail.id }, search: true })
       }

@@ -24,6 +24,8 @@ const SettingsDialog = lazily(async () => (await import("./pane/SettingsDialog")
 
 export interface WebTerminalProps {
   workspaceId: string;
+  /** Terminals are not opened, named or closed here: those that are there are seen. */
+  isLooking?: boolean;
   onClose: () => void;
 }
 
@@ -69,6 +71,7 @@ function useLayout(workspaceId: string) {
 /** All terminals of one workspace, in tabs and beside each other; which there are is what the workspace says. */
 export function WebTerminalComponent({
   workspaceId,
+  isLooking,
   onClose,
   current,
   onCurrent,
@@ -212,6 +215,7 @@ export function WebTerminalComponent({
     keeper.dispatch({ type: "looked", terminals: [...told, ...unlisted], boot: look.boot });
     // Somebody who goes to a workspace's terminals and finds none wants one; the first list may name some that just ended.
     if (
+      isLooking ||
       isOffered.current ||
       opening > 0 ||
       keeper.layout.get().tabs.length > 0 ||
@@ -257,7 +261,7 @@ export function WebTerminalComponent({
     );
   };
   return (
-    <section className="web-terminal" aria-label={t("terminal.tabs")}>
+    <section className="web-terminal" data-looking={isLooking} aria-label={t("terminal.tabs")}>
       <TerminalTabs
         tabs={tabs}
         current={tab}

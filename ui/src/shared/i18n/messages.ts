@@ -47,7 +47,7 @@ const preferred: Locale =
 export const localeStore = keptStore<Locale>("nixws.locale", preferred, isLocale);
 
 /** What counts or measures in a sentence of the service. */
-const FIGURES = new Set(["free", "total", "share", "count", "bad", "before", "restarts"]);
+const FIGURES = new Set(["free", "total", "share", "count", "bad", "before", "restarts", "latency"]);
 
 function fill(text: string, parameters: Parameters = {}): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(parameters[name] ?? whole));

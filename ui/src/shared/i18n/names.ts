@@ -20,10 +20,3 @@ export const templateTexts = (t: Translate, { name, title, description }: Named)
 /** The name of a package set in the language in force. */
 export const packageSetName = (t: Translate, set: string): string =>
   set === "Debian 12 packages under nixpkgs names" ? t("packages.debianSet") : set;
-
-/** The name of a check of the service's health; of one that is not known here, its code. */
-export function checkName(t: Translate, code: string): string {
-  if (code.startsWith("background_"))
-    return t("check.background", { task: code.slice("background_".length) });
-  return textOf(t, `check.${code}`) ?? code;
-}

@@ -8,6 +8,11 @@ const NODE = "Die Maschine konnte den Schritt nicht ausführen: {said}";
 /** Every error of the service by its code, in German; `{said}` is the service's own sentence, where it says more. */
 export const problems: Problems = {
   // Of the page itself
+  beyond_machine:
+    "So viel hat die Maschine nicht mehr: Verlangen Sie weniger, oder halten Sie einen Workspace an.",
+  boost_not_larger:
+    "Ein Schub macht einen Workspace größer, als gewählt ist: Geben Sie mehr Kerne oder Speicher an.",
+  no_advice: "Es wird nichts empfohlen: Die Größe passt, oder es ist noch zu früh.",
   offline: "Der Dienst antwortet nicht.",
 
   // Of the audit log
@@ -28,6 +33,9 @@ export const problems: Problems = {
   conflict: "Das geht im jetzigen Zustand nicht: {said}",
   limit_exceeded: "Die Grenze ist erreicht: {said}",
   insufficient_resources: "Die Maschine hat dafür nicht genug frei: {said}",
+  traces_missing: "Für Traces fehlen Bibliotheken: {said}",
+  stopping: "Der Dienst wird gerade angehalten.",
+  not_serving: "Der Dienst kann gerade nicht arbeiten: {said}",
   unavailable: "Ein Teil des Dienstes antwortet gerade nicht. Versuchen Sie es gleich noch einmal.",
   build_failed: "Die Umgebung ließ sich nicht bauen: {said}",
   runtime_failed: NODE,
@@ -81,6 +89,8 @@ export const problems: Problems = {
   too_many_attempts: "Zu viele Versuche. Warten Sie einen Augenblick.",
   too_many_of_address: "Zu viele offene Verbindungen von Ihrer Adresse; schließen Sie einige.",
   too_many_connections: "Der Dienst hat zu viele offene Verbindungen. Versuchen Sie es gleich noch einmal.",
+  csrf_token_wrong:
+    "Die Anfrage kommt nicht von dieser Seite, oder Sie sind inzwischen anders angemeldet. Laden Sie die Seite neu.",
   foreign_origin:
     "Die Anfrage kommt nicht von der Seite dieses Dienstes. Hinter einem Proxy muss seine öffentliche Adresse eingestellt sein.",
   idempotency_key_reused:
@@ -99,6 +109,8 @@ export const problems: Problems = {
   wrong_state: "Das geht im jetzigen Zustand des Workspace nicht: {said}",
   being_deleted: "Der Workspace wird gerade gelöscht.",
   not_running: "Der Workspace läuft nicht. Starten Sie ihn zuerst.",
+  not_idle: "Der Workspace wurde inzwischen benutzt oder soll weiterlaufen.",
+  workspace_starting: "Der Workspace startet. Versuchen Sie es gleich noch einmal.",
   not_ready: "Der Workspace war noch nie gestartet; warten Sie, bis er läuft.",
   paused: "Der Workspace ist pausiert. Setzen Sie ihn zuerst fort.",
   booting: "Der Workspace startet gerade. Warten Sie, bis er läuft.",
@@ -266,6 +278,8 @@ export const problems: Problems = {
   bad_answer: "Das Programm antwortet nicht in HTTP: {said}",
   preview_loop: "Die Vorschau führt auf sich selbst zurück.",
   listeners_unseen: DAMAGED,
+  figures_unavailable:
+    "Die Messwerte können gerade nicht gelesen werden. Versuchen Sie es gleich noch einmal.",
 
   // Sign-in by an OpenID provider
   no_openid_provider: "Hier ist kein OpenID-Anbieter eingestellt.",
@@ -318,6 +332,8 @@ export const problems: Problems = {
   no_service_account: "Das ist kein aktives Dienstkonto: Personen erstellen ihre Tokens selbst.",
   device_code_unknown:
     "Mit diesem Code wartet kein Programm: sehen Sie noch einmal nach oder beginnen Sie von vorn.",
+  budget_reached: "Das Budget für diesen Monat ist aufgebraucht: {said}",
+  budget_not_found: "Dieses Budget gibt es nicht.",
   quota_exceeded: "Das Kontingent reicht dafür nicht: {said}",
   authorization_pending: "Der Code ist noch nicht bestätigt.",
   slow_down: "Das Programm fragt zu oft.",

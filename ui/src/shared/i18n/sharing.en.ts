@@ -49,5 +49,13 @@ export const sharing = {
   "share.admit": "Admit {name}",
   "share.end": "End it for {name}",
   "share.theLink": "a link",
+  "transfer.to": "New owner",
+  "transfer.means": "The handle of a person. Nothing changes before they accept; then all its shares end.",
+  "transfer.atOnce":
+    "The handle of a person. You administer the service: it is theirs at once, and all its shares end.",
+  "transfer.offer": "Offer ownership",
+  "transfer.needsName": "Say to whom.",
+  "transfer.offered": "Offered to {name}, who has to accept.",
+  "transfer.withdraw": "Take the offer back",
   "share.ended": "{name} has it no more",
 } as const;

@@ -1,11 +1,12 @@
 import type { EditorState, Text } from "@codemirror/state";
+import { files as texts } from "../../../shared/i18n/files.en";
 import { EditorView } from "@codemirror/view";
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 import { ApiError } from "../../../api/client";
 import { reasonOf } from "../../../api/mutations";
-import { useT } from "../../../shared/i18n/messages";
+import { addEnglish, useT } from "../../../shared/i18n/messages";
 import { useNow } from "../../../shared/clock";
 import { relativeTime } from "../../../shared/format";
 import { Modal } from "../../../ui/Modal";
@@ -26,6 +27,8 @@ import {
 } from "./editorState";
 import { languageOf } from "./languages";
 import { type LineEnd, oddEnds, parsed, type TextForm, written } from "./lineEnds";
+
+addEnglish(texts);
 
 const PRECONDITION_FAILED = 412;
 

@@ -1,12 +1,15 @@
+import { files as texts } from "../../../shared/i18n/files.en";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { useT } from "../../../shared/i18n/messages";
+import { addEnglish, useT } from "../../../shared/i18n/messages";
 import { bytes, dateTime } from "../../../shared/format";
 import { Modal } from "../../../ui/Modal";
 import { useStore } from "../../../shared/Store";
 import { takenQuery } from "../api";
 import { baseName, shown } from "../paths";
 import type { Decision, UploadQueue } from "./UploadQueue";
+
+addEnglish(texts);
 
 /** Asks what is to become of an upload whose name is taken, and of all others like it if that is wanted. */
 export function ConflictDialog({ queue }: { queue: UploadQueue }) {

@@ -1,10 +1,13 @@
+import { files as texts } from "../../../shared/i18n/files.en";
 import { memo, useMemo } from "react";
-import { useT } from "../../../shared/i18n/messages";
+import { addEnglish, useT } from "../../../shared/i18n/messages";
 import { bytes } from "../../../shared/format";
 import { useStore } from "../../../shared/Store";
 import { baseName, shown } from "../paths";
 import { ConflictDialog } from "./ConflictDialog";
 import { OPEN, type Upload, type UploadQueue, type UploadState } from "./UploadQueue";
+
+addEnglish(texts);
 
 /** What wants to be looked at comes first. */
 const ORDER: readonly UploadState[] = [

@@ -1,4 +1,4 @@
-import { ApiError, request, send, workspacePath } from "../../../api/client";
+import { ApiError, proven, request, send, workspacePath } from "../../../api/client";
 import { backoff } from "../../../shared/backoff";
 import { fileUrl } from "../api";
 import { rawBytes } from "../paths";
@@ -32,13 +32,25 @@ interface Sent {
   header: (name: string) => string | null;
 }
 
+type Watching = Pick<SendOptions, "signal"> & { onProgress: (sent: number) => void };
+
 /** One request whose body's progress can be seen: the only browser interface that tells is the old one. */
 function xhr(
   method: string,
   url: string,
   headers: Record<string, string>,
   body: Blob,
-  options: Pick<SendOptions, "signal"> & { onProgress: (sent: number) => void },
+  options: Watching,
+): Promise<Sent> {
+  return proven((proof) => xhrOnce(method, url, { ...headers, ...proof }, body, options));
+}
+
+function xhrOnce(
+  method: string,
+  url: string,
+  headers: Record<string, string>,
+  body: Blob,
+  options: Watching,
 ): Promise<Sent> {
   return new Promise((resolve, reject) => {
     const http = new XMLHttpRequest();

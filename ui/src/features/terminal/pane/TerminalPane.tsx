@@ -236,6 +236,7 @@ export function TerminalPane(props: TerminalPaneProps) {
           <PresenceRow
             workspaceId={workspaceId}
             presence={presence}
+            terminal={attachment.current?.view.terminal}
             mayType={mayType(presence)}
             onTell={(message) => attachment.current?.connection.tell(message)}
           />

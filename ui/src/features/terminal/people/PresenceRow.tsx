@@ -7,6 +7,7 @@ import { addEnglish, useT } from "../../../shared/i18n/messages";
 import { more } from "../../../shared/i18n/more.en";
 import { Button } from "../../../ui/Button";
 import type { ClientMessage, Presence } from "../connection/wire";
+import { type CursorSource, useTypistCursor } from "./useTypistCursor";
 
 addEnglish(more);
 
@@ -16,14 +17,16 @@ const GUEST = " (guest)";
 interface PresenceRowProps {
   workspaceId: string;
   presence: Presence;
+  terminal: CursorSource | undefined;
   /** What is typed here is taken. */
   mayType: boolean;
   onTell: (message: ClientMessage) => void;
 }
 
 /** Who is at a terminal, who types, and what one may do about it. */
-export function PresenceRow({ workspaceId, presence, mayType, onTell }: PresenceRowProps) {
+export function PresenceRow({ workspaceId, presence, terminal, mayType, onTell }: PresenceRowProps) {
   const t = useT();
+  useTypistCursor(terminal, presence);
   const mayPlay = useMayPlay();
   const [sentGuest, setSentGuest] = useState("");
   const { people, total, you, keyboard, typist, recorded } = presence;

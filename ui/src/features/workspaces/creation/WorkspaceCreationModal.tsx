@@ -15,6 +15,7 @@ import { Modal } from "../../../ui/Modal";
 import { NetworkFields, networkOf } from "./NetworkFields";
 import { PackagePicker } from "./PackagePicker";
 import { TemplateCards } from "./TemplateCards";
+import { EstimatedCost } from "./EstimatedCost";
 import { limitsOf, nameProblem, sizeProblem, SIZES, type SizeName } from "./validation";
 
 addEnglish(people);
@@ -157,6 +158,7 @@ function CreationForm({
           {t("create.quota", { name: quota.name, text: quotaText(quota, t) })}
         </p>
       ))}
+      <EstimatedCost cpu={Number(form.cpu)} memory={Number(form.memory)} storage={Number(form.storage)} />
       <PackagePicker
         chosen={packages}
         onChange={(next) => setDraft({ ...filled, packages: next, search: "" })}

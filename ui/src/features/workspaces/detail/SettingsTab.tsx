@@ -11,11 +11,14 @@ import { Field } from "../../../ui/Field";
 import { number } from "../../../shared/format";
 import { useFormDraft } from "../../../shared/formDraft";
 import { tell } from "../../../shared/toasts";
+import { RestPanels } from "./rest/RestPanels";
 import { LazyDeleteDialog } from "../LazyDeleteDialog";
 import { useDeleteDialog } from "../useDeleteDialog";
 import { useRestartQuestion } from "./useRestartQuestion";
 import { limitsOf, nameProblem, portsOf, sizeProblem, SIZES, type SizeName } from "../creation/validation";
 import { useDetail } from "../../../api/detail";
+import { AdvicePanel } from "./scaling/AdvicePanel";
+import { AutoscalePanel } from "./scaling/AutoscalePanel";
 
 addEnglish(more);
 
@@ -35,7 +38,10 @@ export function SettingsTab() {
     <div className="panels panels-two">
       <NameForm detail={detail} />
       <ResizeForm detail={detail} />
+      <AdvicePanel workspaceId={detail.id} />
+      <AutoscalePanel detail={detail} />
       <PortsForm detail={detail} />
+      <RestPanels key={detail.id} id={detail.id} />
       <section className="panel">
         <h3>{t("settings.rebuild")}</h3>
         <p className="muted">{t("settings.rebuildHint")}</p>

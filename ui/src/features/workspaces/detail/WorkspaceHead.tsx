@@ -1,7 +1,7 @@
 import { Link, useLocation, useNavigate, useParams } from "@tanstack/react-router";
 import { ArrowLeft, PanelLeftClose, PanelLeftOpen, SquareTerminal } from "lucide-react";
 import { useEffect, useRef } from "react";
-import { useAbilities } from "../../../api/abilities";
+import { LOOKING, useAbilities, useSession } from "../../../api/abilities";
 import { useVerb } from "../../../api/mutations";
 import type { WorkspaceDetail, WorkspaceVerb } from "../../../api/types";
 import { useNow } from "../../../shared/clock";
@@ -36,6 +36,36 @@ const TABS = [
   "secrets",
   "settings",
 ] as const;
+type Tab = (typeof TABS)[number];
+const PART: readonly Tab[] = [
+  "files",
+  "ports",
+  "packages",
+  "network",
+  "metrics",
+  "logs",
+  "secrets",
+  "settings",
+];
+/** What the service refuses those whom a workspace, or a part of it, is shared with. */
+const REFUSED: Partial<Record<string, readonly Tab[]>> = {
+  editor: ["secrets"],
+  reader: ["secrets", "settings"],
+  viewer: ["files", "secrets", "settings"],
+  typist: PART,
+  watcher: PART,
+  visitor: ["terminal", ...PART],
+};
+/** Content is not for who reads usage and the audit log. */
+const AUDITED: readonly Tab[] = ["overview", "metrics"];
+
+/** The parts of a workspace's page that somebody may read. */
+export function tabsFor(relation: string | undefined, role: string | undefined): readonly Tab[] {
+  const refused = REFUSED[relation ?? ""];
+  if (refused) return TABS.filter((tab) => !refused.includes(tab));
+  return role === "auditor" && relation !== "owner" ? AUDITED : TABS;
+}
+
 /** What has a button of its own: the way on from where it is, and the way to rest. */
 const BUTTONS = ["start", "resume", "stop"] as const;
 
@@ -64,7 +94,7 @@ export function WorkspaceHead({ detail }: { detail: WorkspaceDetail }) {
         <Facts detail={detail} />
         <Verbs detail={detail} />
       </div>
-      <Tabs />
+      <Tabs detail={detail} />
     </header>
   );
 }
@@ -92,7 +122,7 @@ function Verbs({ detail }: { detail: WorkspaceDetail }) {
   const isRunning = detail.status === "running";
   return (
     <div className="detail-verbs">
-      {isRunning && (
+      {isRunning && !LOOKING.has(detail.relation) && (
         <Link
           to="/workspaces/$workspaceId/terminal"
           params={params}
@@ -131,8 +161,9 @@ function Verbs({ detail }: { detail: WorkspaceDetail }) {
   );
 }
 
-function Tabs() {
+function Tabs({ detail }: { detail: WorkspaceDetail }) {
   const t = useT();
+  const session = useSession();
   const { workspaceId } = useParams({ from: "/app/workspaces/$workspaceId" });
   const tabs = useRef<HTMLElement>(null);
   const { pathname } = useLocation();
@@ -144,7 +175,7 @@ function Tabs() {
   }, [pathname]);
   return (
     <nav ref={tabs} className="detail-tabs" aria-label={t("detail.tabs")}>
-      {TABS.map((tab) => (
+      {tabsFor(detail.relation, session?.role).map((tab) => (
         <Link
           key={tab}
           to={tab === "overview" ? "/workspaces/$workspaceId" : `/workspaces/$workspaceId/${tab}`}

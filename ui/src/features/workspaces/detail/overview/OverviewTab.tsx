@@ -4,6 +4,7 @@ import { useNow } from "../../../../shared/clock";
 import { dateTime, gigabytes, number, relativeTime } from "../../../../shared/format";
 import { useT } from "../../../../shared/i18n/messages";
 import { packageSetName } from "../../../../shared/i18n/names";
+import { StopReasonPanel } from "../rest/StopReasonPanel";
 import { LogView } from "../logs/LogView";
 import { ConnectPanel } from "./ConnectPanel";
 import { Figures } from "./Figures";
@@ -11,6 +12,7 @@ import { Generations } from "./Generations";
 import { PortsPanel } from "./PortsPanel";
 import { ProgressPanel } from "./ProgressPanel";
 import { RepositoryPanel } from "./RepositoryPanel";
+import { WhyPanel } from "./WhyPanel";
 
 /** What is wrong and what to do next, then how the workspace does and how to get into it; its facts last. */
 export function OverviewTab() {
@@ -18,7 +20,9 @@ export function OverviewTab() {
   const detail = useDetail();
   return (
     <>
+      <WhyPanel detail={detail} />
       <Fault detail={detail} />
+      {detail.stop_reason && <StopReasonPanel reason={detail.stop_reason} />}
       {detail.notice && (
         <section className="panel panel-notice">
           <h3>{t("detail.notice")}</h3>

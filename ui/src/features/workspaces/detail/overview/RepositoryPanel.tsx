@@ -2,8 +2,11 @@ import { useQuery } from "@tanstack/react-query";
 import { reasonOf } from "../../../../api/mutations";
 import { type Repository, repositoriesQuery, useCloneAgain } from "../../../../api/secrets";
 import type { WorkspaceDetail } from "../../../../api/types";
-import { useT } from "../../../../shared/i18n/messages";
+import { addEnglish, useT } from "../../../../shared/i18n/messages";
+import { more } from "../../../../shared/i18n/more.en";
 import { Button } from "../../../../ui/Button";
+
+addEnglish(more);
 
 /** What is, or is being, cloned into the workspace; nothing where there is none. */
 export function RepositoryPanel({ detail }: { detail: WorkspaceDetail }) {

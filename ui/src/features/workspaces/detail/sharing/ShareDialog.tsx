@@ -10,6 +10,7 @@ import { Modal } from "../../../../ui/Modal";
 import { useOpenTerminals, WHOLE } from "./part";
 import { ShareForm } from "./ShareForm";
 import { ShareList } from "./ShareList";
+import { TransferForm } from "./TransferForm";
 import "./sharing.css";
 
 addEnglish(sharing);
@@ -36,6 +37,7 @@ export default function ShareDialog({
       <ShareForm detail={detail} part={part} onPart={setPart} terminals={terminals} onMade={setMade} />
       {made?.link && <NewLink link={made.link} />}
       <ShareList workspaceId={detail.id} terminals={terminals} />
+      <TransferForm workspaceId={detail.id} />
     </Modal>
   );
 }

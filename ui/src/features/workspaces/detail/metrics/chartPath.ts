@@ -1,4 +1,4 @@
-/** A figure in percent at a moment, in milliseconds since 1970. */
+/** A figure at a moment, in milliseconds since 1970. */
 export interface Point {
   at: number;
   value: number;
@@ -12,15 +12,8 @@ export interface Frame {
 }
 
 const GAP_STEPS = 2.5;
-const TOPS = [10, 25, 50, 100];
 
-/** The least of a few round percentages that is not below any value: what the top of a chart stands for. */
-export function topOf(points: readonly Point[]): number {
-  const most = points.reduce((highest, { value }) => Math.max(highest, value), 0);
-  return TOPS.find((top) => most <= top) ?? 100;
-}
-
-/** SVG path of points within a frame, its top being `top` percent; a gap in what was measured is a gap in the line. */
+/** SVG path of points within a frame, its top being `top`; a gap in what was measured is a gap in the line. */
 export function chartPath(
   points: readonly Point[],
   frame: Frame,

@@ -1,0 +1,143 @@
+import { useQuery } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import { reasonOf } from "../../../../api/mutations";
+import { dateTime } from "../../../../shared/format";
+import { idle as texts } from "../../../../shared/i18n/idle.en";
+import { addEnglish, useT } from "../../../../shared/i18n/messages";
+import { tell } from "../../../../shared/toasts";
+import { Button } from "../../../../ui/Button";
+import { Field } from "../../../../ui/Field";
+import { type Idle, idleQuery, minutesOf, typedMinutes, useRest } from "./api";
+import { SchedulePanel } from "./SchedulePanel";
+
+addEnglish(texts);
+
+interface RestPanelsProps {
+  id: string;
+}
+
+/** When a workspace rests, why it is awake, and its schedule. */
+export function RestPanels({ id }: RestPanelsProps) {
+  const { data: idle, error } = useQuery(idleQuery(id));
+  if (error) return <p className="field-problem">{reasonOf(error)}</p>;
+  if (!idle) return null;
+  return (
+    <>
+      <RestForm key={String(idle.own)} id={id} idle={idle} />
+      <WhyAwake id={id} idle={idle} />
+      <SchedulePanel id={id} />
+    </>
+  );
+}
+
+interface RestProps {
+  id: string;
+  idle: Idle;
+}
+
+function RestForm({ id, idle }: RestProps) {
+  const t = useT();
+  const rest = useRest(id);
+  const [pause, setPause] = useState(minutesOf(idle.policy.pause_after));
+  const [stop, setStop] = useState(minutesOf(idle.policy.stop_after));
+  const [units, setUnits] = useState(idle.policy.units.join(" "));
+  const pauseAfter = typedMinutes(pause);
+  const stopAfter = typedMinutes(stop);
+  const isWrong =
+    pauseAfter === undefined ||
+    stopAfter === undefined ||
+    (pauseAfter !== null && stopAfter !== null && stopAfter < pauseAfter);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (isWrong) return;
+    const policy = { pause: pauseAfter, stop: stopAfter, units: units.split(/\s+/).filter(Boolean) };
+    rest.mutate({ policy, now: idle }, { onSuccess: () => tell("success", t("idle.saved")) });
+  };
+  return (
+    <form className="panel" onSubmit={submit} noValidate>
+      <h3>{t("idle.title")}</h3>
+      <p className="muted">{t("idle.hint")}</p>
+      {!idle.own && <p className="muted">{t("idle.ofService")}</p>}
+      <div className="sizes">
+        <Field label={t("idle.pauseAfter")} hint={t("idle.empty")}>
+          {(field) => (
+            <input
+              {...field}
+              inputMode="numeric"
+              value={pause}
+              onChange={(event) => setPause(event.target.value)}
+            />
+          )}
+        </Field>
+        <Field label={t("idle.stopAfter")} hint={t("idle.empty")}>
+          {(field) => (
+            <input
+              {...field}
+              inputMode="numeric"
+              value={stop}
+              onChange={(event) => setStop(event.target.value)}
+            />
+          )}
+        </Field>
+      </div>
+      <Field label={t("idle.units")} hint={t("idle.unitsHint")}>
+        {(field) => (
+          <input
+            {...field}
+            spellCheck={false}
+            value={units}
+            onChange={(event) => setUnits(event.target.value)}
+          />
+        )}
+      </Field>
+      {isWrong && <p className="field-problem">{t("idle.minutes")}</p>}
+      {rest.error && <p className="field-problem">{reasonOf(rest.error)}</p>}
+      <div className="form-actions">
+        {idle.own && (
+          <Button disabled={rest.isPending} onClick={() => rest.mutate("reset")}>
+            {t("idle.reset")}
+          </Button>
+        )}
+        <button type="submit" className="button button-primary" disabled={isWrong || rest.isPending}>
+          {t("idle.save")}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function WhyAwake({ id, idle }: RestProps) {
+  const t = useT();
+  const rest = useRest(id);
+  const { because, hold, most, next, since, state } = idle;
+  const at = (moment: string) => dateTime(moment, t.locale);
+  return (
+    <section className="panel" aria-label={t("idle.why")}>
+      <h3>{t("idle.why")}</h3>
+      {(state !== "quiet" || because.length > 0) && <p>{t(`idle.state.${state}`)}</p>}
+      {because.length > 0 && (
+        <ul>
+          {because.map((one) => (
+            <li key={one.code + JSON.stringify(one.values)}>{t.said(one, one.code)}</li>
+          ))}
+        </ul>
+      )}
+      {since && <p>{t("idle.since", { at: at(since) })}</p>}
+      {most && <p className="muted">{t.said(most, most.code)}</p>}
+      {next && <p>{t(`idle.next.${next.step}`, { at: at(next.at) })}</p>}
+      {hold && (
+        <p>
+          {hold.reason
+            ? t("idle.heldFor", { at: at(hold.until), reason: hold.reason })
+            : t("idle.held", { at: at(hold.until) })}
+        </p>
+      )}
+      {rest.error && <p className="field-problem">{reasonOf(rest.error)}</p>}
+      <div className="form-actions">
+        <Button disabled={rest.isPending} onClick={() => rest.mutate(hold ? "release" : "hold")}>
+          {t(hold ? "idle.release" : "idle.hold")}
+        </Button>
+      </div>
+    </section>
+  );
+}
