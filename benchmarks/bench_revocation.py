@@ -28,7 +28,6 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import uvloop
-from limits import RateLimitItemPerMinute
 from open_things import KINDS, REVOKED, Open, Place, events, running_place, slow_body
 from people_fixture import person
 from preview_fixture import Place as Previews
@@ -40,6 +39,7 @@ from nixos_workspaces.auth.policy import Principal, Role
 from nixos_workspaces.auth.tokens import Tokens
 from nixos_workspaces.services import open_tokens
 from nixos_workspaces.web.http.access import rates
+from nixos_workspaces.web.http.access.windows import Rate
 
 RESULTS = Path(__file__).resolve().parent / "results"
 MOST_SECONDS = 1.0
@@ -226,7 +226,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=200, help="how many tokens are revoked")
     rounds = parser.parse_args().rounds
-    rates.SESSIONS_OF_ACCOUNT = RateLimitItemPerMinute(100_000)  # more are made here than people make
+    rates.SESSIONS_OF_ACCOUNT = Rate(100_000)  # more are made here than people make
     with tempfile.TemporaryDirectory(prefix="nixws-bench-") as data:
         Path(data).chmod(0o755)
         with running_place(Path(data)) as place:
