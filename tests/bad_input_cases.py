@@ -726,6 +726,41 @@ def _shares() -> Iterator[Case]:
         yield Case(f"a guest {about}", status, code, field, path=path, body=_json(wanted), token=None)
 
 
+def _sizes() -> Iterator[Case]:
+    none = "/api/nixos/workspaces/none"
+    missing = 404, "workspace_not_found", "workspace_id"
+    good = {"cpu": {"min": 1, "max": 2}, "memory": {"min": 1, "max": 2}}
+    yield Case("advice about nothing", *missing, "GET", f"{none}/advice")
+    yield Case("advice for nothing to follow", *missing, path=f"{none}/advice/apply")
+    yield Case("an end of no changes", *missing, "DELETE", f"{none}/autoscale")
+    yield Case("an end of no boost", *missing, "DELETE", f"{none}/boost")
+    wishes: dict[str, tuple[object, str]] = {
+        "without memory": ({"cpu": good["cpu"]}, "memory"),
+        "with one number": (good | {"cpu": 2}, "cpu"),
+        "the wrong way round": (good | {"cpu": {"min": 2, "max": 1}}, "cpu"),
+        "with memory the wrong way round": (good | {"memory": {"min": 2, "max": 1}}, "memory"),
+        "from nothing": (good | {"memory": {"min": 0, "max": 1}}, "memory"),
+        "without an end": (good | {"cpu": {"min": 1}}, "cpu"),
+        "after a second": (good | {"down_after": "1s"}, "down_after"),
+        "after a number": (good | {"down_after": 600}, "down_after"),
+        "with more": (good | {"storage": {"min": 1, "max": 2}}, "storage"),
+    }
+    for about, (wanted, field) in wishes.items():
+        yield Case(f"sizes {about}", 422, "invalid_input", field, "PUT", f"{none}/autoscale", _json(wanted))
+    beyond = good | {"cpu": {"min": 1, "max": 1024}}
+    yield Case("sizes beyond the machine", 422, "exceeds_machine", "cpu", "PUT", f"{none}/autoscale", _json(beyond))
+    boosts: dict[str, tuple[object, str]] = {
+        "without an end": ({"cpu": 2}, "for"),
+        "for ever": ({"cpu": 2, "for": "8d"}, "for"),
+        "for a second": ({"cpu": 2, "for": "1s"}, "for"),
+        "of null": ({"cpu": None, "for": "1h"}, "cpu"),
+        "of no cores": ({"cpu": 0, "for": "1h"}, "cpu"),
+        "of storage": ({"storage": 2, "for": "1h"}, "storage"),
+    }
+    for about, (wanted, field) in boosts.items():
+        yield Case(f"a boost {about}", 422, "invalid_input", field, path=f"{none}/boost", body=_json(wanted))
+
+
 def _audit() -> Iterator[Case]:
     audit = "/api/nixos/audit"
     for seq in ("0", "-1", "x", "1e3", "9" * 30):
@@ -765,6 +800,7 @@ CASES: tuple[Case, ...] = (
     *_people(),
     *_passkeys(),
     *_shares(),
+    *_sizes(),
     *_bad_terminals(),
     *_bad_recordings(),
     *_bad_layouts(),

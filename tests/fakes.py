@@ -28,6 +28,7 @@ from nixos_workspaces.errors import (
     Unavailable,
     WorkspacesError,
 )
+from nixos_workspaces.model.automation.activity import Activity
 from nixos_workspaces.model.environment import Environment, Generation, Package, Template
 from nixos_workspaces.model.machine import (
     BYTES_PER_GB,
@@ -42,6 +43,7 @@ from nixos_workspaces.model.machine import (
 from nixos_workspaces.model.network import DeniedConnection, EgressRules
 from nixos_workspaces.model.reach.ports import Listener
 from nixos_workspaces.model.service import Sentence
+from nixos_workspaces.model.usage import Program
 from nixos_workspaces.model.workspace import Phase, Progress
 from nixos_workspaces.services import DATABASE, Backends, Services, open_services
 from nixos_workspaces.settings import Settings
@@ -80,6 +82,8 @@ class World:
     servers: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
     """Addresses of this machine that stand for ports of workspaces."""
     limits_unseen: str = ""
+    activities: dict[str, Activity] = field(default_factory=dict)
+    """The evidence of work in machines; nothing works in others."""
     egress: dict[str, EgressRules] = field(default_factory=dict)
     denied: dict[str, list[DeniedConnection]] = field(default_factory=dict)
     observed: dict[str, list[DeniedConnection]] = field(default_factory=dict)
@@ -212,6 +216,14 @@ class FakeRuntime:
         running = [one for one, machine in self._world.machines.items() if machine.state in up]
         return {one: await self.usage(one) for one in running}
 
+    async def activity(self, workspace_id: str) -> Activity:
+        await self._called("activity", workspace_id)
+        machine = self._machine(workspace_id)
+        if machine.state not in (MachineState.RUNNING, MachineState.PAUSED):
+            raise Conflict("not running", code="not_running")
+        seen = self._world.activities.get(workspace_id, Activity(0.0, "run", 0.0, 0))
+        return replace(seen, taken_at=asyncio.get_running_loop().time())
+
     async def connect(self, workspace_id: str, port: int) -> socket.socket:
         address = self._world.servers.get((workspace_id, port))
         if address is None:
@@ -226,6 +238,12 @@ class FakeRuntime:
             connection.close()
             raise Unavailable(f"nothing listens on port {port} of {workspace_id}", code="port_closed") from None
         return connection
+
+    async def programs(self, workspace_id: str) -> Sequence[Program]:
+        await self._called("programs", workspace_id)
+        if self._machine(workspace_id).state is not MachineState.RUNNING:
+            raise Conflict("not running", code="not_running")
+        return (Program("backup.service", 0.5, 64 << 20, 2), Program("init.scope", 0.0, 12 << 20, 1))
 
     async def listening(self, workspace_id: str) -> Sequence[Listener]:
         await self._called("listening", workspace_id)

@@ -186,6 +186,7 @@ def make_place(web: Web) -> Place:
         "passkey_id": "psk-victim",
         "user": OWNER,
         "group": "grp-victim",
+        "subject": f"user:{OWNER}",
         "file_path": f"home/nixos/{CANARY}",
     }
     return Place(web, at, people, nobody, victims)

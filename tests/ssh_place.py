@@ -21,6 +21,7 @@ from web_service import Web, running_web
 from nixos_workspaces.auth.policy import Action, Principal
 from nixos_workspaces.client import Client
 from nixos_workspaces.client.access.tunnels import open_plain
+from nixos_workspaces.gateway.entrants import Way
 from nixos_workspaces.gateway.server import Gateway
 from nixos_workspaces.model.workspace import AuthorisedId, Workspace
 from nixos_workspaces.services import Services
@@ -172,7 +173,12 @@ def ssh_place(
                     return await services.workspaces.enter(reference, principal=principal, action=Action.OPEN_SSH)
 
                 keys: Any = _Keys(sshd)
-                parts = services.counted_audit, FakeRuntime(world), keys, enter
+
+                async def is_moderated(key: AuthorisedId) -> bool:
+                    return (await services.recording.recordings.choices(key)).moderated
+
+                way = Way(enter, services.automation.waking, is_moderated)
+                parts = services.counted_audit, FakeRuntime(world), keys, way
                 gateway = services.ssh.gateway(services.sharing.open_access, *parts)
                 async with gateway.listening("127.0.0.1", port):
                     services.background.keep("ssh_gateway", gateway.watch)

@@ -83,7 +83,9 @@ def terminal_place(
                     keys = await asyncio.to_thread(open_keys, path)
                     # One recorder for each database, as in the service: the other knows another engine.
                     services.recording.recorder._wanted_and_open = _nothing_recorded  # type: ignore[method-assign]
-                    recordings, recorder = await open_recordings(changed, services.database, keys, bridge)
+                    recordings, recorder = await open_recordings(
+                        changed, services.database, keys, bridge, services.ssh.moderated
+                    )
                     services.background.repeat("recording_here", recorder.look, 0.2)
                     services.live._list_terminals = bridge.list_terminals
                     files = Files(partial(open_sftp, bridge.connections))

@@ -11,14 +11,20 @@ from fakes import eventually, fake_services
 
 from nixos_workspaces.auth.counted import CountedAudit
 from nixos_workspaces.auth.sharing.shares import Shares
+from nixos_workspaces.automation.scaling.watching import Autoscale
+from nixos_workspaces.automation.schedules import Schedules
+from nixos_workspaces.automation.watching import IdleWatch
 from nixos_workspaces.database import Ballast
 from nixos_workspaces.database.uses import Uses
 from nixos_workspaces.errors import Unavailable
 from nixos_workspaces.gateway.authorised import AuthorisedKeys
 from nixos_workspaces.gateway.open_connections import OpenConnections
-from nixos_workspaces.metering.history import History
 from nixos_workspaces.metering.listening import LivePorts
 from nixos_workspaces.metering.live import Live
+from nixos_workspaces.metering.metrics.history import History
+from nixos_workspaces.metering.metrics.sampler import Sampler
+from nixos_workspaces.metering.opening import Metering
+from nixos_workspaces.metering.usage.recording import Ledger
 from nixos_workspaces.network.enforcing import Enforcer
 from nixos_workspaces.operations import background as module
 from nixos_workspaces.operations.audit import Checking, Retention, Signing, Witness
@@ -32,10 +38,13 @@ from nixos_workspaces.terminals.ends import Ends
 from nixos_workspaces.terminals.recording.recorder import Recorder
 from nixos_workspaces.terminals.recording.recordings import Recordings
 from nixos_workspaces.workspaces.reconciler import Reconciler
+from nixos_workspaces.workspaces.resting.waking import Waking
 
 TASKS = {
     "machines": (Reconciler, "sweep"),
-    "figures": (History, "sample"),
+    "figures": (Sampler, "sample"),
+    "figures_expiry": (History, "expire"),
+    "scaling": (Autoscale, "watched"),
     "terminal_ends": (Ends, "look"),
     "networks": (Enforcer, "_turn"),
     "live_figures": (Live, "_measure_all"),
@@ -43,12 +52,17 @@ TASKS = {
     "live_ports": (LivePorts, "_look"),
     "secrets": (Delivery, "_deliver_due"),
     "repositories": (Repositories, "_begin_due"),
+    "idle": (IdleWatch, "turn"),
+    "schedules": (Schedules, "turn"),
+    "waking": (Waking, "_reload"),
     "uses": (Uses, "store"),
     "counted_audit": (CountedAudit, "store"),
     "audit_checkpoint": (Signing, "sign"),
     "audit_witness": (Witness, "send"),
     "audit_verification": (Checking, "turn"),
     "audit_retention": (Retention, "expire"),
+    "usage": (Metering, "turn"),
+    "usage_seals": (Ledger, "seal"),
     "shares": (Shares, "expire"),
     "garbage": (Maintenance, "collect_when_due"),
     "logins": (Logins, "take_turn"),

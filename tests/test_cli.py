@@ -152,6 +152,25 @@ def test_the_catalogue(nixws: Any) -> None:
     assert json.loads(nixws("templates", "--json").stdout)["templates"]
     assert "git" in nixws("packages", "search", "git").stdout
     assert json.loads(nixws("--json", "doctor").stdout)["status"] == "ok"
+    told = nixws("doctor").stdout
+    assert "ok" in told
+    assert "schema" in told
+
+
+def test_why_says_it_in_one_line_with_the_next_command(web: Web, nixws: Any) -> None:
+    made = web.create("cli-why")
+    nixws("stop", "cli-why")
+    first, second, *_ = nixws("why", "cli-why").stdout.splitlines()
+    assert first.startswith("It does not run because it was stopped")
+    assert first.endswith("why.stopped")
+    assert second == "Start it.  nixws start cli-why"
+    every = nixws("why", "cli-why", "--all", "-q", "files").stdout
+    for line in ("Check resource availability", "Validate WebSocket connection", "Check disk space availability"):
+        assert line in every
+    told = json.loads(nixws("--json", "why", made["id"]).stdout)
+    assert (told["code"], told["next"]["action"], len(told["checks"])) == ("why.stopped", "start", 12)
+    assert "not_running" in nixws("why", "cli-why", "-q", "else", code=2).stderr
+    nixws("delete", "cli-why", "--yes")
 
 
 @pytest.mark.parametrize(
@@ -290,3 +309,35 @@ def test_what_an_option_is_when_it_is_not_given_is_one_of_its_values() -> None:
                 parameter.process_value(context, default)
                 seen += 1
     assert seen > 50
+
+
+def test_figures_now_from_second_to_second_and_over_time(nixws: Any, web: Web) -> None:
+    nixws("create", "cli-measured", "--cpu", "0.5", "--memory", "0.5", "--storage", "1", "-t", "minimal")
+    web.measure()
+    shown = nixws("metrics", "cli-measured").stdout
+    assert re.search(r"^Memory +25\.0% \(128\.0 MB of 512\.0 MB;", shown, re.MULTILINE)
+    assert re.search(r"^backup\.service +0\.50 +64\.0 MB +2$", shown, re.MULTILINE)
+    told = json.loads(nixws("metrics", "cli-measured", "--json").stdout)
+    assert (told["metrics"]["memory_usage"], told["programs"][0]["name"]) == (25.0, "backup.service")
+    lines = nixws("metrics", "cli-measured", "--since", "1h").stdout.splitlines()
+    assert lines[0].split() == [
+        "TIME",
+        "CPU",
+        "MEMORY",
+        "STORAGE",
+        "IN",
+        "OUT",
+        "READ",
+        "WRITTEN",
+        "WAITS",
+        "PROCS",
+        "OOM",
+    ]
+    assert "25.0%" in lines[1]
+    series = json.loads(nixws("metrics", "cli-measured", "--since", "1h", "--json").stdout)
+    assert series["step"] == 120
+    assert "--since takes" in nixws("metrics", "cli-measured", "--since", "soon", code=2).stderr
+    nixws("metrics", "cli-measured", "--since", "1h", "--watch", code=2)
+    nixws("stop", "cli-measured")
+    assert "is stopped" in nixws("metrics", "cli-measured", "--watch", code=5).stderr
+    nixws("metrics", "cli-measured", code=5)

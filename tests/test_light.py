@@ -12,7 +12,7 @@ import pytest
 from nixos_workspaces.cli.operate.node import node_argv
 from nixos_workspaces.node.__main__ import NIX_DAEMON, config_of
 from nixos_workspaces.node.daemon import NodeConfig
-from nixos_workspaces.settings import LogLevel, Settings
+from nixos_workspaces.settings import LogFormat, LogLevel, Settings
 
 SERVER = {"aiosqlite", "alembic", "asyncssh", "cryptography", "fastapi", "pyroute2", "sqlalchemy", "uvicorn", "uvloop"}
 """Libraries of the service: a client that loads one of them carries the server about."""
@@ -93,7 +93,7 @@ def test_the_node_loads_its_own_world_only() -> None:
     libraries, ours = loaded("import nixos_workspaces.node.__main__")
     foreign = {name for name in libraries - set(sys.stdlib_module_names) - NODE if not name.startswith("_")}
     assert foreign == set()
-    assert ours - {"errors", "model", "node", "process"} == set()
+    assert ours - {"errors", "logs", "model", "node", "process"} == set()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ asyncio.run(work())
 
 def test_the_verb_node_hands_every_setting_to_the_nodes_own_process() -> None:
     settings = Settings(data=Path("/d"), network="10.9.0.0/24", id_base=7, boot_timeout=1.5, memory_overcommit=3.5)
-    settings = replace(settings, lxcfs="/opt/lxcfs", log_level=LogLevel.ERROR)
+    settings = replace(settings, lxcfs="/opt/lxcfs", log_level=LogLevel.ERROR, log_format=LogFormat.JSON)
     settings = replace(settings, uplink="netns:out", name_servers="192.0.2.1, 192.0.2.2")
     argv = node_argv(settings, [5, 6])
     environment = {NIX_DAEMON: '["env", "-i", "nix-daemon"]', "LANG": "C"}
@@ -152,6 +152,7 @@ def test_the_verb_node_hands_every_setting_to_the_nodes_own_process() -> None:
         uplink="netns:out",
         name_servers=("192.0.2.1", "192.0.2.2"),
         log_level="error",
+        log_as_json=True,
     )
     assert environment == {"LANG": "C"}
 

@@ -13,6 +13,7 @@ from waiting import until
 
 from nixos_workspaces.errors import Conflict
 from nixos_workspaces.model.machine import MachineSpec, MachineState
+from nixos_workspaces.node.kernel.cgroups import hierarchies
 
 _BURN = "for i in 1 2; do timeout {seconds} bash -c 'while :; do :; done' & done; wait"
 _EAT = "python3 -c 'x = bytearray({mib} * 2**20); print(len(x))'"
@@ -46,6 +47,78 @@ async def test_the_figures_of_all_machines_come_in_one_pass(node: Node, workspac
     assert alone.run
     assert alone.cpu_seconds <= together[name].cpu_seconds
     assert 0 < together[name].inodes < together[name].inodes_capacity
+
+
+_BURN_SECONDS = "python3 -c 'import time\nwhile time.process_time() < {seconds}: pass'"
+_SEND = """python3 -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range({packets}): s.sendto(bytes(100), ("192.0.2.1", 4000 + i))'"""
+
+
+async def test_figures_are_those_of_known_loads(node: Node, workspace: MachineSpec) -> None:
+    """Within a twentieth: CPU time, memory of programs, bytes written and read, bytes sent, packets denied."""
+    name, usage = workspace.workspace_id, node.runtime.usage
+    address = (await node.runtime.observe(name)).address
+    before = await usage(name)
+    node.as_root(workspace, _BURN_SECONDS.format(seconds=3))
+    after = await usage(name)
+    assert after.cpu_seconds - before.cpu_seconds == pytest.approx(3, rel=0.05)
+    await node.runtime.resize(name, replace(workspace.resources, cpu=0.25))
+    node.as_root(workspace, _BURN.format(seconds=2))
+    await node.runtime.resize(name, workspace.resources)
+    slow = await usage(name)
+    assert slow.throttled_seconds > after.throttled_seconds
+
+    eat = "x = bytearray(200 * 2**20); print(1, flush=True); import time; time.sleep(100)"
+    node.as_root(workspace, f"cd /root; nohup python3 -c '{eat}' > held 2>&1 < /dev/null & echo")
+    until("the memory is taken", lambda: node.as_root(workspace, "cat /root/held") == "1")
+    full = await usage(name)
+    assert full.memory_anon_bytes - slow.memory_anon_bytes == pytest.approx(200 * MIB, rel=0.05)
+    assert full.memory_bytes >= full.memory_anon_bytes + full.memory_kernel_bytes - 4 * MIB
+    node.as_root(workspace, "pkill -f bytearray", check=False)
+
+    for attempt in range(5):
+        before = await usage(name)
+        assert before.disk_written_bytes < 64 * MIB * (attempt + 1)  # nothing of another run that had the device
+        node.as_root(workspace, "dd if=/dev/zero of=/root/written bs=1M count=50 conv=fsync; sync -f /root")
+        written = await usage(name)
+        if written.disk_written_bytes - before.disk_written_bytes == pytest.approx(50 * MIB, rel=0.05):
+            break  # else the kernel was still clearing the inodes of a new volume
+        node.as_root(workspace, "rm /root/written; sync -f /root; sleep 1")
+    else:
+        pytest.fail(f"{written.disk_written_bytes - before.disk_written_bytes} bytes")
+    assert written.storage_bytes - before.storage_bytes == pytest.approx(50 * MIB, rel=0.05)
+    assert written.memory_cache_bytes > before.memory_cache_bytes
+    node.as_root(workspace, "cd /root; dd if=written iflag=nocache count=0; dd if=written of=/dev/null bs=1M")
+    read = await usage(name)
+    assert read.disk_read_bytes - written.disk_read_bytes == pytest.approx(50 * MIB, rel=0.05)
+
+    before = await usage(name)
+    node.ssh(address, "head -c 20000000 /dev/zero")
+    sent = await usage(name)
+    assert sent.network_sent_bytes - before.network_sent_bytes == pytest.approx(20_000_000, rel=0.05)
+    node.as_root(workspace, _SEND.format(packets=100))
+    denied = (await usage(name)).denied_packets - sent.denied_packets
+    assert 100 <= denied <= 105
+    assert (sent.pressure is None) == (hierarchies().unified is None)
+
+
+async def test_programs_are_told_by_unit(node: Node, workspace: MachineSpec) -> None:
+    """Those that use the most CPU and memory; names that a workspace's root has made are told as far as they print."""
+    name = workspace.workspace_id
+    strange = "mkdir -p '/sys/fs/cgroup/system.slice/a\x1b[31m.service/b'; chmod 0 /sys/fs/cgroup/system.slice/a*"
+    node.as_root(workspace, f"systemd-run --unit=burner bash -c 'while :; do :; done'; {strange}", check=False)
+    busiest, *others = await node.runtime.programs(name)
+    assert (busiest.name, busiest.processes) == ("burner.service", 1)
+    assert 0.1 < busiest.cpu < 0.6
+    assert "sshd.service" in {one.name for one in others}
+    assert all(one.memory_bytes > 0 and one.name.isprintable() for one in others)
+    await node.runtime.pause(name)
+    assert len(await node.runtime.programs(name)) == len(others) + 1
+    await node.runtime.resume(name)
+    await node.runtime.stop(name)
+    with pytest.raises(Conflict):
+        await node.runtime.programs(name)
 
 
 @pytest.mark.alone  # it measures how much of a core it gets

@@ -10,17 +10,18 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
-from limits import RateLimitItemPerMinute
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from web_service import Web, running_web
+
+from nixos_workspaces.web.http.access.windows import Rate
 
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     with running_web(Path(tmp_path_factory.mktemp("web"))) as running:
         # Requests with wrong credentials are part of what is played.
-        running.server._fastapi.state.rates._refused = RateLimitItemPerMinute(1_000_000)
+        running.server._fastapi.state.rates._refused = Rate(1_000_000)
         running.create("existing")
         yield running
 
@@ -35,13 +36,19 @@ RULED = {
     "/api/nixos/audit/{seq}/proof",
     "/api/nixos/workspaces",
     "/api/nixos/workspaces/create",
+    "/api/nixos/costs/estimate",
     "/api/nixos/workspaces/{workspace_id}",
     "/api/nixos/join-as-guest",
     "/api/nixos/login",
+    "/api/nixos/workspaces/{workspace_id}/hold",
+    "/api/nixos/workspaces/{workspace_id}/idle",
     "/api/nixos/workspaces/{workspace_id}/network",
+    "/api/nixos/workspaces/{workspace_id}/autoscale",
+    "/api/nixos/workspaces/{workspace_id}/boost",
     "/api/nixos/workspaces/{workspace_id}/network/learn",
     "/api/nixos/workspaces/{workspace_id}/network/proposals",
     "/api/nixos/workspaces/{workspace_id}/network/proposals/{proposal_id}/approve",
+    "/api/nixos/workspaces/{workspace_id}/schedule",
     "/api/nixos/ssh-keys",
     "/api/nixos/ssh-certificates",
     "/api/nixos/users",

@@ -50,6 +50,7 @@ def test_a_generated_client_makes_lists_and_deletes_a_workspace(web: Web, tmp_pa
         "application/offset+octet-stream": "application/octet-stream",
         "application/x-asciicast": "application/octet-stream",
         "application/x-ndjson": "text/plain",
+        "application/zip": "application/octet-stream",
     }
     (tmp_path / "config.yaml").write_text(json.dumps({"post_hooks": [], "content_type_overrides": plain}))
     words = ["generate", "--path", "openapi.json", "--meta", "none", "--output-path", "life", "--config", "config.yaml"]

@@ -10,7 +10,6 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
-from limits import RateLimitItemPerMinute
 from people_fixture import Person, give, guest, person, workspace
 from schemathesis.core.result import Ok
 from test_openapi import BEHIND_SSHD, RULING, SKIPPED, player
@@ -18,6 +17,7 @@ from web_service import Web, running_web
 
 from nixos_workspaces.auth.policy import Role, Scope
 from nixos_workspaces.model.access.shares import Recipient
+from nixos_workspaces.web.http.access.windows import Rate
 
 SEEDS = (1, 2, 3)
 ROLES = ("admin", "member", "auditor", "guest", "reading token")
@@ -36,7 +36,7 @@ few = settings(
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     with running_web(Path(tmp_path_factory.mktemp("web"))) as running:
         # Requests with wrong credentials are part of what is played.
-        running.server._fastapi.state.rates._refused = RateLimitItemPerMinute(1_000_000)
+        running.server._fastapi.state.rates._refused = Rate(1_000_000)
         person(running, "owner")
         workspace(running, WORKSPACE, "owner")
         give(running, WORKSPACE, "member-1")

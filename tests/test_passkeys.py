@@ -11,9 +11,9 @@ from typing import Any
 import httpx2
 import pytest
 from authenticator import PRESENT, Authenticator, encoded
+from browsing import PAGE, who_is
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from limits import RateLimitItemPerMinute
 from sqlalchemy import func, update
 from test_web_people import PASSWORD, call
 from test_web_people import person as with_password
@@ -25,6 +25,7 @@ from nixos_workspaces.database import AuditEntry
 from nixos_workspaces.database.schema import tokens
 from nixos_workspaces.errors import Forbidden, Unavailable
 from nixos_workspaces.model.access.passkeys import MOST_PASSKEYS, Site, went_back
+from nixos_workspaces.web.http.access.windows import Rate
 
 Tamper = Callable[[Authenticator], object]
 
@@ -37,7 +38,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
 
 @pytest.fixture(autouse=True)
 def _many_attempts(web: Web) -> None:
-    web.server._fastapi.state.rates._refused = RateLimitItemPerMinute(10_000)
+    web.server._fastapi.state.rates._refused = Rate(10_000)
 
 
 class Browser:
@@ -49,7 +50,9 @@ class Browser:
         # Nothing is left open: tests make many of them.
         none = httpx2.Limits(max_keepalive_connections=0)
         transport = httpx2.HTTPTransport(local_address=address, limits=none)
-        self.http = httpx2.Client(base_url=web.url, transport=transport, headers=headers, trust_env=False, timeout=20)
+        self.http = httpx2.Client(
+            event_hooks=PAGE, base_url=web.url, transport=transport, headers=headers, trust_env=False, timeout=20
+        )
 
     def ask(self, method: str, path: str, body: Any = None) -> httpx2.Response:
         return self.http.request(method, f"/api/nixos/{path}", **({} if body is None else {"json": body}))
@@ -105,7 +108,7 @@ def test_a_passkey_is_registered_and_signs_in_without_a_name(web: Web) -> None:
     elsewhere = Browser(web)
     answer = elsewhere.sign_in(device)
     assert answer.status_code == 200, answer.text
-    assert elsewhere.ask("GET", "session").json() == {"name": "ann", "role": "member"}
+    assert who_is(elsewhere.ask("GET", "session")) == ("ann", "member")
     cookies = answer.headers.get_list("set-cookie")
     assert all({"HttpOnly", "SameSite=strict"} <= {part.strip() for part in one.split(";")} for one in cookies)
     assert browser.ask("GET", "me/passkeys").json()["passkeys"][0]["last_used_at"]
@@ -438,7 +441,7 @@ def test_garbage_is_refused_and_never_a_fault(
     """Any part of a right answer, beside any bytes."""
     browser, device = garbage_place
     rates = web.server._fastapi.state.rates
-    web.run(rates._storage.reset())
+    rates._windows._open.clear()
     signer = Browser(web)
     right = device.sign(signer.options())
     wrong = {name: right[name] if name in kept else garbage[name] or "A" for name in right if name in garbage}
@@ -464,7 +467,7 @@ def garbage_place(web: Web) -> tuple[Browser, Authenticator]:
 @pytest.mark.parametrize("bit", range(0, 37 * 8, 5))
 def test_no_bit_of_what_is_signed_may_change(web: Web, garbage_place: tuple[Browser, Authenticator], bit: int) -> None:
     _, device = garbage_place
-    web.run(web.server._fastapi.state.rates._storage.reset())
+    web.server._fastapi.state.rates._windows._open.clear()
     browser = Browser(web)
     answer = device.sign(browser.options())
     data = bytearray(base64.urlsafe_b64decode(answer["authenticator_data"] + "=="))

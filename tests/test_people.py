@@ -35,7 +35,7 @@ from nixos_workspaces.database import Database, Uses, engine, open_database
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated, WorkspacesError
 from nixos_workspaces.events import Events
 from nixos_workspaces.gateway import open_ssh_access
-from nixos_workspaces.gateway.entrants import Entrants
+from nixos_workspaces.gateway.entrants import Entrants, Way
 from nixos_workspaces.keys.store import open_keys
 from nixos_workspaces.model.access.passkeys import Site
 from nixos_workspaces.model.access.people import UserKind, UserState
@@ -302,6 +302,12 @@ async def test_tokens_that_are_made_with_a_token_end_with_it(place: Place) -> No
         assert record.parent_id is not None
         chain.append(made)
     opened, _ = await place.tokens.open_session(chain[-1])
+    [three] = [one for one in await place.own.list(principal=ann) if one.name == "three"]
+    links = await place.own.links((three,))
+    assert [links[one].name for one in three.chain] == ["browser", "one", "two"]
+    assert three.chain == (session_id, first.id, three.parent_id)
+    actor = (await place.tokens.authenticate(opened)).actor
+    assert actor[:-1] == (*three.chain, three.id)
     await place.sessions.end(session_id, principal=ann)
     assert await place.tokens.invalid([*chain, opened]) == frozenset()
     await place.own.revoke(first.id, principal=ann)
@@ -375,7 +381,11 @@ async def test_keys_of_the_suspended_open_nothing(place: Place, tmp_path: Path) 
         assert principal == ann
         return opened, AuthorisedId(opened.id)
 
-    entrants = Entrants(place.database, access.authorities, access.tokens, enter)
+    async def is_moderated(_: AuthorisedId) -> bool:
+        return False
+
+    waking: Any = None
+    entrants = Entrants(place.database, access.authorities, access.tokens, Way(enter, waking, is_moderated))
     assert (await entrants.by_key("one", key.key)) is not None
     ends: list[WorkspacesError] = []
     users = open_people(place.database, place.tokens, place.recent, access.user_changed).users

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import typer
+from asyncssh.packet import Boolean, String, UInt32
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from hypothesis import given
@@ -32,11 +35,15 @@ VIEWERS = "owner editor group reader viewer guest admin"
 EXPECTED: dict[Action, str] = {
     Action.READ: ALL,
     Action.READ_USAGE: f"{VIEWERS} auditor",
-    **dict.fromkeys([Action.READ_LOGS, Action.READ_JOURNAL, Action.READ_NETWORK, Action.LIST_PORTS], VIEWERS),
+    **dict.fromkeys(
+        [Action.READ_LOGS, Action.READ_JOURNAL, Action.READ_PROGRAMS, Action.READ_NETWORK, Action.LIST_PORTS], VIEWERS
+    ),
     **dict.fromkeys([Action.LIST_TERMINALS, Action.ARRANGE_TERMINALS], VIEWERS),
     Action.READ_FILES: "owner editor group reader admin",
     **dict.fromkeys([Action.START, Action.STOP, Action.RESTART, Action.PAUSE, Action.RESUME], EDITORS),
     **dict.fromkeys([Action.RESIZE, Action.REBUILD, Action.CLONE, Action.READ_REPOSITORIES], EDITORS),
+    **dict.fromkeys([Action.CHANGE_AUTOSCALE, Action.BOOST], EDITORS),
+    **dict.fromkeys([Action.CHANGE_IDLE, Action.HOLD, Action.CHANGE_SCHEDULE], EDITORS),
     **dict.fromkeys([Action.WRITE_FILES, Action.OPEN_TERMINAL, Action.CHANGE_TERMINAL, Action.OPEN_SSH], EDITORS),
     **dict.fromkeys([Action.PROPOSE_NETWORK, Action.OPEN_TUNNEL, Action.FORWARD_SSH], EDITORS),
     Action.READ_PORT: f"{VIEWERS} visitor",
@@ -66,8 +73,10 @@ IN_SERVICE: dict[Action, frozenset[Role]] = {
     **dict.fromkeys([Action.CREATE, Action.CHANGE_PROFILE, Action.SIGN_SSH_KEY], MEMBERS),
     **dict.fromkeys([Action.READ_TRANSFERS, Action.ACCEPT_TRANSFER, Action.REFUSE_TRANSFER], MEMBERS),
     **dict.fromkeys([Action.READ_SECRETS, Action.SET_SECRET, Action.DELETE_SECRET], MEMBERS),
-    **dict.fromkeys([Action.READ_AUDIT, Action.READ_PEOPLE], ROLES - {Role.GUEST, Role.MEMBER}),
-    **dict.fromkeys([Action.MANAGE_PEOPLE, Action.COLLECT_GARBAGE], ADMINS),
+    **dict.fromkeys([Action.READ_AUDIT, Action.READ_METRICS, Action.READ_PEOPLE], ROLES - {Role.GUEST, Role.MEMBER}),
+    **dict.fromkeys([Action.MANAGE_PEOPLE, Action.COLLECT_GARBAGE, Action.READ_SUPPORT], ADMINS),
+    Action.READ_COSTS: PERSONS,
+    **dict.fromkeys([Action.SET_PRICES, Action.MANAGE_BUDGETS], ADMINS),
 }
 """The roles that may do what concerns no workspace."""
 
@@ -275,23 +284,64 @@ def test_every_channel_of_ssh_has_a_row() -> None:
     assert set(CHANNELS.values()) == set(SSH_ACTIONS)
 
 
+SSH_EXPECTED = {
+    **dict.fromkeys([b"shell", b"exec", b"pty-req", b"direct-streamlocal@openssh.com"], "terminals:attach"),
+    **dict.fromkeys([b"auth-agent-req@openssh.com", b"auth-agent@openssh.com"], "terminals:attach"),
+    b"sftp": "files:write",
+    **dict.fromkeys([b"direct-tcpip", b"tcpip-forward", b"cancel-tcpip-forward", b"forwarded-tcpip"], "network"),
+    **dict.fromkeys([b"streamlocal-forward@openssh.com", b"cancel-streamlocal-forward@openssh.com"], "network"),
+    b"forwarded-streamlocal@openssh.com": "network",
+}
+"""The scope that each channel, request and subsystem of SSH needs, by hand; those who edit have all of them."""
+
+
+@pytest.mark.parametrize("kind", CHANNELS)
+def test_a_channel_of_ssh_passes_for_who_may_have_it(kind: bytes) -> None:
+    """By the function that the gateway asks for each, for every subject, and every scope of the owner's."""
+    wanted = SSH_EXPECTED[kind]
+    subjects = {**PEOPLE, **SCOPED, **BOUND}
+    expected = {*EDITORS.split(), f"owner with {wanted}", "owner with admin", "owner of only this"}
+    source: Any = SimpleNamespace(_channels={})
+    passing = set()
+    for who, principal in subjects.items():
+        actions = frozenset(one for one in SSH_ACTIONS if may(principal, one, WORKSPACE))
+        if kind in relay._SUBSYSTEMS:
+            request = String(b"subsystem") + Boolean(value=True) + String(kind)
+            passes = relay.filtered_request(request, actions) == request
+        elif kind in relay._REQUESTS:
+            request = String(kind) + Boolean(value=True)
+            passes = relay.filtered_request(request, actions) == request
+        elif kind in connections._FORWARDING:
+            passes = CHANNELS[kind] in actions
+        else:
+            allowed = relay.FROM_CLIENT | relay.FROM_WORKSPACE
+            rest = String(b"localhost") + UInt32(80) + String(b"127.0.0.1") + UInt32(1)
+            passes = relay._refusal(source, kind, rest, allowed, actions) is None
+        if passes:
+            passing.add(who)
+    assert passing == expected
+
+
 LOCAL = frozenset({"up", "serve", "node", "login-link", "doctor"})
 """Verbs that act on this computer's data directory, or only look, and do not go through the API."""
 _CONNECT = "get_tunnel_access tunnel get_ssh_key"
 _LISTS = "list_workspaces get_workspace"
 VERBS: dict[str, str] = {
     "admit": "list_shares admit_guest",
+    "advise": "list_workspaces get_workspace get_advice apply_advice",
     "audit checkpoint": "get_audit_checkpoint",
     "audit export": "export_audit",
     "audit proof": "get_audit_checkpoint prove_audit_entry get_audit_entry",
     "audit tail": "list_audit_entries",
     "audit verify": "get_audit_checkpoint prove_audit_consistency",
+    "autoscale": "get_workspace get_autoscale put_autoscale delete_autoscale",
+    "boost": "get_workspace boost_workspace end_boost",
     "cat": "download_file",
     "code": f"{_CONNECT} add_ssh_key",
     "collect-garbage": "collect_garbage",
     "config-ssh": f"{_LISTS} add_ssh_key list_ssh_keys remove_ssh_key",
     "cp": "download_file write_file list_files begin_upload upload_progress continue_upload abandon_upload",
-    "create": "create_workspace get_workspace get_logs",
+    "create": "create_workspace get_workspace get_logs estimate_costs",
     "delete": "delete_workspace get_workspace",
     "dotfiles": "get_profile put_profile apply_dotfiles",
     "edit": "download_file write_file",
@@ -300,6 +350,8 @@ VERBS: dict[str, str] = {
     "generations": "list_generations",
     "git": "list_repositories clone_repository",
     "grep": "search_files",
+    "hold": "hold_workspace release_workspace",
+    "idle": "get_idle put_idle reset_idle",
     "join": "join_share",
     "leave": "leave_workspace",
     "list": "list_workspaces",
@@ -307,6 +359,7 @@ VERBS: dict[str, str] = {
     "ls": "list_files",
     "network": "get_network put_network list_denied list_network_proposals propose_network approve_network_proposal "
     "reject_network_proposal learn_network finish_learning cancel_learning",
+    "metrics": "get_workspace get_metrics list_programs",
     "open": "get_port open_preview",
     "packages search": "search_packages",
     "pause": "pause_workspace",
@@ -322,6 +375,7 @@ VERBS: dict[str, str] = {
     "restart": "restart_workspace",
     "resume": "resume_workspace",
     "rm": "delete_file",
+    "schedule": "get_schedule put_schedule",
     "secret list": "list_secrets list_workspace_secrets",
     "secret rm": "delete_secret delete_workspace_secret",
     "secret set": "put_secret put_workspace_secret",
@@ -356,6 +410,8 @@ VERBS: dict[str, str] = {
     "session list": "list_sessions",
     "session end": "end_session end_other_sessions",
     "user list": "list_users",
+    "support": "support_bundle",
+    "why": "explain_workspace get_workspace",
     "user create": "create_user",
     "user link": "invite_user",
     "user set": "change_user",
@@ -367,6 +423,14 @@ VERBS: dict[str, str] = {
     "group add": "join_group",
     "group remove": "leave_group",
     "quota list": "list_quotas",
+    "usage show": "get_costs",
+    "usage verify": "verify_usage",
+    "costs": "get_costs export_costs",
+    "budget list": "list_budgets",
+    "budget set": "put_budget",
+    "budget remove": "delete_budget",
+    "prices show": "get_prices",
+    "prices set": "put_prices",
     "quota set": "set_user_quota set_group_quota",
     "quota show": "get_own_quotas",
 }
@@ -386,3 +450,10 @@ def test_every_verb_of_the_command_line_has_its_operations() -> None:
     found = set(verbs(typer.main.get_command(cli)))
     assert found - LOCAL == set(VERBS)
     assert {one for several in VERBS.values() for one in several.split()} <= {*OPERATIONS, *OPEN_OPERATIONS}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_does_what_is_asked_of_every_subject(verb: str) -> None:
+    """Each of its operations does an action that is compared above for every subject, and by requests in the matrix."""
+    for operation in VERBS[verb].split():
+        assert operation in OPEN_OPERATIONS or OPERATIONS[operation] in {*EXPECTED, *IN_SERVICE}, operation

@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from limits import RateLimitItemPerMinute
 from people_fixture import Person
 from policy_place import CANARY, NAME, NOBODY, OTHER_ID, SUBJECTS, Place, make_place, shared
 from policy_subjects import PORT, TERMINAL
@@ -26,6 +25,7 @@ from nixos_workspaces.auth.operations import OPEN_OPERATIONS, OPERATIONS
 from nixos_workspaces.auth.policy import RULES, Action, authorise
 from nixos_workspaces.errors import Forbidden, NotFound, WorkspacesError
 from nixos_workspaces.model.access.shares import Part, port_part
+from nixos_workspaces.web.http.access.windows import Rate
 
 SOCKETS = {"events", "terminal", "tunnel"}
 BODY: dict[str, dict[str, Any]] = {
@@ -57,6 +57,8 @@ BODY: dict[str, dict[str, Any]] = {
     "create_group": {"json": {"name": "made"}},
     "set_user_quota": {"json": {"workspaces": 1000}},
     "set_group_quota": {"json": {"workspaces": 1000}},
+    "put_budget": {"json": {"amount": "1000000"}},
+    "put_prices": {"json": {"currency": "EUR", "prices": []}},
     "search_packages": {"params": {"query": "git"}},
 }
 """Requests that are read as far as to the policy; the others are those of ``test_web_errors``."""
@@ -78,7 +80,7 @@ CLIENT = httpx2.Client(timeout=20, trust_env=False, verify=False)
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with running_web(Path(tmp_path_factory.mktemp("web"))) as web:
-        web.server._fastapi.state.rates._refused = RateLimitItemPerMinute(1_000_000)
+        web.server._fastapi.state.rates._refused = Rate(1_000_000)
         with CLIENT:
             yield make_place(web)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from browsing import PAGE
 from nginx_fixture import documented_location, free_port, running_nginx, write_certificate
 from preview_fixture import App, Place, previews, serving, value_of
 from waiting import until
@@ -174,7 +175,9 @@ def test_a_program_that_changed_between_list_and_open_is_its_owners_only(place: 
 @contextmanager
 def signed_in(place: Place, secret: str) -> Iterator[httpx2.Client]:
     """Yield a browser at the service that holds the cookie of a session, as signing in gives it."""
-    with httpx2.Client(base_url=place.web.url, headers={"origin": place.web.url}, timeout=20) as client:
+    with httpx2.Client(
+        event_hooks=PAGE, base_url=place.web.url, headers={"origin": place.web.url}, timeout=20
+    ) as client:
         assert client.post("/api/nixos/login", json={"token": secret}).status_code == 200
         assert client.cookies["nixws_session"]
         yield client

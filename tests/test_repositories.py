@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nixos_workspaces.errors import InvalidInput
+from nixos_workspaces.logs.masking import HIDDEN
 from nixos_workspaces.model.contents.repositories import GitSource, Purpose, Repository, asked, git_source
 from nixos_workspaces.model.contents.secrets import OpenSecret, Secret, SecretKind, SecretLength
 from nixos_workspaces.repositories.scripts import fraction_of, is_progress, reason_of, script_of, shown
-from nixos_workspaces.secrets.masking import HIDDEN, mask_of
+from nixos_workspaces.secrets.masking import mask_of
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import websockets.exceptions
 from alembic import command
 from alembic.config import Config
 from clock import Clock
-from limits import RateLimitItemPerMinute
 from open_things import KINDS, Open, Place, download, events, running_place, terminal
 from raw_socket import handshake
 from sqlalchemy import DateTime, bindparam, create_engine, text
@@ -29,6 +28,7 @@ from nixos_workspaces.errors import Unauthenticated
 from nixos_workspaces.services import open_tokens
 from nixos_workspaces.web.http.access import rates
 from nixos_workspaces.web.http.access.open_request import EXTENSION, OpenRequest
+from nixos_workspaces.web.http.access.windows import Rate
 
 ANN = Principal("ann", "Ann")
 
@@ -36,13 +36,13 @@ ANN = Principal("ann", "Ann")
 @pytest.fixture(autouse=True)
 def _many_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     """More of them are made here in a minute than people make."""
-    monkeypatch.setattr(rates, "SESSIONS_OF_ACCOUNT", RateLimitItemPerMinute(10_000))
+    monkeypatch.setattr(rates, "SESSIONS_OF_ACCOUNT", Rate(10_000))
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with pytest.MonkeyPatch.context() as patched, running_place(Path(tmp_path_factory.mktemp("data"))) as running:
-        patched.setattr(rates, "SESSIONS_OF_ACCOUNT", RateLimitItemPerMinute(100_000))
+        patched.setattr(rates, "SESSIONS_OF_ACCOUNT", Rate(100_000))
         yield running
 
 
@@ -206,7 +206,7 @@ async def test_sessions_end_with_the_token_at_their_root(database: Database) -> 
     beside, _ = await tokens.create("ci", principal=ANN)
     first, record = await tokens.open_session(secret)
     second, grandchild = await tokens.open_session(first)
-    assert record.parent_id == grandchild.parent_id == token.id
+    assert (record.parent_id, grandchild.parent_id) == (token.id, record.id)
     assert await tokens.authenticate(second) == ANN
     await tokens.revoke(token.id, principal=ANN)
     for ended in (secret, first, second):

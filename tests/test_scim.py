@@ -12,7 +12,6 @@ from typing import Any
 import httpx2
 import pytest
 from fakes import fake_services
-from limits import RateLimitItemPerMinute
 from people_fixture import Person, person, workspace
 from policy_place import SUBJECTS
 from scim2_client.engines.httpx2 import SyncSCIMClient
@@ -28,6 +27,7 @@ from nixos_workspaces.auth.policy import RULES, Role, Scope
 from nixos_workspaces.database import AuditEntry
 from nixos_workspaces.settings import Settings
 from nixos_workspaces.web.http.access import rates
+from nixos_workspaces.web.http.access.windows import Rate
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -40,7 +40,7 @@ ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     data = Path(tmp_path_factory.mktemp("web"))
     with running_web(data, partial(fake_services, settings=Settings(data=data, scim=True))) as running:
-        running.server._fastapi.state.rates._refused = RateLimitItemPerMinute(10_000)
+        running.server._fastapi.state.rates._refused = Rate(10_000)
         yield running
 
 
@@ -465,7 +465,7 @@ def test_changes_are_audited_as_the_providers(provider: Person, web: Web) -> Non
 
 
 def test_too_many_requests(provider: Person, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rates, "PROVISIONING", RateLimitItemPerMinute(1))
+    monkeypatch.setattr(rates, "PROVISIONING", Rate(1))
     other = person(web, "quick", Role.ADMIN)
     assert ask(other, "GET", "/Users").status_code == 200
     answer = ask(other, "GET", "/Users")

@@ -17,9 +17,12 @@ from nixos_workspaces.errors import InvalidInput, NotFound
 from nixos_workspaces.keys.store import open_keys
 from nixos_workspaces.model.environment import environment
 from nixos_workspaces.model.machine import BYTES_PER_GB, MachineState, Resources
+from nixos_workspaces.model.why.explanation import Line, Outcome, Question
 from nixos_workspaces.model.workspace import Status, Workspace, WorkspaceChange, WorkspaceConfig
 from nixos_workspaces.operations import logins
 from nixos_workspaces.operations.logins import Logins
+from nixos_workspaces.operations.why import asking
+from nixos_workspaces.operations.why.situation import Asking
 from nixos_workspaces.process import run
 from nixos_workspaces.services import Services, open_services
 from nixos_workspaces.settings import Settings
@@ -172,6 +175,7 @@ async def test_logging_in_to_a_real_workspace(settings: Settings, node: Node, mo
     monkeypatch.setattr(logins, "SETTLED_AFTER", timedelta())
     monkeypatch.setattr(logins, "FAILED_AGAIN_AFTER", timedelta())
     monkeypatch.setattr(logins, "AGAIN_AFTER", timedelta())
+    monkeypatch.setattr(asking, "LOGIN_AGE", timedelta())
     async with open_services(settings) as services:
         made = await services.orchestrator.create_workspace(CONFIG, principal=ADMIN)
         before = await reached(services, "real", Status.RUNNING)
@@ -187,7 +191,13 @@ async def test_logging_in_to_a_real_workspace(settings: Settings, node: Node, mo
             await own.take_turn()
             return own.item().ok and "1 running" in own.item().message
 
+        async def why(question: Question | None = None) -> tuple[str, set[str]]:
+            workspace = await services.workspaces.get("real", principal=ADMIN)
+            told = await services.why.of(workspace, Asking(), question)
+            return told.said.code, {one.line for one in told.checks if one.outcome is Outcome.BAD}
+
         await eventually(answers)
+        assert await why() == ("why.well", set())
         processes = (await services.runtime.usage(made.id)).processes
         assert all([await answers() for _ in range(5)])
 
@@ -202,13 +212,23 @@ async def test_logging_in_to_a_real_workspace(settings: Settings, node: Node, mo
         async with services.database.transaction() as tx:
             assert [entry.action for _, entry in await tx.audit.entries(made.id)] == ["create"]
         spec = node.spec(workspace_id=made.id)
-        await asyncio.to_thread(node.as_root, spec, "systemctl mask --runtime --now nixws-terminals; rm /dev/null")
+        await asyncio.to_thread(node.as_root, spec, "systemctl mask --runtime --now nixws-terminals")
+        assert await why() == ("why.terminals", {Line.TERMINAL_SSH})
+        await asyncio.to_thread(node.as_root, spec, "rm /dev/null")
         await own.take_turn()
         assert f"{made.id} at " in own.item().message
         assert not own.item().ok
         found = {item.code: item for item in await services.health.items()}
         assert made.id in found["machine_devices"].message
+        code, bad = await why()
+        assert (code, bad >= {Line.TERMINAL_SSH, Line.FILES_SYSTEM}) == ("why.device", True)
         await services.orchestrator.restart_workspace("real", principal=ADMIN)
         await eventually(answers)
         assert all(item.ok for item in await services.health.items() if item.code == "machine_devices")
+        await services.orchestrator.pause_workspace("real", principal=ADMIN)
+        await reached(services, "real", Status.PAUSED)
+        assert await why() == ("why.paused", {Line.TERMINAL_RUNNING})
+        await services.orchestrator.stop_workspace("real", principal=ADMIN)
+        await reached(services, "real", Status.STOPPED)
+        assert await why() == ("why.stopped", {Line.TERMINAL_RUNNING})
         await gone(services, made.id)

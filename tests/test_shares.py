@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from limits import RateLimitItemPerMinute
 from people_fixture import Person, give, group, person, workspace
 from waiting import until
 from web_service import Web, running_web
@@ -25,6 +24,7 @@ from nixos_workspaces.auth.tokens import digest_of
 from nixos_workspaces.database import AuditEntry
 from nixos_workspaces.model.access.shares import MOST_SHARES, Access
 from nixos_workspaces.web.http.access import rates
+from nixos_workspaces.web.http.access.windows import Rate
 
 
 @pytest.fixture(scope="module")
@@ -260,7 +260,7 @@ def joined_as_guest(web: Web, told: dict[str, Any], address: str) -> Any:
 def test_guests_of_one_address_are_bounded(
     web: Web, owner: Person, shared: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rates, "GUESTS", RateLimitItemPerMinute(3))
+    monkeypatch.setattr(rates, "GUESTS", Rate(3))
     told = made(owner, shared, **{"with": "link"})
     statuses = [joined_as_guest(web, told, "127.0.0.21").status_code for _ in range(5)]
     assert statuses == [200] * 3 + [429] * 2

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from limits import RateLimitItemPerMinute
 from open_things import (
     Open,
     Place,
@@ -23,6 +22,7 @@ from open_things import (
 from people_fixture import Person, group, person
 
 from nixos_workspaces.web.http.access import rates
+from nixos_workspaces.web.http.access.windows import Rate
 
 INTO_A_WORKSPACE = (terminal, followed_log, download, archive, upload, form_upload, resumable_upload)
 """Those of ``open_things.KINDS`` that are open into a workspace."""
@@ -32,7 +32,7 @@ MOST_SECONDS = 1.0
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with pytest.MonkeyPatch.context() as patched, running_place(Path(tmp_path_factory.mktemp("data"))) as running:
-        patched.setattr(rates, "SESSIONS_OF_ACCOUNT", RateLimitItemPerMinute(100_000))
+        patched.setattr(rates, "SESSIONS_OF_ACCOUNT", Rate(100_000))
         yield running
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -19,7 +20,8 @@ from people_fixture import person
 from ssh_place import SshPlace, ssh_place
 from waiting import until
 
-from nixos_workspaces.auth.policy import ADMIN, Principal
+from nixos_workspaces.auth.policy import ADMIN, Principal, Scope
+from nixos_workspaces.auth.tokens import Bounds
 from nixos_workspaces.database import AuditEntry
 from nixos_workspaces.gateway import connections, relay, server
 from nixos_workspaces.gateway.entrants import Entrants
@@ -77,6 +79,31 @@ async def test_requests_of_a_session_that_may_not_pass_are_answered_with_no(plac
         for name, rest in ((b"x11-req", Boolean(value=False)), (b"subsystem", String(b"netconf")), (b"made-up", b"")):
             assert not await channel._make_request(name, rest), name
         assert await channel._make_request(b"exec", String(b"true"))
+
+
+@pytest.mark.parametrize("scope", [None, Scope.TERMINALS_ATTACH])
+async def test_a_channel_of_each_kind_is_carried_or_refused(place: SshPlace, scope: Scope | None) -> None:
+    """By a credential that may have all, and by one for terminals alone."""
+    bounds = Bounds(None if scope is None else frozenset({scope}))
+    work = place.web.services.tokens.create("of-a-kind", principal=ADMIN, bounds=bounds)
+    secret, _ = await asyncio.to_thread(place.web.run, work)
+    key = await asyncio.to_thread(place.certified_key, secret)
+    carried = set[str]()
+    loopback = String(b"localhost") + UInt32(place.sshd.port) + String(b"127.0.0.1") + UInt32(1)
+    async with await place.client(key) as client:
+        assert (await client.run("echo in", check=True)).stdout == "in\n"
+        session = await opened(client, b"session", b"")
+        for name, rest in ((b"auth-agent-req@openssh.com", b""), (b"subsystem", String(b"sftp"))):
+            if await session._make_request(name, rest):
+                carried.add(name.decode())
+        with contextlib.suppress(asyncssh.ChannelOpenError):
+            await opened(client, b"direct-tcpip", loopback)
+            carried.add("direct-tcpip")
+        kind, _ = await client._make_global_request(b"tcpip-forward", String(b"127.0.0.1") + UInt32(0))
+        if kind == asyncssh.constants.MSG_REQUEST_SUCCESS:
+            carried.add("tcpip-forward")
+    every = {"auth-agent-req@openssh.com", "subsystem", "direct-tcpip", "tcpip-forward"}
+    assert carried == (every if scope is None else {"auth-agent-req@openssh.com"})
 
 
 async def test_requests_of_a_connection_that_nobody_knows_are_answered_with_no(place: SshPlace) -> None:
@@ -234,6 +261,53 @@ def test_a_connection_ends_with_its_share(place: SshPlace, by: str) -> None:
     untouched.communicate()
     again = subprocess.run([*place.words(key, *as_shared), "true"], capture_output=True, check=False, timeout=30)
     assert again.returncode == 255
+
+
+def test_others_have_no_shells_where_a_moderator_must_be_present(place: SshPlace) -> None:
+    """Those that are open end, nor is the terminals' own socket reached; files go on, and the owner's shells."""
+    who = person(place.web, "editor-by-ssh")
+    key, own = place.new_key(who.token)[0], place.new_key()[0]
+    as_shared = "-l", place.workspace
+    agent_socket = place.directory / "a-socket"
+    forwarding = "-N", "-L", f"{agent_socket}:/run/nixws-terminals/holder.sock", "-o", "ExitOnForwardFailure=yes"
+    with place.web.http() as http:
+        at = f"/api/nixos/workspaces/{place.workspace}"
+        wanted = {"with": f"user:{who.id}", "access": "editor"}
+        share_id = http.post(f"{at}/shares", json=wanted).json()["share"]["id"]
+        session, untouched = place.session(key, *as_shared), place.session(own)
+        chosen = {"record": False, "moderated": True}
+        assert http.put(f"{at}/terminal-choices", json=chosen).status_code == 200
+        assert b"A moderator must be present" in session.communicate(timeout=30)[1]
+        typed = http.post(f"{at}/terminals", json={"command": "x"}, headers={"Authorization": f"Bearer {who.token}"})
+        assert (typed.status_code, typed.json()["error"]["code"]) == (403, "moderator_absent")
+        refused = subprocess.run(
+            [*place.words(key, *as_shared), "echo in"], capture_output=True, check=False, timeout=30
+        )
+        assert (refused.returncode, refused.stdout) != (0, b"in\n")
+        assert b"A moderator must be present" in refused.stderr
+        with subprocess.Popen([*place.words(key, *as_shared, *forwarding)], stderr=subprocess.PIPE) as forwarded:
+            until("it listens", agent_socket.exists)
+            with socket.socket(socket.AF_UNIX) as reached:
+                reached.connect(str(agent_socket))
+                assert reached.recv(1) == b""
+            forwarded.kill()
+            assert b"does not allow such channels" in forwarded.communicate()[1]
+        words = [*place.words(key, *as_shared, "-s"), "sftp"]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as files:
+            assert files.stdin is not None
+            assert files.stdout is not None
+            files.stdin.write(b"\0\0\0\5\1\0\0\0\3")
+            files.stdin.flush()
+            assert files.stdout.read(9)[4:] == b"\2\0\0\0\3"
+            files.kill()
+        assert untouched.poll() is None
+        untouched.kill()
+        untouched.communicate()
+        assert http.put(f"{at}/terminal-choices", json={"record": False, "moderated": False}).status_code == 200
+        again = place.session(key, *as_shared)
+        again.kill()
+        again.communicate()
+        assert http.delete(f"{at}/shares/{share_id}").status_code == 204
 
 
 async def test_who_may_not_see_a_workspace_does_not_enter_it(place: SshPlace) -> None:

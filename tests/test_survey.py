@@ -42,6 +42,8 @@ CHANGES: dict[str, Any] = {
     "revision": 2,
     "pinned": 1,
     "restarts": 1,
+    "scaled_cpu": 2.0,
+    "scaled_memory_bytes": 2 * BYTES_PER_GB,
     "status": Status.ERROR,
     "progress": Progress(Phase.BOOT),
     "phases": Phases((PhaseTime(Phase.BOOT, NOW),)),
@@ -73,6 +75,7 @@ DECIDES_NOTHING = {
         "last_accessed",
         "environment",
         "package_set",
+        "stop_reason",
     ),
     *("generation", "host_key"),
 }

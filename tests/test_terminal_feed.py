@@ -12,11 +12,27 @@ from pathlib import Path
 import pytest
 from bridge_fixture import WORKSPACE, Inside, Screen, bridge_to, inside, open_cat
 from holder_fixture import build
+from typing_extensions import override
 
 from nixos_workspaces.terminals import session
-from nixos_workspaces.terminals.ssh_bridge import Attach, Control, Exited, News, Resized, SSHBridge, SSHSession
+from nixos_workspaces.terminals.output import OBSERVER_CREDIT_BYTES
+from nixos_workspaces.terminals.ssh_bridge import (
+    Attach,
+    Control,
+    Exited,
+    Gap,
+    News,
+    Resized,
+    SSHBridge,
+    SSHSession,
+    Start,
+)
+from nixos_workspaces.terminals.watching import feed
+from nixos_workspaces.terminals.watching.turns import AT_ONCE, Turns, Waiting
 
 OBSERVERS = 6
+FLOOD_BYTES = 24 << 20
+FLOOD = b"stty raw -echo; read begin; head -c %d /dev/zero; printf end; read away" % FLOOD_BYTES
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +158,85 @@ async def test_observers_are_told_of_sizes_news_and_the_end(program: Path) -> No
         for one in terminal.screens:
             assert isinstance(await one.until_end(), Exited)
     assert terminal.bridge._feeds == {}
+
+
+@asynccontextmanager
+async def flooded(program: Path, observers: int) -> AsyncIterator[Watched]:
+    """Open a terminal that prints much once it is typed to, and have observers share its stream."""
+    async with inside(program, by_socket=True) as place, bridge_to(place) as bridge:
+        screen = Screen()
+        typist = await bridge.create_terminal_session(WORKSPACE, screen, Start(80, 24, FLOOD.decode()))
+        terminal = Watched(place, bridge, typist, screen)
+        for _ in range(observers):
+            await terminal.come()
+        [shared] = bridge._feeds.values()
+        await screen.until(lambda: len(shared._joined) == observers)
+        yield terminal
+
+
+async def test_a_flood_is_handed_out_in_turns_of_bounded_size(program: Path) -> None:
+    watchers = 3 * AT_ONCE
+    async with flooded(program, watchers) as terminal:
+        terminal.typist.write(b"\n")
+        most = before = 0
+        while not all(one.output.endswith(b"end") for one in terminal.screens):
+            await asyncio.sleep(0)  # one turn of the event loop
+            now = sum(len(one.output) for one in terminal.screens)
+            most, before = max(most, now - before), now
+        # What they share, and the streams of those who were found too slow meanwhile.
+        assert most <= AT_ONCE * feed.ROUND_BYTES + feed.MOST_SLOW * OBSERVER_CREDIT_BYTES
+        assert most < watchers * feed.ROUND_BYTES
+
+
+async def test_observers_skip_what_cannot_be_handed_out_in_time_and_stay_together(
+    program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "SKIP_SECONDS", 0)
+    async with flooded(program, OBSERVERS) as terminal:
+        terminal.typist.write(b"\n")
+        for one in terminal.screens:
+            await one.until_output(b"end")
+            gaps = [said for said in one.controls if isinstance(said, Gap)]
+            assert gaps
+            assert len(one.output) + sum(gap.end - gap.start for gap in gaps) == one.end == terminal.screen.end
+        assert terminal.sharing == OBSERVERS
+    assert not [said for said in terminal.screen.controls if isinstance(said, Gap)]
+
+
+async def test_of_many_who_are_too_slow_a_few_read_on_and_the_others_skip(program: Path) -> None:
+    async with flooded(program, OBSERVERS) as terminal:
+        for slow in terminal.sessions:
+            slow.pause_output()
+        terminal.typist.write(b"\n")
+        await terminal.screen.until_output(b"end")
+        [shared] = terminal.bridge._feeds.values()
+        assert len(shared._slow) == feed.MOST_SLOW
+        for slow in terminal.sessions:
+            slow.resume_output()
+        for one in terminal.screens:
+            await reaches(one, terminal.screen)
+            assert one.output.endswith(b"end")
+
+
+async def test_turns_are_given_in_order_and_so_many_in_a_period() -> None:
+    turns, served, all_are = Turns(), list[int](), asyncio.Event()
+
+    class Numbered(Waiting):
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        @override
+        def take_turn(self) -> None:
+            served.append(self.number)
+            if len(served) == 3 * AT_ONCE - 1:
+                all_are.set()
+
+    everybody = [Numbered(number) for number in range(3 * AT_ONCE)]
+    for one in everybody:
+        turns.ask(one)
+    assert served == list(range(AT_ONCE))
+    for one in everybody[AT_ONCE:]:
+        turns.ask(one)  # asked twice, served once
+    turns.forget(everybody[-1])
+    await all_are.wait()
+    assert served == list(range(3 * AT_ONCE - 1))

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from browsing import PAGE
 from open_things import Place, events, running_place, terminal
 from raw_socket import RawSocket
 from test_web_rates import entries
@@ -99,7 +100,9 @@ def test_a_terminal_that_ends_by_itself_has_an_entry(place: Place) -> None:
 def test_an_entry_tells_how_the_actor_came(place: Place) -> None:
     """Token and session of a person, share and session of a guest; of uses that are counted too."""
     secret, token = place.web.run(place.web.services.tokens.create("short", principal=ADMIN))
-    with httpx2.Client(base_url=place.web.url, trust_env=False, headers={"Origin": place.web.url}) as browser:
+    with httpx2.Client(
+        base_url=place.web.url, trust_env=False, headers={"Origin": place.web.url}, event_hooks=PAGE
+    ) as browser:
         assert browser.post("/api/nixos/login", json={"token": secret}).status_code == 200
         assert browser.get(f"{place.root}/logs").status_code == 200
         told = browser.post(f"{place.root}/shares", json={"with": "link"}).json()

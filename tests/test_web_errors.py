@@ -83,6 +83,11 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("GET", "files-search"): {"params": {"q": "x"}},
     ("PUT", "network"): {"json": {"mode": "none"}},
     ("POST", "learn"): {"json": {}},
+    ("PUT", "idle"): {"json": {"pause_after": "10m"}},
+    ("POST", "hold"): {"json": {"for": "1h"}},
+    ("PUT", "schedule"): {"json": {"runs": []}},
+    ("PUT", "autoscale"): {"json": {"cpu": {"min": 1, "max": 2}, "memory": {"min": 1, "max": 2}}},
+    ("POST", "boost"): {"json": {"cpu": 2, "for": "1h"}},
     ("POST", "proposals"): {"json": {"entries": [{"name": "a.example"}]}},
     ("POST", "approve"): {"json": {}},
     ("PUT", "3000"): {"json": {"visibility": "private"}},
@@ -111,7 +116,7 @@ BEGINS = {
     ("POST", "/api/nixos/passkey-login"),
     ("POST", "/api/nixos/passkey-login/challenge"),
 }
-WITHOUT_BODY = {"/healthz", "/api/nixos/sign-in-methods", "/api/nixos/passkey-login/challenge"}
+WITHOUT_BODY = {"/healthz", "/readyz", "/api/nixos/sign-in-methods", "/api/nixos/passkey-login/challenge"}
 
 
 def shape(answer: Any) -> dict[str, Any]:
@@ -130,7 +135,7 @@ def test_every_route_wants_a_credential(web: Web) -> None:
     with httpx2.Client(base_url=web.url, trust_env=False) as http:
         for method, path in [*found, ("GET", "/api/openapi.json")]:
             answer = http.request(method, path)
-            if path in {"/healthz", "/api/nixos/login"} or (method, path) in BEGINS:
+            if path in {"/healthz", "/readyz", "/api/nixos/login"} or (method, path) in BEGINS:
                 assert answer.status_code == (200 if path in WITHOUT_BODY else 415)
             else:
                 assert answer.status_code == 401, (method, path)

@@ -17,8 +17,10 @@ from web_service import Web, running_web
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from nixos_workspaces.auth.operations import OPEN_OPERATIONS
 from nixos_workspaces.auth.people.passwords import Passwords
 from nixos_workspaces.auth.policy import ADMIN
+from nixos_workspaces.web.http.access.forgery import HEADER
 from nixos_workspaces.web.http.tickets import Tickets
 
 FORGED = {
@@ -141,6 +143,52 @@ def test_a_planted_session_is_not_the_one_that_signing_in_gives(web: Web) -> Non
             assert after.json()["name"] == "mallory"
         else:
             assert after.status_code == 401
+
+
+def test_an_unsafe_request_by_cookie_brings_the_word_of_its_session(web: Web) -> None:
+    """Every operation that there is; a missing word, a wrong one, that of another session, and two change nothing."""
+    origin = {"Origin": web.url}
+    secrets, words = list[str](), list[str]()
+    with httpx2.Client(base_url=web.url, trust_env=False, headers=origin) as http:
+        for _ in range(2):
+            secrets.append(http.post("/api/nixos/login", json={"token": web.token}).json()["token"])
+            words.append(http.get("/api/nixos/session").json()["csrf_token"])
+        http.cookies.clear()
+        cookie = {"Cookie": f"nixws_session={secrets[0]}"}
+        own, other = words
+        assert len({own, other, *secrets}) == 4
+        unsafe = [
+            (method.upper(), path.format_map(_Existing()), operation["operationId"])
+            for path, methods in http.get("/api/openapi.json", headers=cookie).json()["paths"].items()
+            for method, operation in methods.items()
+            if method not in {"get", "head", "options"}
+        ]
+        before = http.get("/api/nixos/workspaces", headers=cookie).json()
+        for method, path, operation in unsafe:
+            if operation in OPEN_OPERATIONS:
+                continue
+            answer = http.request(method, path, headers=cookie)
+            assert (answer.status_code, _code(answer)) == (403, "csrf_token_wrong"), operation
+        given = [(HEADER, wrong) for wrong in ("", "x", other, own[:-1], f"{own}, {own}")]
+        for headers in ([], *([one] for one in given), [(HEADER, own), (HEADER, own)]):
+            answer = http.put("/api/nixos/secrets/FORGED", headers=[*cookie.items(), *headers], json={"value": "x"})
+            assert (answer.status_code, _code(answer)) == (403, "csrf_token_wrong"), headers
+        assert http.get("/api/nixos/secrets", headers=cookie).json()["secrets"] == []
+        assert http.get("/api/nixos/workspaces", headers=cookie).json() == before
+        right = {**cookie, HEADER: own}
+        assert http.post("/api/nixos/workspaces/none/start", headers=right).status_code == 404
+        # Nor is the word told to a page of another origin, and tokens need none.
+        foreign = {**cookie, "Sec-Fetch-Site": "same-site"}
+        assert http.get("/api/nixos/session", headers=foreign).json()["csrf_token"] == ""
+        bearer = {"Authorization": f"Bearer {secrets[0]}"}
+        assert http.get("/api/nixos/session", headers=bearer).json()["csrf_token"] == ""
+        assert http.post("/api/nixos/workspaces/none/start", headers=bearer).status_code == 404
+        assert http.post("/api/nixos/logout", headers=right).status_code == 204
+        assert http.post("/api/nixos/logout", headers=right).status_code == 401
+
+
+def _code(answer: httpx2.Response) -> str:
+    return str(answer.json()["error"]["code"])
 
 
 @pytest.mark.parametrize("first", [True, False])

@@ -13,14 +13,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from browsing import PAGE, who_is
 from fakes import fake_services
 from joserfc.jwk import RSAKey
-from limits import RateLimitItemPerMinute
 from openid_forger import CLIENT_ID, CLIENT_SECRET, Claims, Forger, forger, unsigned
 from web_service import Web, running_web
 
 from nixos_workspaces.auth.openid import provider as asking
 from nixos_workspaces.settings import Settings, load
+from nixos_workspaces.web.http.access.windows import Rate
 
 ROLES = "ops=admin,audit=auditor"
 
@@ -34,7 +35,7 @@ class Place:
 
     @contextmanager
     def browser(self) -> Iterator[httpx2.Client]:
-        with httpx2.Client(base_url=self.web.url, trust_env=False, timeout=20) as client:
+        with httpx2.Client(event_hooks=PAGE, base_url=self.web.url, trust_env=False, timeout=20) as client:
             yield client
 
     def leave(self, browser: httpx2.Client, to: str = "/me") -> dict[str, str]:
@@ -98,7 +99,7 @@ def _services(settings: Settings, data: Path) -> Any:
 def shared(provider: Forger, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     # Browsers of one address begin more sign-ins here than people do.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nixos_workspaces.web.http.access.rates.SIGN_INS", RateLimitItemPerMinute(100_000))
+        patch.setattr("nixos_workspaces.web.http.access.rates.SIGN_INS", Rate(100_000))
         with place_of(provider, tmp_path_factory.mktemp("openid")) as place:
             yield place
 
@@ -134,7 +135,7 @@ def test_people_sign_in_by_code_pkce_state_and_nonce(place: Place) -> None:
         assert min(len(asked[name]) for name in ("state", "nonce", "code_challenge")) >= 43
         assert "client_secret" not in asked
         assert place.back(browser, state=asked["state"]) == "/me"
-        assert browser.get("/api/nixos/session").json() == {"name": "alice", "role": "member"}
+        assert who_is(browser.get("/api/nixos/session")) == ("alice", "member")
         assert "nixws_openid" not in browser.cookies
         [identity] = browser.get("/api/nixos/me/identities").json()["identities"]
         assert (identity["issuer"], identity["subject"]) == (place.forger.url, "alice-1")
@@ -282,7 +283,7 @@ def test_groups_may_come_from_userinfo_of_the_same_subject_only(place: Place) ->
         place.forger.userinfo = {"sub": "ute-1", "preferred_username": "ute", "groups": "ops"}
         _forget(place)
         assert place.sign_in(browser) == "/me"
-        assert browser.get("/api/nixos/session").json() == {"name": "ute", "role": "admin"}
+        assert who_is(browser.get("/api/nixos/session")) == ("ute", "admin")
         place.forger.userinfo = {"sub": "another", "groups": ["ops"]}
         assert place.sign_in(browser) == "/sign-in#oidc_answer"
         place.forger.userinfo = None
@@ -304,7 +305,7 @@ def test_an_existing_user_is_not_taken_over_by_name_or_address(place: Place) -> 
         assert browser.get("/api/nixos/session").json()["name"] == "olga-2"
         place.forger.person = subject("admin")
         assert place.sign_in(browser) == "/me"
-        assert browser.get("/api/nixos/session").json() == {"name": "admin-2", "role": "member"}
+        assert who_is(browser.get("/api/nixos/session")) == ("admin-2", "member")
 
 
 def local(place: Place, browser: httpx2.Client, handle: str) -> None:
@@ -508,12 +509,12 @@ def test_the_last_administrator_stays_one(provider: Forger, tmp_path: Path) -> N
         provider.person = subject("boss", groups=[])
         assert connect(place, browser) == "/me"
         assert place.sign_in(browser) == "/me"
-        assert browser.get("/api/nixos/session").json() == {"name": "admin", "role": "admin"}
+        assert who_is(browser.get("/api/nixos/session")) == ("admin", "admin")
         assert place.entries("change-user")[0]["outcome"] == "last_administrator"
 
 
 def test_without_a_provider_there_is_nothing_of_it(tmp_path: Path) -> None:
-    with running_web(tmp_path) as web, httpx2.Client(base_url=web.url, trust_env=False) as browser:
+    with running_web(tmp_path) as web, httpx2.Client(event_hooks=PAGE, base_url=web.url, trust_env=False) as browser:
         assert browser.get("/api/nixos/sign-in-methods").json() == {"openid": None}
         for path in ("/oidc/sign-in", "/oidc/callback?state=x"):
             assert browser.get(path).status_code == 404
@@ -526,7 +527,7 @@ def test_without_a_provider_there_is_nothing_of_it(tmp_path: Path) -> None:
 def test_many_sign_ins_of_one_address_are_slowed_down(
     provider: Forger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nixos_workspaces.web.http.access.rates.SIGN_INS", RateLimitItemPerMinute(5))
+    monkeypatch.setattr("nixos_workspaces.web.http.access.rates.SIGN_INS", Rate(5))
     with place_of(provider, tmp_path) as place, place.browser() as browser:
         seen = [browser.get("/oidc/sign-in").headers["location"] for _ in range(6)]
         assert [one for one in seen if one == "/sign-in#too_many_attempts"] == seen[5:]

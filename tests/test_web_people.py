@@ -10,10 +10,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from limits import RateLimitItemPerMinute
+from browsing import PAGE, who_is
 from web_service import SMALL, Web, running_web
 
 from nixos_workspaces.web.http.access import rates
+from nixos_workspaces.web.http.access.windows import Rate
 
 PASSWORD = "seven green lanterns"
 
@@ -21,7 +22,7 @@ PASSWORD = "seven green lanterns"
 @pytest.fixture(autouse=True)
 def _many_attempts(web: Web) -> None:
     """More of them are made here in a minute than people make."""
-    web.server._fastapi.state.rates._refused = RateLimitItemPerMinute(10_000)
+    web.server._fastapi.state.rates._refused = Rate(10_000)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
 def call(web: Web, method: str, path: str, body: Any = None, *, token: str | None = None) -> Any:
     """Return the answer's JSON; the error's code where it is refused."""
     headers = {"Authorization": f"Bearer {token or web.token}"}
-    with httpx2.Client(base_url=web.url, headers=headers, trust_env=False, timeout=20) as http:
+    with httpx2.Client(event_hooks=PAGE, base_url=web.url, headers=headers, trust_env=False, timeout=20) as http:
         answer = http.request(method, f"/api/nixos/{path}", **({} if body is None else {"json": body}))
     if not answer.is_success:
         return answer.status_code, answer.json()["error"]["code"]
@@ -42,7 +43,7 @@ def call(web: Web, method: str, path: str, body: Any = None, *, token: str | Non
 
 def browser(web: Web, address: str = "127.0.0.1") -> httpx2.Client:
     transport = httpx2.HTTPTransport(local_address=address)
-    return httpx2.Client(base_url=web.url, transport=transport, trust_env=False, timeout=20)
+    return httpx2.Client(event_hooks=PAGE, base_url=web.url, transport=transport, trust_env=False, timeout=20)
 
 
 def person(web: Web, handle: str, **more: str) -> tuple[str, str]:
@@ -70,7 +71,7 @@ def test_a_person_is_invited_sets_a_password_and_signs_in(web: Web) -> None:
         assert answer.status_code == 200
         cookie = answer.headers["set-cookie"]
         assert {"HttpOnly", "SameSite=strict"} <= {part.strip() for part in cookie.split(";")}
-        assert http.get("/api/nixos/session").json() == {"name": "ann", "role": "member"}
+        assert who_is(http.get("/api/nixos/session")) == ("ann", "member")
         user = http.get("/api/nixos/me").json()["user"]
         assert (user["id"], user["display_name"], user["has_password"]) == (user_id, "Ann Example", True)
         # Without an Origin of its own no page changes anything by the cookie.
@@ -120,7 +121,7 @@ def test_wrong_passwords_lock_the_address_and_not_the_person(web: Web) -> None:
 def test_an_address_that_guesses_costs_no_more_hashes(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever handles it tries: even the right password is not looked at."""
     person(web, "guessed")
-    monkeypatch.setattr(web.server._fastapi.state.rates, "_refused", RateLimitItemPerMinute(3))
+    monkeypatch.setattr(web.server._fastapi.state.rates, "_refused", Rate(3))
     with browser(web, "127.0.0.12") as guesser, browser(web, "127.0.0.13") as other:
         statuses = [sign_in(guesser, f"user-{number}").status_code for number in range(4)]
         assert statuses == [401] * 3 + [429]
@@ -200,7 +201,7 @@ def test_a_program_is_signed_in_by_a_code(web: Web, monkeypatch: pytest.MonkeyPa
 
 
 def test_programs_of_one_address_are_bounded(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rates, "DEVICES", RateLimitItemPerMinute(3))
+    monkeypatch.setattr(rates, "DEVICES", Rate(3))
     with browser(web, "127.0.0.11") as program:
         statuses = [program.post("/api/nixos/device", json={"name": "x"}).status_code for _ in range(5)]
     assert statuses == [200] * 3 + [429] * 2

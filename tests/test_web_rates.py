@@ -91,7 +91,7 @@ def test_an_address_has_so_many_attempts_and_writes_nothing(web: Web, attempt: o
 def test_an_account_makes_so_many_sessions(web: Web) -> None:
     with client(web, "127.0.0.1") as http:
         login = {"token": web.token}
-        for _ in range(SESSIONS_OF_ACCOUNT.amount):
+        for _ in range(SESSIONS_OF_ACCOUNT.most):
             assert http.post("/api/nixos/login", json=login).status_code == 200
         seen = statements_of(web.services.database)
         checked(http.post("/api/nixos/login", json=login))
@@ -134,20 +134,19 @@ async def test_passwords_at_once_do_not_pass_the_bound_together() -> None:
     wrong = Unauthenticated("The handle or the password is wrong.", code="sign_in_failed")
     ended = await asyncio.gather(*(attempt(wrong) for _ in range(40)), return_exceptions=True)
     assert (checked, sum(isinstance(one, TooManyAttempts) for one in ended)) == (10, 30)
-    await counted.close()
 
 
-async def test_addresses_without_number_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_addresses_without_number_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond a bound they share one rate; those known before keep their own."""
     monkeypatch.setattr(rates, "MOST_ADDRESSES", 5)
     limits = Rates(ATTEMPTS_OF_ADDRESS)
     for number in range(5):
-        await limits.refused(f"192.0.2.{number}")
+        limits.refused(f"192.0.2.{number}")
     for number in range(ATTEMPTS_OF_ADDRESS):
-        await limits.refused(f"198.51.100.{number}")
+        limits.refused(f"198.51.100.{number}")
     with pytest.raises(TooManyAttempts):
-        await limits.refused("198.51.100.200")
-    await limits.refused("192.0.2.1")
+        limits.refused("198.51.100.200")
+    limits.refused("192.0.2.1")
 
 
 async def test_refused_sign_ins_are_kept_until_they_can_be_stored(

@@ -16,6 +16,7 @@ from typing import Any
 import httpx2
 import pytest
 import websockets.exceptions
+from browsing import PAGE
 from fakes import fake_services
 from nginx_fixture import documented_location, free_port, running_nginx, write_certificate
 from open_things import Place, running_place
@@ -50,7 +51,9 @@ class Behind:
 
     def http(self, *, address: str = "127.0.0.1", **headers: str) -> httpx2.Client:
         transport = httpx2.HTTPTransport(verify=self.tls, local_address=address)
-        self.clients.append(httpx2.Client(base_url=self.url, transport=transport, headers=headers, timeout=20))
+        self.clients.append(
+            httpx2.Client(event_hooks=PAGE, base_url=self.url, transport=transport, headers=headers, timeout=20)
+        )
         return self.clients[-1]
 
     def signed_in(self) -> httpx2.Client:
@@ -171,7 +174,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
 
 def test_others_say_nothing_of_where_they_come_from(plain: Web) -> None:
     headers = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"}
-    with httpx2.Client(base_url=plain.url, trust_env=False, headers=headers) as http:
+    with httpx2.Client(event_hooks=PAGE, base_url=plain.url, trust_env=False, headers=headers) as http:
         cookie = http.post("/api/nixos/login", json={"token": plain.token}).headers["set-cookie"]
         assert cookie.startswith("nixws_session=")
         assert "Secure" not in cookie
@@ -234,7 +237,7 @@ def serial(web: Web) -> str:
 
 def test_the_service_speaks_tls_itself(own: tuple[Web, Path]) -> None:
     web, directory = own
-    with httpx2.Client(base_url=web.url, trust_env=False, verify=trusting(directory)) as browser:
+    with httpx2.Client(event_hooks=PAGE, base_url=web.url, trust_env=False, verify=trusting(directory)) as browser:
         signed_in = browser.post("/api/nixos/login", json={"token": web.token})
         assert signed_in.headers["set-cookie"].startswith("__Host-nixws_session=")
         assert browser.post("/api/nixos/workspaces/none/start", headers={"Origin": web.url}).status_code == 404

@@ -59,6 +59,11 @@ class Web:
             assert answer.status_code == 202, answer.text
             return self.reaches(answer.json()["workspace"]["id"], "running")
 
+    def measure(self) -> None:
+        """Measure all that runs, as the service does every ten seconds."""
+        self.run(self.services.figures.sampler.measure())
+        self.run(self.services.figures.sampler.sample())
+
     def reaches(self, workspace_id: str, status: str) -> dict[str, Any]:
         with self.http() as http:
 

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from system.words import Words
+
+from nixos_workspaces.model.service import HealthItem, Sentence, severity_of
+from nixos_workspaces.schemas.service import HealthItemAnswer
 
 Api = Callable[..., Any]
 """Asks the service as its administrator: method, path, status, json=."""
@@ -71,6 +74,11 @@ def populate(api: Api, workspace: str) -> None:
         json={"with": "group:everybody-in-the-department-of-embedded", "files": True, "expires_in": 604_800},
     )
 
+    prices = {"cpu_hour_reserved": "2", "memory_gb_hour_reserved": "0.5", "storage_gb_month": "400"}
+    api("PUT", "/prices", 204, json={"currency": "EUR", "prices": [{"valid_from": "2020-01-01T00:00:00Z", **prices}]})
+    for subject in (f"user:{LONG_HANDLE}", "group:everybody-in-the-department-of-embedded", f"workspace:{workspace}"):
+        api("PUT", f"/budgets/{subject}", 204, json={"amount": "123456.78", "at_limit": "no_new"})
+
 
 def nothing(sight: Sight) -> None:
     """The view is there as it is."""
@@ -125,6 +133,11 @@ def sets_quota(sight: Sight) -> None:
     form.evaluate("one => one.scrollIntoView({block: 'end'})")
 
 
+def shows_days(sight: Sight) -> None:
+    sight.field("usage.by").select_option("day")
+    sight.page.get_by_role("table").first.wait_for()
+
+
 def shows_entry(sight: Sight) -> None:
     summaries = sight.page.locator("summary")
     summaries.first.wait_for()
@@ -136,6 +149,39 @@ def finds_no_entry(sight: Sight) -> None:
     sight.field("audit.actor").fill("nobody")
     sight.button("audit.show").click()
     sight.page.get_by_text(sight.say("audit.none")).wait_for()
+
+
+WRONG = ("database.problem", "disk.full", "logins.bad", "way_out.not", "disk.short", "engine.unseen")
+
+
+def is_wrong(sight: Sight) -> None:
+    """Show a service of which much is wrong: every severity, with long words of others."""
+
+    def answer(route: Route) -> None:
+        told = route.fetch().json()
+        values = dict.fromkeys(("path", "said", "told", "purpose"), "/a/path/of/someone/that-goes-on-and-on")
+        values |= dict.fromkeys(("free", "total", "share", "count", "bad"), "12")
+        for code in WRONG:
+            said = Sentence(code, values)
+            item = HealthItem(code.replace(".", "_"), severity_of(code) == "notice", said)
+            told["items"].append(HealthItemAnswer.of(item).model_dump(mode="json"))
+        route.fulfill(json=told | {"status": "degraded"})
+
+    sight.page.route("**/api/nixos/health", answer)
+    sight.page.reload()
+    sight.page.get_by_role("table", name=sight.say("admin.severity.critical")).wait_for()
+    sight.page.unroute("**/api/nixos/health")
+
+
+def looks_why(sight: Sight) -> None:
+    sight.page.locator(".detail-head .status-running").wait_for()
+    panel, look = sight.page.get_by_role("region", name=sight.say("why.title")), sight.button("why.look")
+    expect(panel.or_(look).first).to_be_visible()
+    if look.is_visible():
+        look.click()
+    for part in ("why.seen", "why.checks"):
+        panel.get_by_text(sight.say(part)).click()
+    panel.locator("details[open] li").first.wait_for()
 
 
 def opens_sharing(sight: Sight) -> None:
@@ -217,10 +263,14 @@ def views_of(workspace: str) -> dict[str, tuple[str, Act]]:
         "groups": ("/admin/users", is_at(".page > section:nth-of-type(2)")),
         "quotas": ("/admin/users", is_at(".page > section:nth-of-type(3)")),
         "quota-form": ("/admin/users", sets_quota),
+        "usage": ("/usage", nothing),
+        "usage-days": ("/usage", shows_days),
         "audit": ("/admin/audit", nothing),
         "audit-entry": ("/admin/audit", shows_entry),
         "audit-none": ("/admin/audit", finds_no_entry),
-        "admin": ("/admin", nothing),
+        "admin": ("/admin/health", nothing),
+        "admin-wrong": ("/admin/health", is_wrong),
+        "why": (inside, looks_why),
         "sharing": (inside, opens_sharing),
         "sharing-link": (inside, shares_by_link),
         "sharing-port": (inside, shares_a_port),

@@ -323,7 +323,7 @@ VIEWS: dict[str, tuple[str, Act]] = {
     "restart": ("/workspaces/pictured/settings", asks_to_restart),
     "delete": ("/workspaces/pictured/settings", asks_to_delete),
     "templates": ("/templates", nothing),
-    "health": ("/admin", nothing),
+    "health": ("/admin/health", nothing),
     "account": ("/me", nothing),
     "people": ("/admin/users", nothing),
     "audit": ("/admin/audit", nothing),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect  # noqa: A004
 from system.browser import Tab, choose, tab
 from system.service import JSON, Service
+from waiting import until
 
 pytestmark = pytest.mark.system
 
@@ -35,7 +37,7 @@ def views_of(workspace: JSON) -> list[str]:
     return [
         "/workspaces",
         "/templates",
-        "/admin",
+        "/admin/health",
         *(f"/workspaces/{workspace['id']}{part}" for part in parts),
         "/workspaces/nothing",
     ]
@@ -283,8 +285,16 @@ def signs_in_by_keys(page: Page, url: str, token: str) -> None:
 def creates_by_keys(page: Page, name: str) -> None:
     # Before the page is there nobody hears its keys.
     page.get_by_role("heading", level=1).wait_for()
-    page.keyboard.press("c")
     form = page.get_by_role("dialog", name="New workspace")
+
+    def is_open() -> bool:
+        if not form.is_visible():
+            page.keyboard.press("c")
+            with suppress(TimeoutError):
+                form.wait_for(timeout=3_000)
+        return form.is_visible()
+
+    until("the form is open", is_open)
     expect(form.get_by_role("textbox", name="Name")).to_be_focused()
     page.keyboard.type(name)
     goes_to(page, form.locator("input[value=development]"))

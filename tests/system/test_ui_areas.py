@@ -46,8 +46,8 @@ def test_a_template_leads_to_the_form_with_it_chosen(ui: Tab) -> None:
 def test_the_page_of_health_says_what_was_looked_at(ui: Tab) -> None:
     page = ui.page
     ui.open("/admin")
-    checks = page.get_by_role("table", name="Checks")
-    expect(checks.get_by_role("row").filter(has_text="The database stores.")).to_contain_text("fine")
+    checks = page.get_by_role("table", name="Fine")
+    expect(checks.get_by_role("row").filter(has_text="The database stores.")).to_contain_text("database.ok")
     expect(page.get_by_text("Everything is well").or_(page.get_by_text(re.compile("wrong"))).first).to_be_visible()
 
 

@@ -31,7 +31,7 @@ def views_of(workspace: JSON) -> list[str]:
         *(f"/workspaces{which}" for which in ("", "?view=cards", "?q=no-such", "/nothing")),
         *(f"/workspaces/{workspace['id']}{part}" for part in parts),
         "/templates",
-        *("/me", "/ssh-keys", "/profile", "/device", "/admin", "/admin/users", "/admin/audit"),
+        *("/me", "/ssh-keys", "/profile", "/device", "/admin/health", "/admin/users", "/admin/audit", "/usage"),
         "/nowhere",
     ]
 

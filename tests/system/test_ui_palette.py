@@ -56,7 +56,7 @@ def test_it_offers_the_open_workspace_first_and_remembers(opened: Tab) -> None:
     expect(page.get_by_role("option", name="New workspace").locator("kbd")).to_have_text("c")
     page.keyboard.type("admin")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/admin")
+    page.wait_for_url("**/admin/health")
 
 
 def test_it_opens_out_of_a_terminal_which_keeps_its_own_keys(opened: Tab) -> None:

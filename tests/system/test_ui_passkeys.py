@@ -96,7 +96,12 @@ def reach(page: Page, wanted: Any) -> None:
 
 def sign_out(ui: Tab) -> None:
     """End the session; the page then leads to signing in."""
-    ui.page.evaluate("fetch('/api/nixos/logout', {method: 'POST'})")
+    ui.page.evaluate(
+        """async () => {
+            const { csrf_token } = await (await fetch('/api/nixos/session')).json();
+            await fetch('/api/nixos/logout', { method: 'POST', headers: { 'X-CSRF-Token': csrf_token } });
+        }"""
+    )
     ui.page.goto(f"{ui.url}/sign-in")
 
 

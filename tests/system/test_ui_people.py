@@ -113,6 +113,7 @@ def hands_over(owner: Tab, bobs: Tab, guests: Tab) -> None:
     expect(bobs.page.get_by_text("admin has the keyboard.")).to_have_count(0)
     seen = guests.page.locator(".xterm-rows").last
     types(bobs.page, "his own\n")
+    expect(guests.page.locator(".typist-cursor")).to_have_text("bobby")
     expect(seen).to_contain_text("got his own")
     types(guests.page, "not taken\n")
     people.get_by_role("button", name="Keyboard for all").click()

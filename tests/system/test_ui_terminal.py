@@ -79,7 +79,7 @@ def test_nothing_is_lost_when_the_service_dies(ui: Tab, service: Service) -> Non
     expect(page.get_by_text("1 of 1", exact=True)).to_be_visible()
     find.fill("line-1501")
     expect(page.get_by_text("Not found", exact=True)).to_be_visible()
-    expect(page.get_by_text("of output was lost here")).to_have_count(0)
+    expect(page.get_by_text("of output is missing here")).to_have_count(0)
 
 
 def test_several_pasted_lines_are_asked_about(ui: Tab) -> None:
