@@ -44,5 +44,10 @@ export default defineConfig({
       "/ws": { target: "ws://127.0.0.1:5000", ws: true },
     },
   },
-  test: { environment: "jsdom", include: ["tests/**/*.test.{ts,tsx}"], testTimeout: 10_000 },
+  test: {
+    environment: "jsdom",
+    include: ["tests/**/*.test.{ts,tsx}"],
+    setupFiles: ["tests/patience.ts"],
+    testTimeout: 30_000,
+  },
 });
