@@ -180,6 +180,7 @@ def test_axe_finds_nothing(browser: Browser, service: Service, workspace: JSON, 
     found: dict[str, list[str]] = {}
     with tab(browser, service.url, theme=theme, for_axe=True) as opened:
         opened.page.goto(f"{service.url}/sign-in")
+        opened.page.get_by_role("heading", level=1).wait_for()
         found["sign-in"] = opened.violations()
         opened.sign_in(service.token)
         for view in views_of(workspace):

@@ -44,7 +44,7 @@ export function BudgetCard({ currency }: { currency: string }) {
   if (isAdmin)
     columns.push({
       key: "remove",
-      head: "",
+      head: t("usage.action"),
       cell: ({ subject, name }) => (
         <Button
           aria-label={t("usage.removeBudget", { name })}

@@ -1329,6 +1329,7 @@ export const de: Catalogue = {
   "usage.setBudget": "Budget setzen",
   "usage.budgetSet": "Das Budget ist gesetzt",
   "usage.removeBudget": "Budget von {name} entfernen",
+  "usage.action": "Aktion",
   "usage.removeIt": "Entfernen",
   "usage.budgetRemoved": "Das Budget ist entfernt",
   "create.estimate": "Kostet laufend {idle} bis {busy} in der Stunde, angehalten {stopped} im Monat.",

@@ -56,6 +56,7 @@ export const usage = {
   "usage.setBudget": "Set the budget",
   "usage.budgetSet": "The budget is set",
   "usage.removeBudget": "Remove the budget of {name}",
+  "usage.action": "Action",
   "usage.removeIt": "Remove",
   "usage.budgetRemoved": "The budget is removed",
 } as const;
