@@ -1689,7 +1689,7 @@ export interface components {
             /**
              * Timer Within
              * @description A timer that is due so soon counts as work.
-             * @default PT10M
+             * @default 10m
              * @example 10m
              * @example 1h
              */
@@ -1702,7 +1702,7 @@ export interface components {
             /**
              * Warn
              * @description So long before, it is told.
-             * @default PT5M
+             * @default 5m
              * @example 10m
              * @example 1h
              */
