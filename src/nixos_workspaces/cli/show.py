@@ -30,7 +30,7 @@ _WIDTH_WITH_IDS = 100
 _FOLDED = frozenset(
     {
         *("NAME", "TEMPLATE", "TITLE", "DESCRIPTION", "FINDING", "WHAT TO DO", "PROCESS", "DIRECTORY", "LINE"),
-        *("WITH", "AS", "OF", "FROM", "TO", "DEVICE", "QUOTA OF", "ENTRIES", "REASON"),
+        *("WITH", "AS", "OF", "FROM", "TO", "DEVICE", "QUOTA OF", "ENTRIES", "REASON", "WHY"),
     }
 )
 """Columns of free text, which may take several lines."""
