@@ -201,7 +201,7 @@ KEYED = {
 }
 """The ways to a workspace's files and terminals."""
 UNKEYED = {"sweep", "close"}
-"""What the service does for itself: removing what a crash left, letting go of connections."""
+"""Work of the service for itself: removing what a crash left, letting go of connections."""
 
 
 def test_files_and_terminals_open_to_what_was_authorised_only() -> None:

@@ -1,4 +1,4 @@
-"""Whatever is done to the tables of the audit log is found, and the first bad entry is named."""
+"""Every manipulation of the tables of the audit log is found, and the first bad entry is named."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from nixos_workspaces.model.workspace import Status
 NAMES = [f"ws-{number}" for number in range(20)]
 BOOK = book_of("EUR", [PriceList(0, (100_000, 200_000, 0, 50_000, 100_000, 0, 0))])
 SECOND = (2 * 300_000 + 4 * 50_000) * len(NAMES) / 3600
-"""What all of them cost in a second when they use all that they may, in millionths, without their storage."""
+"""The costs of all of them in a second when they use all that they may, in millionths, without their storage."""
 
 
 @dataclass

@@ -16,7 +16,7 @@ from nixos_workspaces.auth.tokens import TokenKind
 from nixos_workspaces.database import open_database
 
 MADE = st.lists(st.tuples(st.sampled_from(TokenKind), st.integers(0, 99)), min_size=1, max_size=12)
-"""What is made, with which of those that there are."""
+"""The kind of credential that is made, and the one of those there are that makes it."""
 numbers = count()
 
 

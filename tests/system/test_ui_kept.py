@@ -1,4 +1,4 @@
-"""What was begun in the browser is there again: after another view, a reload, and without the service."""
+"""Work begun in the browser is there again: after another view, a reload, and without the service."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def part(page: Page, name: str) -> None:
 def test_no_page_is_taller_than_the_window(
     browser: Browser, service: Service, workspace: JSON, width: int, height: int
 ) -> None:
-    """What is longer scrolls in its own place: two scrollbars beside each other are none."""
+    """Longer contents scroll in their own place: two scrollbars beside each other are none."""
     with tab(browser, service.url, width=width, height=height) as opened:
         opened.page.goto(f"{service.url}/sign-in")
         opened.page.get_by_role("button", name="Sign in", exact=True).wait_for()
