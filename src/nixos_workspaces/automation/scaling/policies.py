@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from nixos_workspaces.audit.entries import ACCEPTED
 from nixos_workspaces.auth.policy import Action, Principal, authorise
+from nixos_workspaces.automation.policies import Act, audited
 from nixos_workspaces.automation.scaling.autoscale import most_seconds_down
 from nixos_workspaces.automation.scaling.watching import Autoscale
-from nixos_workspaces.database import AuditEntry, Database, Transaction
+from nixos_workspaces.database import Database, Transaction
 from nixos_workspaces.database.automation.scaling import boost_form, policy_form
-from nixos_workspaces.errors import Conflict, InvalidInput, Unavailable, WorkspacesError
+from nixos_workspaces.errors import Conflict, InvalidInput
 from nixos_workspaces.model.automation.scaling import (
     LONGEST_BOOST,
     SHORTEST_BOOST,
@@ -25,7 +25,7 @@ from nixos_workspaces.model.automation.scaling import (
 from nixos_workspaces.model.machine import BYTES_PER_GB
 from nixos_workspaces.model.workspace import Desire, Workspace
 from nixos_workspaces.runtimes.base import Machines
-from nixos_workspaces.workspaces.lookup import find, plain
+from nixos_workspaces.workspaces.lookup import find
 
 SHOWN = 50
 """Decisions that are shown."""
@@ -80,16 +80,16 @@ class ScalingPolicies:
         """
         if policy is not None:
             policy.check()
-            machine = await self._machine()
-            if policy.most.cpu > machine.cpu or policy.most.memory_bytes > machine.memory_bytes:
-                field = "cpu" if policy.most.cpu > machine.cpu else "memory"
-                raise _exceeds_machine(field, machine)
-        async with self._audited(reference, principal, Action.CHANGE_AUTOSCALE, request_id) as (tx, workspace, entry):
-            stored = await tx.scaling.find(workspace.id)
-            await tx.scaling.replace(workspace.id, replace(stored, policy=policy))
-            noted = replace(entry, before=policy_form(stored.policy), after=policy_form(policy))
-            await tx.audit.append(noted)
-            return await self._status(tx, workspace)
+        machine = await self._machine()
+        async with self._audited(reference, principal, Action.CHANGE_AUTOSCALE, request_id) as act:
+            if policy is not None and (
+                policy.most.cpu > machine.cpu or policy.most.memory_bytes > machine.memory_bytes
+            ):
+                raise _exceeds_machine("cpu" if policy.most.cpu > machine.cpu else "memory", machine)
+            stored = await act.tx.scaling.find(act.workspace.id)
+            await act.tx.scaling.replace(act.workspace.id, replace(stored, policy=policy))
+            await act.note(before=policy_form(stored.policy), after=policy_form(policy))
+            return await self._status(act.tx, act.workspace)
 
     async def boost(
         self,
@@ -110,23 +110,23 @@ class ScalingPolicies:
             raise InvalidInput("A boost lasts from 10s to 7d.", field="for")
         boost = Boost(*size, self._clock() + length, principal.id)
         machine = await self._machine()
-        async with self._audited(reference, principal, Action.BOOST, request_id) as (tx, workspace, entry):
-            _check_boost(workspace, boost)
-            stored = await tx.scaling.find(workspace.id)
-            scaled = await self._autoscale.boost(tx, workspace, boost, machine)
-            await tx.scaling.replace(workspace.id, replace(stored, boost=boost))
-            await tx.audit.append(replace(entry, after=boost_form(boost)))
-            status = await self._status(tx, scaled)
+        async with self._audited(reference, principal, Action.BOOST, request_id) as act:
+            _check_boost(act.workspace, boost)
+            stored = await act.tx.scaling.find(act.workspace.id)
+            scaled = await self._autoscale.boost(act.tx, act.workspace, boost, machine)
+            await act.tx.scaling.replace(act.workspace.id, replace(stored, boost=boost))
+            await act.note(after=boost_form(boost))
+            status = await self._status(act.tx, scaled)
         self._autoscale.changed(scaled)
         return status
 
     async def end_boost(self, reference: str, *, principal: Principal, request_id: str = "") -> ScalingStatus:
         """End a boost; does nothing when there is none. The size comes back as far as memory is free."""
-        async with self._audited(reference, principal, Action.BOOST, request_id) as (tx, workspace, entry):
-            stored = await tx.scaling.find(workspace.id)
-            await tx.scaling.replace(workspace.id, replace(stored, boost=None))
-            await tx.audit.append(replace(entry, before=boost_form(stored.boost)))
-            return await self._status(tx, workspace)
+        async with self._audited(reference, principal, Action.BOOST, request_id) as act:
+            stored = await act.tx.scaling.find(act.workspace.id)
+            await act.tx.scaling.replace(act.workspace.id, replace(stored, boost=None))
+            await act.note(before=boost_form(stored.boost))
+            return await self._status(act.tx, act.workspace)
 
     async def _status(self, tx: Transaction, workspace: Workspace) -> ScalingStatus:
         stored = await tx.scaling.find(workspace.id)
@@ -141,24 +141,10 @@ class ScalingPolicies:
         machine = await self._machines.capabilities()
         return Size(machine.cpu_total, machine.memory_total_bytes)
 
-    @asynccontextmanager
-    async def _audited(
+    def _audited(
         self, reference: str, principal: Principal, action: Action, request_id: str
-    ) -> AsyncIterator[tuple[Transaction, Workspace, AuditEntry]]:
-        """Yield the workspace in a transaction, if the principal may do ``action`` to it; note a refusal."""
-        try:
-            async with self._database.transaction() as tx:
-                workspace = await find(tx, reference, principal, lock=True)
-                authorise(principal, action, workspace)
-                yield tx, workspace, AuditEntry(self._clock(), principal.id, action, workspace.id, ACCEPTED, request_id)
-        except Unavailable:
-            raise
-        except WorkspacesError as refused:
-            entry = AuditEntry(self._clock(), principal.id, action, plain(reference), refused.code, request_id)
-            with suppress(Unavailable):
-                async with self._database.transaction() as tx:
-                    await tx.audit.append(entry)
-            raise
+    ) -> AbstractAsyncContextManager[Act]:
+        return audited(self._database, self._clock, reference, principal, action, request_id)
 
 
 def _check_boost(workspace: Workspace, boost: Boost) -> None:
