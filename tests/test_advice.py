@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from clock import NOW, Clock
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from migrated_database import put_migrated
 from test_scaling import ID, MIB, a_workspace
@@ -178,6 +178,7 @@ def test_a_size_that_hardly_differs_stays(now: float, needed: float) -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 1000), st.floats(0, 86400 * 30)), min_size=1), st.floats(0.01, 1))
+@example([(0.0, 2583132.0), (1.0, 0.0), (2.0, 0.0)], 1.0)
 def test_a_quantile_is_the_end_of_a_bucket_and_old_entries_weigh_less(
     entries: list[tuple[float, float]], part: float
 ) -> None:

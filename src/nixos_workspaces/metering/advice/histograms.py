@@ -37,18 +37,23 @@ class DecayingHistogram:
 
     def quantile(self, part: float) -> float:
         """Return the least end of a bucket that so great a part of all weight is not beyond; 0 without entries."""
-        total, seen = sum(self.weights.values()), 0.0
-        for bucket in sorted(self.weights):
-            seen += self.weights[bucket]
+        kept, seen = self._kept(), 0.0
+        total = sum(kept.values())
+        for bucket in sorted(kept):
+            seen += kept[bucket]
             if seen >= part * total * (1 - _NEGLIGIBLE):
                 return self._end(bucket)
         return 0.0
 
     def form(self) -> dict[str, object]:
         """Return it as JSON; what weighs next to nothing is left out."""
-        least = sum(self.weights.values()) * _NEGLIGIBLE
-        kept = {str(bucket): weight for bucket, weight in self.weights.items() if weight > least}
+        kept = {str(bucket): weight for bucket, weight in self._kept().items()}
         return {"first": self.first, "reference": self.reference, "weights": kept}
+
+    def _kept(self) -> dict[int, float]:
+        """Return the buckets that weigh more than next to nothing: the same before it is stored and after."""
+        least = sum(self.weights.values()) * _NEGLIGIBLE
+        return {bucket: weight for bucket, weight in self.weights.items() if weight > least}
 
     def _refer_to(self, at: float) -> None:
         factor = 2.0 ** ((self.reference - at) / HALF_LIFE)
