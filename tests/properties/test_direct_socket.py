@@ -140,9 +140,10 @@ def message(draw: st.DrawFn) -> tuple[str | bytes, bytes]:
     st.lists(st.integers(0, 4000), max_size=12),
     st.integers(0, 3),
     st.frozensets(st.integers(1, 8)),
+    st.integers(1, 20),
 )
 def test_messages_come_out_whole_in_order_and_once(
-    sent: list[tuple[str | bytes, bytes]], cuts: list[int], early: int, holds_after: frozenset[int]
+    sent: list[tuple[str | bytes, bytes]], cuts: list[int], early: int, holds_after: frozenset[int], a_turn: int
 ) -> None:
     async def scenario() -> None:
         wire = Wire()
@@ -155,12 +156,34 @@ def test_messages_come_out_whole_in_order_and_once(
         for cut in [*sorted(cuts), len(data)]:
             line.data_received(data[at:cut])
             at = max(at, min(cut, len(data)))
-        for _ in range(2 * len(sent) + 2):
+        for _ in range(2 * sum(len(frames) for _, frames in sent) + 2):
             line.release_reading()
             await asyncio.sleep(0)
         assert user.messages == [content for content, _ in sent]
         assert not user.is_lost
         assert wire.reads
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(direct_socket, "FRAMES_A_TURN", a_turn)
+        run(scenario)
+
+
+def test_many_messages_in_one_read_leave_the_event_loop_to_others() -> None:
+    """Nothing is read meanwhile; what comes all the same stays in its place."""
+
+    async def scenario() -> None:
+        wire = Wire()
+        line = await opened(wire)
+        user = User(line)
+        line.take_over(user)
+        line.data_received(b"".join(frame(Opcode.TEXT, b"%d" % at) for at in range(1000)))
+        line.data_received(frame(Opcode.TEXT, b"late"))
+        turns = []
+        while not wire.reads:
+            turns.append(len(user.messages))
+            await asyncio.sleep(0)
+        assert turns == list(range(direct_socket.FRAMES_A_TURN, 1001, direct_socket.FRAMES_A_TURN))
+        assert user.messages == [*map(str, range(1000)), "late"]
 
     run(scenario)
 

@@ -33,6 +33,8 @@ ODD_FRAMES_AT_ONCE = 5000.0
 """Control frames and fragments that a client may send: the application, which counts messages, does not see them."""
 TOO_MANY = 4429
 """Close code for a client that sends more."""
+FRAMES_A_TURN = 128
+"""Frames that are handled before the event loop's other work has its turn: one read holds thousands of small ones."""
 
 _FINAL = 0x80
 _TEXT = _FINAL | Opcode.TEXT
@@ -70,6 +72,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self._rest = bytearray()
         """Received and not handled yet: the beginning of a frame, or data that came while reading is held."""
         self._is_held = False
+        self._is_yielding = False
+        """Whole frames wait in ``_rest`` until the other work of the event loop had its turn; nothing is read."""
         self._is_discarding = False
         """The client was told that it broke the protocol: its further data is dropped."""
         self._deadline: asyncio.TimerHandle | None = None
@@ -94,8 +98,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
                     pass
         if self.read_paused:
             self.read_paused = False
-            if not self._is_held:
-                self.transport.resume_reading()
+            self._read_on()
 
     def send_message(self, *parts: bytes, text: bool) -> None:
         """Send one message; does nothing once the connection is closing."""
@@ -125,9 +128,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         """Go on, at the earliest in the next turn of the event loop."""
         if self._is_held:
             self._is_held = False
-            if not self.transport.is_closing():
-                self.transport.resume_reading()
-                self.loop.call_soon(self._take_rest)
+            self._read_on()
+            self.loop.call_soon(self._take_rest)
 
     # ---- from the transport
 
@@ -182,7 +184,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def _take_rest(self) -> None:
         """Handle the kept bytes, without copying it while it is but the beginning of a frame."""
-        if not self._is_held and self._rest and _frame_end(self._rest, 0, self._most_bytes()) <= len(self._rest):
+        may_go_on = not (self._is_held or self._is_yielding)
+        if may_go_on and self._rest and _frame_end(self._rest, 0, self._most_bytes()) <= len(self._rest):
             data = bytes(self._rest)
             self._rest.clear()
             self._rest += data[self._take_frames(data) :]
@@ -190,7 +193,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def _take_frames(self, data: bytes) -> int:
         """Handle the whole frames at the front of ``data``; return how many bytes they took."""
-        at, size = 0, len(data)
+        at, size, count = 0, len(data), 0
         while at < size and not self._is_held:
             end = _frame_end(data, at, self._most_bytes())
             if end == _UNFIT or self.transport.is_closing():
@@ -198,9 +201,28 @@ class DirectProtocol(WebSocketsSansIOProtocol):
                 return size
             if end == _INCOMPLETE or end > size:
                 break
+            if count == FRAMES_A_TURN:
+                self._yield_turn()
+                break
             self._take_frame(data, at, end)
-            at = end
+            at, count = end, count + 1
         return at
+
+    def _yield_turn(self) -> None:
+        """Read nothing, and handle what is kept, once the event loop's other work had its turn."""
+        self._is_yielding = True
+        self.transport.pause_reading()
+        self.loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._is_yielding = False
+        self._take_rest()
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Read from the client again unless there is a reason not to."""
+        if not (self._is_held or self._is_yielding or self.read_paused or self.transport.is_closing()):
+            self.transport.resume_reading()
 
     def _take_frame(self, data: bytes, at: int, end: int) -> None:
         kind = data[at]
