@@ -242,6 +242,9 @@ def test_a_touch_screen_has_the_keys_that_its_keyboard_lacks(browser: Browser, s
     with tab(browser, service.url, width=390, height=844) as small:
         small.sign_in(service.token)
         small.open(ui.page.url.removeprefix(service.url))
+        ui.page.get_by_role("button", name="Fit it to this one").click()
+        expect(small.page.locator(".terminal-size")).to_be_visible()
+        small.page.get_by_role("button", name="Up", exact=True).click(trial=True)
         small.page.get_by_role("button", name="Ctrl").click()
         small.page.locator(".xterm-screen").click()
         small.page.keyboard.type("c")

@@ -246,27 +246,29 @@ export function TerminalPane(props: TerminalPaneProps) {
         side={side}
         onReconnect={() => attachment.current?.connection.reconnectNow()}
       />
-      <div
-        className="terminal-host"
-        ref={host}
-        role="group"
-        aria-label={t("terminal.label", { name: label })}
-      />
+      <div className="terminal-stage">
+        <div
+          className="terminal-host"
+          ref={host}
+          role="group"
+          aria-label={t("terminal.label", { name: label })}
+        />
+        {elsewhere && state.kind === "open" && (
+          <SizedElsewhere
+            size={elsewhere}
+            onTakeOver={() => {
+              attachment.current?.view.fit();
+              focus();
+            }}
+          />
+        )}
+      </div>
       {isOver && <p className="terminal-drop">{t("terminal.drop", { path: cwd || HOME })}</p>}
       {mark && (
         <MarkMenu
           mark={mark}
           onClose={() => {
             setMark(null);
-            focus();
-          }}
-        />
-      )}
-      {elsewhere && state.kind === "open" && (
-        <SizedElsewhere
-          size={elsewhere}
-          onTakeOver={() => {
-            attachment.current?.view.fit();
             focus();
           }}
         />

@@ -7,10 +7,10 @@ import { linkFiles } from "./fileLinks";
 import { Flood, skipEmptySelections } from "./Flood";
 import type { TerminalSettings } from "./settings";
 import { THEMES } from "./settings";
+import { watchRoom } from "./watchRoom";
 import { countEmojiWide } from "./widths";
 
 const BELL_MS = 200;
-const SOFTWARE_GPU = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 const LEAST_CONTRAST = 4.5;
 const LOCAL_HOSTS = /^(localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\])$/i;
 const CLIPBOARD_BYTES = 1 << 20;
@@ -47,15 +47,6 @@ function isSomebodyActing(): boolean {
   return event instanceof UIEvent || event instanceof ClipboardEvent;
 }
 
-/** Whether WebGL would run on a graphics card; on a software renderer the DOM is faster. */
-function hasRealGpu(): boolean {
-  const gl = document.createElement("canvas").getContext("webgl2");
-  const info = gl?.getExtension("WEBGL_debug_renderer_info");
-  const renderer = gl && info ? String(gl.getParameter(info.UNMASKED_RENDERER_WEBGL)) : "software";
-  gl?.getExtension("WEBGL_lose_context")?.loseContext();
-  return !SOFTWARE_GPU.test(renderer);
-}
-
 /** xterm in an element: its add-ons, keys, links, clipboard and size; nothing of connections. */
 export class XtermView {
   readonly terminal: Terminal;
@@ -65,13 +56,12 @@ export class XtermView {
   readonly #fit = new FitAddon();
   readonly #element: HTMLElement;
   readonly #events: ViewEvents;
-  readonly #observer: ResizeObserver;
+  readonly #stopWatching: () => void;
   readonly #abort = new AbortController();
   #settings: TerminalSettings;
   #isDisposed = false;
   #isComposing = false;
   #isOwnSize = true;
-  #width = innerWidth;
 
   constructor(element: HTMLElement, settings: TerminalSettings, events: ViewEvents) {
     this.#element = element;
@@ -116,11 +106,10 @@ export class XtermView {
         signal: this.#abort.signal,
       });
     }
-    // What comes and goes beside the pane is no reason to take the size from the window that has it.
-    this.#observer = new ResizeObserver(() => (this.#isOwnSize || innerWidth !== this.#width) && this.fit());
-    this.#observer.observe(element);
+    this.#stopWatching = watchRoom(element, { isOwnSize: () => this.#isOwnSize, fit: () => this.fit() });
     this.fit();
-    void this.#useGpu();
+    // Without it, as when the service does not answer, the page draws as well.
+    void import("./gpu").then(({ drawByGpu }) => drawByGpu(terminal)).catch(() => undefined);
   }
 
   apply(settings: TerminalSettings): void {
@@ -150,7 +139,6 @@ export class XtermView {
   fit(): void {
     if (this.#isDisposed || this.#element.clientWidth === 0 || this.#element.clientHeight === 0) return;
     this.#isOwnSize = true;
-    this.#width = innerWidth;
     this.#fit.fit();
   }
 
@@ -175,19 +163,10 @@ export class XtermView {
   dispose(): void {
     this.#isDisposed = true;
     this.#abort.abort();
-    this.#observer.disconnect();
+    this.#stopWatching();
     this.marks.dispose();
     this.#flood.dispose();
     this.terminal.dispose();
-  }
-
-  async #useGpu(): Promise<void> {
-    if (!hasRealGpu()) return;
-    const { WebglAddon } = await import("@xterm/addon-webgl");
-    if (this.#isDisposed) return;
-    const webgl = new WebglAddon();
-    webgl.onContextLoss(() => webgl.dispose());
-    this.terminal.loadAddon(webgl);
   }
 
   /** Opens a link only with Ctrl or ⌘: whoever prints to the terminal decides what a link says. */
