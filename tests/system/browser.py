@@ -85,6 +85,11 @@ class Tab:
         self.page.locator(".workspaces-view, .page, .empty-state, .lone-page").first.wait_for()
         expect(self.page.get_by_text(re.compile("^(Loading|Wird geladen)…$"))).to_have_count(0)
 
+    def has_fetched(self, *parts: str) -> None:
+        """Wait until parts of the program are there that the page fetches while it has nothing else to do."""
+        asked = "parts => parts.every(part => performance.getEntriesByType('resource').some(e => e.name.includes(part)))"
+        self.page.wait_for_function(asked, arg=parts)
+
     def violations(self) -> list[str]:
         """Return what axe finds wrong with the page as it is."""
         found = Axe().run(self.page).response["violations"]

@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from system.browser import Tab
 from system.service import JSON, Service
-from waiting import until
 
 pytestmark = pytest.mark.system
 
@@ -25,11 +24,6 @@ def workspace(service: Service) -> Iterator[JSON]:
 def tabs(page: Page, name: str) -> None:
     """Click one of the workspace's tabs."""
     page.get_by_role("navigation", name="Parts of the workspace").get_by_role("link", name=name).click()
-
-
-def fetched(page: Page) -> str:
-    """Return the addresses of everything that the page has fetched."""
-    return str(page.evaluate("performance.getEntriesByType('resource').map(one => one.name).join(' ')"))
 
 
 def test_a_part_that_cannot_be_fetched_leaves_the_page_and_comes_later(
@@ -57,7 +51,7 @@ def test_a_part_that_cannot_be_fetched_leaves_the_page_and_comes_later(
 def test_every_part_is_there_before_it_is_wanted(ui: Tab, service: Service, workspace: JSON) -> None:
     page = ui.page
     ui.open(f"/workspaces/{workspace['id']}")
-    until("all parts are fetched", lambda: all(part in fetched(page) for part in PARTS))
+    ui.has_fetched(*PARTS)
     with service.away():
         for name, part in (("Logs", ".log-view"), ("Settings", "#delete"), ("Packages", ".package-search")):
             tabs(page, name)

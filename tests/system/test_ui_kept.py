@@ -100,6 +100,7 @@ def test_uploads_go_on_in_other_views_after_a_reload_and_after_the_service_was_a
     expect(large.get_by_role("button", name="Pause")).to_be_visible()
     assert reloads(page) == ["beforeunload"]
     expect(large).to_have_attribute("data-state", "sending")
+    ui.has_fetched("SettingsTab")
     with service.away():
         drop(page, tmp_path / "small.txt")
         expect(page.locator(".upload[data-state=waiting]").first).to_contain_text("The service does not answer.")
@@ -163,6 +164,7 @@ def test_unsaved_text_stays_until_it_is_saved_or_discarded(ui: Tab, service: Ser
     assert reloads(page) == ["beforeunload"]
     expect(editor).to_contain_text("typed")
     expect(page.get_by_text("and not saved is back")).to_be_visible()
+    ui.has_fetched("SettingsTab")
     with service.away():
         editor.click()
         page.keyboard.press("Control+End")
@@ -194,6 +196,7 @@ def test_what_is_typed_while_disconnected_is_delivered_from_another_view(
     ui.open(f"/workspaces/{workspace['id']}/terminal")
     sees(page, "$")
     types(page, "cat > typed")
+    ui.has_fetched("LogsTab")
     with service.away():
         expect(page.get_by_text("what you type is kept and sent then")).to_be_visible()
         types(page, "while it was away")

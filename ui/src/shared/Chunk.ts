@@ -71,17 +71,19 @@ export function preloaded(load: () => Promise<unknown>): void {
   all.add(async () => void (await load()));
 }
 
-/** The page has nothing else to do, or has had for two seconds. */
-export const whenIdle = (): Promise<void> =>
+/** The page has nothing else to do, or has had for so many milliseconds. */
+export const whenIdle = (timeout = 2_000): Promise<void> =>
   new Promise((resolve) => {
-    if ("requestIdleCallback" in globalThis) requestIdleCallback(() => resolve(), { timeout: 2_000 });
+    if ("requestIdleCallback" in globalThis) requestIdleCallback(() => resolve(), { timeout });
     else setTimeout(resolve, 200);
   });
 
 /** Fetches every part of the program, one after the other, so that a click needs no answer of the service for its view. */
 export async function preloadChunks(): Promise<void> {
+  await whenIdle();
   for (const load of all) {
-    await whenIdle();
+    // Forty parts would come too late on a busy machine, each after its two seconds.
+    await whenIdle(100);
     // What does not come now is tried again when it is wanted.
     await load().catch(() => undefined);
   }
