@@ -161,14 +161,14 @@ def test_why_says_it_in_one_line_with_the_next_command(web: Web, nixws: Any) -> 
     made = web.create("cli-why")
     nixws("stop", "cli-why")
     first, second, *_ = nixws("why", "cli-why").stdout.splitlines()
-    assert first.startswith("It does not run because it was stopped")
-    assert first.endswith("why.stopped")
+    assert first.startswith("admin stopped it.")
+    assert first.endswith("stop.asked")
     assert second == "Start it.  nixws start cli-why"
     every = nixws("why", "cli-why", "--all", "-q", "files").stdout
     for line in ("Check resource availability", "Validate WebSocket connection", "Check disk space availability"):
         assert line in every
     told = json.loads(nixws("--json", "why", made["id"]).stdout)
-    assert (told["code"], told["next"]["action"], len(told["checks"])) == ("why.stopped", "start", 12)
+    assert (told["code"], told["next"]["action"], len(told["checks"])) == ("stop.asked", "start", 12)
     assert "not_running" in nixws("why", "cli-why", "-q", "else", code=2).stderr
     nixws("delete", "cli-why", "--yes")
 

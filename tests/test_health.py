@@ -36,7 +36,7 @@ def test_every_code_is_documented_with_its_severity() -> None:
         assert severity == severity_of(code)
         assert part == PARTS[code.partition(".")[0]]
     for code in SENTENCES:
-        if code.startswith("why.") and code.split(".")[1] not in {"seen", "found", "line"}:
+        if code.startswith(("why.", "stop.")) and code.split(".")[1] not in {"seen", "found", "line"}:
             assert f"`{code.removeprefix('why.next.')}`" in DOCUMENT, code
 
 
