@@ -87,7 +87,9 @@ class Tab:
 
     def has_fetched(self, *parts: str) -> None:
         """Wait until parts of the program are there that the page fetches while it has nothing else to do."""
-        asked = "parts => parts.every(part => performance.getEntriesByType('resource').some(e => e.name.includes(part)))"
+        asked = (
+            "parts => parts.every(part => performance.getEntriesByType('resource').some(e => e.name.includes(part)))"
+        )
         self.page.wait_for_function(asked, arg=parts)
 
     def violations(self) -> list[str]:
