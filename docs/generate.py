@@ -128,7 +128,7 @@ def health_reference() -> str:
         "| --- | --- |",
     ]
     stops = {code: text for code, text in SENTENCES.items() if code.startswith("stop.")}
-    lines += [f"| `{code}` | {_cell(text)} |" for code, text in (WHY | stops).items() if code.count(".") == 1]
+    lines += [f"| `{code}` | {_cell(text)} |" for code, text in {**WHY, **stops}.items() if code.count(".") == 1]
     lines += ["", "Each answer has what was seen, the next step, and what was found at each line of the", ""]
     lines[-2] += ' specification\'s section "Troubleshooting":'
     lines += ["| Line | In the specification |", "| --- | --- |"]
