@@ -14,6 +14,7 @@ from waiting import until
 from web_service import Web, running_web
 
 from nixos_workspaces.cli.main import app
+from nixos_workspaces.errors import InvalidInput
 
 WORLD = World()
 LIST = "/api/nixos/workspaces"
@@ -93,6 +94,14 @@ def test_the_command_line_sets_and_shows_them(web: Web, made: dict[str, Any]) ->
         "idle", "one", "--after", "30m", "--pause-after", "10m"
     )
     assert "paused after 10m, stopped after 1h" in run("idle", "one", "--after", "60m")
+    quiet = ("--quiet", "22:00-06:30", "--quiet-after", "15m", "--zone", "Europe/Berlin")
+    assert "From 22:00 to 06:30 (Europe/Berlin): stopped after 15m." in run("idle", "one", *quiet)
+    assert "stopped after 2h (of its own).\nFrom 22:00" in run("idle", "one", "--after", "2h")
+    assert "From" not in run("idle", "one", "--quiet", "none")
+    for wrong in (["--quiet", "22:00"], ["--quiet", "22:00-06:30"], ["--quiet-after", "15m"], ["--zone", "UTC"]):
+        refused = CliRunner().invoke(app, ["--url", web.url, "--token", web.token, "idle", "one", *wrong])
+        assert isinstance(refused.exception, InvalidInput)
+        assert "22:00-06:30" in str(refused.exception)
     assert "Held until" in run("hold", "one", "--for", "2h", "--reason", "a demo")
     assert "a demo" in run("idle", "one")
     assert "Held" not in run("hold", "one", "--end")

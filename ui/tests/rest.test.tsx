@@ -72,23 +72,58 @@ describe("the rest of a workspace", () => {
     ]);
   });
 
+  it("has other times at certain hours of every day", async () => {
+    const { person, sent } = await panels();
+    await person.click(screen.getByRole("checkbox", { name: "Other times at certain hours" }));
+    const stop = screen.getByRole("textbox", { name: /Then stop after/ });
+    await person.clear(screen.getByRole("textbox", { name: /Then pause after/ }));
+    await person.clear(stop);
+    await person.type(stop, "0");
+    expect((screen.getByRole("button", { name: "Save" }) as HTMLButtonElement).disabled).toBe(true);
+    await person.clear(stop);
+    await person.type(stop, "20");
+    await person.click(screen.getByRole("button", { name: "Save" }));
+    const quiet = {
+      begin: "22:00",
+      end: "06:00",
+      zone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
+      pause_after: null,
+      stop_after: "20m",
+    };
+    expect(sent().map(({ body }) => body)).toEqual([{ ...IDLE.policy, stop_after: "120m", quiet }]);
+  });
+
   it("is told of before, with a way to keep it running", async () => {
     const { asked } = await page(() => <Toasts />, "/workspaces", {
       "/api/nixos/workspaces/ws-1/hold": { idle: IDLE },
     });
-    warn({
-      type: "workspace.idle",
-      workspace_id: "ws-1",
-      name: "demo",
-      step: "pause",
-      at: "2026-11-29T18:00:00+00:00",
-    });
+    warn([
+      {
+        type: "workspace.idle",
+        workspace_id: "ws-1",
+        name: "demo",
+        step: "pause",
+        at: "2026-11-29T18:00:00+00:00",
+      },
+    ]);
     await screen.findByText(/demo is paused at/);
     await userEvent.setup().click(screen.getByRole("button", { name: "Keep it running" }));
     await screen.findByText("demo is left running for 2 hours");
     expect(asked.map(({ method, path }) => [method, path])).toEqual([
       ["POST", "/api/nixos/workspaces/ws-1/hold"],
     ]);
+  });
+
+  it("tells once of a budget that has passed a threshold, and that its end stops workspaces", async () => {
+    await page(() => <Toasts />);
+    const told = { type: "workspace.budget", kind: "group" as const, percent: 80, stops: true };
+    warn([
+      { ...told, workspace_id: "ws-1" },
+      { ...told, workspace_id: "ws-2" },
+    ]);
+    expect(
+      await screen.findAllByText(/^80 % of the budget of a group.*what runs is stopped\.$/),
+    ).toHaveLength(1);
   });
 
   it("tells the reason of a stop with what was seen", async () => {

@@ -23,6 +23,10 @@ export interface WorkspaceEvent {
   /** Of a workspace that rests soon: its name and what happens to it. */
   name?: string;
   step?: string;
+  /** Of a workspace whose budget has passed a threshold: how much is used up, and whether its end stops workspaces. */
+  percent?: number;
+  stops?: boolean;
+  kind?: "user" | "group" | "workspace";
   /** When it reached this page (`performance.now`). */
   received?: number;
 }

@@ -50,7 +50,7 @@ export function useEvents(onWarnings: (events: readonly WorkspaceEvent[]) => voi
         if (changes.length === 0) return;
         applyEvents(client, changes);
         tasks.set((all) => tasksAfter(all, changes));
-        onWarnings(changes.filter(({ type }) => type === "workspace.idle"));
+        onWarnings(changes.filter(({ type }) => type === "workspace.idle" || type === "workspace.budget"));
       },
       onGap: () => void client.invalidateQueries(),
       onState: (state) => {

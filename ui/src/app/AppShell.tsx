@@ -49,10 +49,10 @@ const isFor = (path: (typeof AREAS)[number][0], session: Session | null | undefi
 
 type Panel = "none" | "palette" | "keys" | "tasks";
 
-/** Tells of workspaces that rest soon; what says so is fetched when the first does. */
-function warnOfRest(events: readonly WorkspaceEvent[]): void {
+/** Tells of workspaces that rest soon, and of budgets; what says so is fetched when the first does. */
+function warnOf(events: readonly WorkspaceEvent[]): void {
   if (events.length === 0) return;
-  void import("../features/workspaces/detail/rest/warning").then(({ warn }) => events.forEach(warn));
+  void import("../features/workspaces/detail/rest/warning").then(({ warn }) => warn(events));
 }
 
 /** What stands around every view: the bar, the panels that are a key away, the messages. */
@@ -63,7 +63,7 @@ export function AppShell() {
   const running =
     useStore(tasks).filter((task) => task.state === "running").length + useStore(openWork).length;
   const session = useSession();
-  useEvents(warnOfRest);
+  useEvents(warnOf);
   const client = useQueryClient();
   useEffect(() => resumeWork(client), [client]);
   const togglePalette = () => setPanel(panel === "palette" ? "none" : "palette");

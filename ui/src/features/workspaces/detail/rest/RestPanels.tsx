@@ -7,7 +7,8 @@ import { addEnglish, useT } from "../../../../shared/i18n/messages";
 import { tell } from "../../../../shared/toasts";
 import { Button } from "../../../../ui/Button";
 import { Field } from "../../../../ui/Field";
-import { type Idle, idleQuery, minutesOf, typedMinutes, useRest } from "./api";
+import { type Idle, idleQuery, isRest, minutesOf, ownZone, typedMinutes, useRest } from "./api";
+import { hoursOf, NIGHT, type TypedHours, typedHours } from "./quietHours";
 import { SchedulePanel } from "./SchedulePanel";
 
 addEnglish(texts);
@@ -38,20 +39,25 @@ interface RestProps {
 function RestForm({ id, idle }: RestProps) {
   const t = useT();
   const rest = useRest(id);
-  const [pause, setPause] = useState(minutesOf(idle.policy.pause_after));
-  const [stop, setStop] = useState(minutesOf(idle.policy.stop_after));
-  const [units, setUnits] = useState(idle.policy.units.join(" "));
+  const { policy } = idle;
+  const [pause, setPause] = useState(minutesOf(policy.pause_after));
+  const [stop, setStop] = useState(minutesOf(policy.stop_after));
+  const [units, setUnits] = useState(policy.units.join(" "));
+  const [quiet, setQuiet] = useState(policy.quiet ? typedHours(policy.quiet) : null);
   const pauseAfter = typedMinutes(pause);
   const stopAfter = typedMinutes(stop);
-  const isWrong =
-    pauseAfter === undefined ||
-    stopAfter === undefined ||
-    (pauseAfter !== null && stopAfter !== null && stopAfter < pauseAfter);
+  const hours = quiet && hoursOf(quiet);
+  const isWrong = !isRest(pauseAfter, stopAfter) || hours === undefined;
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (isWrong) return;
-    const policy = { pause: pauseAfter, stop: stopAfter, units: units.split(/\s+/).filter(Boolean) };
-    rest.mutate({ policy, now: idle }, { onSuccess: () => tell("success", t("idle.saved")) });
+    if (pauseAfter === undefined || stopAfter === undefined || hours === undefined || isWrong) return;
+    const wanted = {
+      pause: pauseAfter,
+      stop: stopAfter,
+      units: units.split(/\s+/).filter(Boolean),
+      quiet: hours,
+    };
+    rest.mutate({ policy: wanted, now: idle }, { onSuccess: () => tell("success", t("idle.saved")) });
   };
   return (
     <form className="panel" onSubmit={submit} noValidate>
@@ -59,27 +65,18 @@ function RestForm({ id, idle }: RestProps) {
       <p className="muted">{t("idle.hint")}</p>
       {!idle.own && <p className="muted">{t("idle.ofService")}</p>}
       <div className="sizes">
-        <Field label={t("idle.pauseAfter")} hint={t("idle.empty")}>
-          {(field) => (
-            <input
-              {...field}
-              inputMode="numeric"
-              value={pause}
-              onChange={(event) => setPause(event.target.value)}
-            />
-          )}
-        </Field>
-        <Field label={t("idle.stopAfter")} hint={t("idle.empty")}>
-          {(field) => (
-            <input
-              {...field}
-              inputMode="numeric"
-              value={stop}
-              onChange={(event) => setStop(event.target.value)}
-            />
-          )}
-        </Field>
+        <Minutes label={t("idle.pauseAfter")} value={pause} onChange={setPause} />
+        <Minutes label={t("idle.stopAfter")} value={stop} onChange={setStop} />
       </div>
+      <label className="switch">
+        <input
+          type="checkbox"
+          checked={quiet !== null}
+          onChange={({ target }) => setQuiet(target.checked ? NIGHT : null)}
+        />
+        {t("idle.quiet")}
+      </label>
+      {quiet && <QuietFields hours={quiet} zone={policy.quiet?.zone ?? ownZone} onChange={setQuiet} />}
       <Field label={t("idle.units")} hint={t("idle.unitsHint")}>
         {(field) => (
           <input
@@ -103,6 +100,68 @@ function RestForm({ id, idle }: RestProps) {
         </button>
       </div>
     </form>
+  );
+}
+
+interface QuietProps {
+  hours: TypedHours;
+  zone: string;
+  onChange: (hours: TypedHours) => void;
+}
+
+/** The hours of every day in which a workspace rests after other times. */
+function QuietFields({ hours, zone, onChange }: QuietProps) {
+  const t = useT();
+  return (
+    <div role="group" aria-label={t("idle.quiet")}>
+      <p className="muted">{t("idle.quietHint", { zone })}</p>
+      <div className="sizes">
+        {(["begin", "end"] as const).map((one) => (
+          <Field key={one} label={t(`idle.quiet.${one}`)}>
+            {(field) => (
+              <input
+                {...field}
+                type="time"
+                value={hours[one]}
+                onChange={({ target }) => onChange({ ...hours, [one]: target.value })}
+              />
+            )}
+          </Field>
+        ))}
+        <Minutes
+          label={t("idle.quiet.pauseAfter")}
+          value={hours.pause}
+          onChange={(pause) => onChange({ ...hours, pause })}
+        />
+        <Minutes
+          label={t("idle.quiet.stopAfter")}
+          value={hours.stop}
+          onChange={(stop) => onChange({ ...hours, stop })}
+        />
+      </div>
+    </div>
+  );
+}
+
+interface MinutesProps {
+  label: string;
+  value: string;
+  onChange: (typed: string) => void;
+}
+
+function Minutes({ label, value, onChange }: MinutesProps) {
+  const t = useT();
+  return (
+    <Field label={label} hint={t("idle.empty")}>
+      {(field) => (
+        <input
+          {...field}
+          inputMode="numeric"
+          value={value}
+          onChange={({ target }) => onChange(target.value)}
+        />
+      )}
+    </Field>
   );
 }
 

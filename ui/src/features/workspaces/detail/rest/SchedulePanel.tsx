@@ -7,12 +7,10 @@ import { useT } from "../../../../shared/i18n/messages";
 import { tell } from "../../../../shared/toasts";
 import { Field } from "../../../../ui/Field";
 import { IconButton } from "../../../../ui/IconButton";
-import { type Run, scheduleQuery, useSchedule } from "./api";
+import { ownZone, type Run, scheduleQuery, useSchedule } from "./api";
 
 const ACTIONS = ["start", "stop"] as const;
 const SHOWN_RUNS = 3;
-/** The clock of this browser, which a new line means. */
-const ownZone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 interface SchedulePanelProps {
   id: string;

@@ -34,7 +34,12 @@ export interface WantedRest {
   pause: number | null;
   stop: number | null;
   units: string[];
+  /** Hours of every day in which other times hold. */
+  quiet: { begin: string; end: string; pause: number | null; stop: number | null } | null;
 }
+
+/** The clock of this browser, which new hours and lines of schedules mean. */
+export const ownZone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /** Something that is done to the rest of a workspace. */
 export type RestChange = { policy: WantedRest; now: Idle } | "reset" | "hold" | "release";
@@ -50,11 +55,19 @@ function ask(id: string, change: RestChange): Promise<{ idle: Idle }> {
   if (change === "release") return request("DELETE", workspacePath(id, "hold"));
   if (change === "reset") return request("DELETE", workspacePath(id, "idle"));
   const { policy, now } = change;
+  const { quiet } = policy;
   const body = {
     ...now.policy,
     pause_after: minutes(policy.pause),
     stop_after: minutes(policy.stop),
     units: policy.units,
+    quiet: quiet && {
+      begin: quiet.begin,
+      end: quiet.end,
+      zone: now.policy.quiet?.zone ?? ownZone,
+      pause_after: minutes(quiet.pause),
+      stop_after: minutes(quiet.stop),
+    },
   };
   return request("PUT", workspacePath(id, "idle"), { body });
 }
@@ -86,6 +99,10 @@ export function minutesOf(length: string | null): string {
 }
 
 const MOST_MINUTES = 43_200;
+
+/** Whether two typed lengths can be the times of a rest: it is stopped no sooner than paused. */
+export const isRest = (pause: number | null | undefined, stop: number | null | undefined): boolean =>
+  pause !== undefined && stop !== undefined && (pause === null || stop === null || stop >= pause);
 
 /** The whole minutes that were typed: null for none; undefined for what cannot be. */
 export function typedMinutes(text: string): number | null | undefined {
