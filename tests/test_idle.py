@@ -18,7 +18,7 @@ from nixos_workspaces.automation.timers import Timer
 from nixos_workspaces.automation.watching import IdleWatch
 from nixos_workspaces.errors import InvalidInput
 from nixos_workspaces.model.automation.activity import Activity, UnitActivity
-from nixos_workspaces.model.automation.idle import Hold, IdlePolicy, RestTimes, StoredIdle
+from nixos_workspaces.model.automation.idle import Hold, IdlePolicy, RestTimes, StoredIdle, UsualPolicies
 from nixos_workspaces.model.automation.reasons import StoppedBy
 from nixos_workspaces.model.automation.schedules import ScheduledAction, ScheduledRun
 from nixos_workspaces.model.environment import Environment
@@ -51,7 +51,7 @@ class Place:
         self.watch = IdleWatch(
             *(services.database, services.runtime, services.orchestrator, services.events),
             timers=timers,
-            default=POLICY,
+            usual=UsualPolicies(POLICY, {"nodejs": IdlePolicy()}),
             known=work_list,
             clock=self.now,
             monotonic=lambda: self.at,
@@ -133,6 +133,20 @@ async def told(place: Place) -> None:
     await place.later(0)
     await place.later(8.5)
     assert len(place.told) == 1
+
+
+async def test_a_template_has_times_of_its_own(place: Place) -> None:
+    config = WorkspaceConfig("two", Resources(1, GB, GB), Environment("nodejs"))
+    made = await place.services.orchestrator.create_workspace(config, principal=ADMIN)
+    two = replace(place, id=made.id)
+    await two.reaches(Status.RUNNING)
+    for one in (place, two):
+        one.works(0.0)
+    for _ in range(12):
+        await place.later(1)
+    await place.reaches(Status.PAUSED)
+    assert place.watch.seen(two.id) is None
+    assert (await two.workspace()).status is Status.RUNNING
 
 
 async def test_work_a_timer_and_a_hold_each_put_it_off(place: Place) -> None:

@@ -25,6 +25,11 @@ def test_a_log_level_is_read_in_any_case() -> None:
     assert load({}, {"NIXWS_LOG_LEVEL": "Warning"}).log_level is LogLevel.WARNING
 
 
+def test_times_of_templates_are_read() -> None:
+    given = load({}, {"NIXWS_IDLE_TEMPLATES": "python=10/60, nodejs=0/1.5"})
+    assert given.rest_by_template == {"python": (10.0, 60.0), "nodejs": (0.0, 1.5)}
+
+
 def test_what_is_no_log_level_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"log_level: 'loud' is not one of debug, info, warning, error\.") as refused:
         load({}, {"NIXWS_LOG_LEVEL": "loud"})
@@ -45,6 +50,7 @@ def test_what_is_no_log_level_is_refused() -> None:
         ("network", "fd00::/64"),
         ("network", "10.0.0.1/16"),
         ("stop_workspaces", "perhaps"),
+        *(("idle_templates", value) for value in ("python", "python=10", "python=1/nan", "python=-1/2", "x=1/43201")),
         ("log_level", "loud"),
     ],
 )

@@ -31,6 +31,7 @@ _OTHER_VARIABLES = frozenset({"NIXWS_URL", "NIXWS_TOKEN", "NIXWS_USER", "NIXWS_N
 _OF_TESTS = "NIXWS_TEST_"
 _LONGEST = 7 * 24 * 3600.0
 _MOST_GB = float(1 << 20)
+_MOST_MINUTES = 43_200.0
 
 
 class LogLevel(StrEnum):
@@ -242,10 +243,14 @@ class Settings:
         0.0,
         "Minutes after which a workspace in which nothing works is paused, unless it says otherwise; 0: never.",
         least=0,
-        most=43_200,
+        most=_MOST_MINUTES,
     )
     idle_stop: float = _setting(
-        0.0, "The same, until it is stopped; counted from the same moment. 0: never.", least=0, most=43_200
+        0.0, "The same, until it is stopped; counted from the same moment. 0: never.", least=0, most=_MOST_MINUTES
+    )
+    idle_templates: str = _setting(
+        "",
+        "The same two for workspaces of some templates: python=10/60,nodejs=0/120 is paused/stopped after minutes.",
     )
     idle_look: float = _setting(
         20.0, "Seconds between two looks at whether anything works in a workspace.", least=0.1, most=600
@@ -254,6 +259,11 @@ class Settings:
         "", "Path of the file with names of programs that are work and of timers that are none; empty: the program's."
     )
     stop_workspaces: bool = _setting(False, "Stop the workspaces when the service is stopped.")
+
+    @property
+    def rest_by_template(self) -> Mapping[str, tuple[float, float]]:
+        """The minutes of ``idle_templates``; raises ``InvalidInput`` for what is none."""
+        return {template: _rest(text) for template, text in _pairs("idle_templates", self.idle_templates).items()}
 
     def variables(self) -> dict[str, str]:
         """Return the environment variables out of which ``load`` makes these settings."""
@@ -308,6 +318,7 @@ def load(given: Mapping[str, object] | None = None, environ: Mapping[str, str] =
     settings = replace(Settings(), **changes)
     _check_addresses(settings)
     _check_openid(settings)
+    _ = settings.rest_by_template
     return replace(settings, data=settings.data.absolute(), public_url=settings.public_url.rstrip("/"))
 
 
@@ -388,6 +399,18 @@ def _check_openid(settings: Settings) -> None:
     if strange := set(settings.roles_by_group.values()) - roles:
         raise InvalidInput(f"Setting oidc_roles: {min(strange)!r} is no role.", field="oidc_roles")
     _pairs("oidc_groups", settings.oidc_groups)
+
+
+def _rest(text: str) -> tuple[float, float]:
+    """Return the minutes of PAUSE/STOP; raises ``InvalidInput``."""
+    minutes = [float(one) if one.replace(".", "", 1).isdecimal() else -1.0 for one in text.split("/")]
+    if len(minutes) != 2 or not all(0 <= one <= _MOST_MINUTES for one in minutes):  # noqa: PLR2004
+        raise InvalidInput(
+            f"Setting idle_templates: {text!r} is not two numbers of minutes such as 10/60, at most {_MOST_MINUTES:g}.",
+            field="idle_templates",
+        )
+    pause, stop = minutes
+    return pause, stop
 
 
 def _pairs(name: str, text: str) -> dict[str, str]:

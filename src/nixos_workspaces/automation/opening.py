@@ -19,7 +19,7 @@ from nixos_workspaces.automation.watching import IdleWatch
 from nixos_workspaces.database import Database
 from nixos_workspaces.errors import Unavailable
 from nixos_workspaces.events import Events
-from nixos_workspaces.model.automation.idle import IdlePolicy, RestTimes
+from nixos_workspaces.model.automation.idle import IdlePolicy, RestTimes, UsualPolicies
 from nixos_workspaces.operations.background import BackgroundTasks
 from nixos_workspaces.runtimes.base import Runtime
 from nixos_workspaces.settings import Settings
@@ -63,7 +63,7 @@ def open_automation(
     watch = IdleWatch(
         *(database, runtime, orchestrator, events),
         timers=partial(_timers, partial(open_script, inside)),
-        default=default_policy(settings),
+        usual=usual_policies(settings),
         known=partial(_known, settings),
         seconds=settings.idle_look,
         typed=waking.last_typed,
@@ -77,9 +77,14 @@ def open_automation(
     )
 
 
-def default_policy(settings: Settings) -> IdlePolicy:
-    """Return the policy of workspaces that have none of their own."""
-    pause, stop = (timedelta(minutes=one) if one else None for one in (settings.idle_pause, settings.idle_stop))
+def usual_policies(settings: Settings) -> UsualPolicies:
+    """Return the policies of workspaces that have none of their own."""
+    templates = {one: _policy(*minutes) for one, minutes in settings.rest_by_template.items()}
+    return UsualPolicies(_policy(settings.idle_pause, settings.idle_stop), templates)
+
+
+def _policy(*minutes: float) -> IdlePolicy:
+    pause, stop = (timedelta(minutes=one) if one else None for one in minutes)
     return IdlePolicy(RestTimes(pause, stop))
 
 

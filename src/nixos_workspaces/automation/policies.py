@@ -88,7 +88,7 @@ class IdlePolicies:
         return self._status(act.workspace, stored)
 
     def _status(self, workspace: Workspace, stored: StoredIdle) -> IdleStatus:
-        policy = self._watch.default if stored.policy is None else stored.policy
+        policy = self._watch.policy_of(workspace, stored)
         return IdleStatus(workspace, stored, policy, stored.held_at(self._clock()), self._watch.seen(workspace.id))
 
 

@@ -35,7 +35,7 @@ from nixos_workspaces.database import Database, Transaction
 from nixos_workspaces.errors import Conflict, WorkspacesError
 from nixos_workspaces.events import Event, Events
 from nixos_workspaces.model.automation.activity import Activity
-from nixos_workspaces.model.automation.idle import IdlePolicy, RestStep, StoredIdle
+from nixos_workspaces.model.automation.idle import IdlePolicy, RestStep, StoredIdle, UsualPolicies
 from nixos_workspaces.model.automation.reasons import StoppedBy, StopReason
 from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.workspace import Status, Workspace
@@ -83,19 +83,19 @@ class IdleWatch:
         events: Events,
         *,
         timers: TimersOf,
-        default: IdlePolicy,
+        usual: UsualPolicies,
         known: Callable[[], WorkList],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
         seconds: float = LOOK_SECONDS,
         typed: Callable[[str], float | None] = lambda _: None,
     ) -> None:
-        """``default`` is the policy of workspaces that have none of their own.
+        """``usual`` are the policies of workspaces that have none of their own.
 
         ``typed`` tells when a person last typed by a way through the service; None where nobody has.
         """
         self._typed = typed
-        self.default = default
+        self._usual = usual
         self._database = database
         self._runtime = runtime
         self._orchestrator = orchestrator
@@ -133,20 +133,28 @@ class IdleWatch:
         async with self._database.reading() as tx:
             statuses, stored = await tx.summaries.statuses(), await tx.idle.all()
         up = [one for one, status in statuses.items() if status in {Status.RUNNING.value, Status.PAUSED.value}]
-        policies = {one: self._policy(stored.get(one)) for one in up}
-        watched = [one for one in up if not policies[one].is_off]
+        watched = [one for one in up if not self._never_rests(stored.get(one))]
         self._seen = {one: seen for one, seen in self._seen.items() if one in watched}
         for begin in range(0, len(watched), _AT_ONCE):
             async with self._database.reading(once=True) as tx:
                 found = await tx.workspaces.several(watched[begin : begin + _AT_ONCE])
-            looks = (self._look(one, policies[one.id], stored.get(one.id, StoredIdle())) for one in found)
-            await asyncio.gather(*looks)
+            await asyncio.gather(*(self._look(one, stored.get(one.id, StoredIdle())) for one in found))
 
-    def _policy(self, stored: StoredIdle | None) -> IdlePolicy:
-        return self.default if stored is None or stored.policy is None else stored.policy
+    def policy_of(self, workspace: Workspace, stored: StoredIdle) -> IdlePolicy:
+        """Return the policy in force: the workspace's own, or that of the settings."""
+        return self._usual.of(workspace.environment.template) if stored.policy is None else stored.policy
 
-    async def _look(self, workspace: Workspace, policy: IdlePolicy, stored: StoredIdle) -> None:
+    def _never_rests(self, stored: StoredIdle | None) -> bool:
+        """Tell whether a workspace of any template would not rest."""
+        own = None if stored is None else stored.policy
+        return self._usual.is_off if own is None else own.is_off
+
+    async def _look(self, workspace: Workspace, stored: StoredIdle) -> None:
         """Look at one workspace; one that cannot be looked at begins anew, and stays as it is."""
+        policy = self.policy_of(workspace, stored)
+        if policy.is_off:
+            self._seen.pop(workspace.id, None)
+            return
         try:
             seen = await self._fold(workspace, policy)
             if seen is None:
@@ -242,7 +250,7 @@ class IdleWatch:
         async def require(tx: Transaction, now: Workspace) -> None:
             stored = await tx.idle.find(now.id)
             is_same = (now.intent, now.status) == (workspace.intent, workspace.status)
-            if not is_same or stored.held_at(self._clock()) is not None or self._policy(stored) != policy:
+            if not is_same or stored.held_at(self._clock()) is not None or self.policy_of(now, stored) != policy:
                 raise Conflict("The workspace has been used or asked to be left running.", code="not_idle")
 
         verb = self._orchestrator.pause_workspace

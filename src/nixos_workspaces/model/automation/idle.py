@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
@@ -61,6 +62,24 @@ class IdlePolicy:
     def is_off(self) -> bool:
         """Whether the workspace never rests by itself."""
         return self.times.is_off and (self.quiet is None or self.quiet.times.is_off)
+
+
+@dataclass(frozen=True, slots=True)
+class UsualPolicies:
+    """The policies of workspaces that have none of their own."""
+
+    general: IdlePolicy = IdlePolicy()
+    templates: Mapping[str, IdlePolicy] = field(default_factory=dict)
+    """Those of some templates."""
+
+    def of(self, template: str) -> IdlePolicy:
+        """Return that of a template."""
+        return self.templates.get(template, self.general)
+
+    @property
+    def is_off(self) -> bool:
+        """Whether no workspace rests by them."""
+        return self.general.is_off and all(one.is_off for one in self.templates.values())
 
 
 @dataclass(frozen=True, slots=True)
