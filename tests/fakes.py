@@ -82,6 +82,8 @@ class World:
     servers: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
     """Addresses of this machine that stand for ports of workspaces."""
     limits_unseen: str = ""
+    log: list[str] = field(default_factory=list)
+    """The lines that the engine has logged."""
     activities: dict[str, Activity] = field(default_factory=dict)
     """The evidence of work in machines; nothing works in others."""
     egress: dict[str, EgressRules] = field(default_factory=dict)
@@ -284,6 +286,9 @@ class FakeRuntime:
 
     async def boot_log(self, workspace_id: str, offset: int = 0) -> bytes:
         return self._world.consoles.get(workspace_id, b"")[offset:]
+
+    async def log(self) -> Sequence[str]:
+        return self._world.log
 
     async def set_egress(self, workspace_id: str, rules: EgressRules) -> None:
         await self._called("set_egress", workspace_id)

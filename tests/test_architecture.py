@@ -247,7 +247,7 @@ def test_only_the_client_reaches_into_the_node() -> None:
 def test_the_node_imports_nothing_of_the_control_plane() -> None:
     allowed = {"nixos_workspaces", "nixos_workspaces.errors", "nixos_workspaces.model", "nixos_workspaces.process"}
     # What a line of the node's log belongs to, and its form, are those of the control plane's.
-    allowed |= {"nixos_workspaces.logs", "nixos_workspaces.logs.context", "nixos_workspaces.logs.form"}
+    allowed |= {f"nixos_workspaces.logs{part}" for part in ("", ".context", ".form", ".recent")}
     modules = {module_name(path) for path in FILES}
     allowed |= {name for name in modules if name.startswith("nixos_workspaces.model.")}
     node = ((path, tree) for path, tree in parsed() if module_name(path).startswith("nixos_workspaces.node"))

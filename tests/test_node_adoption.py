@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -93,6 +94,11 @@ def test_a_node_leaves_no_trace(toplevel: str) -> None:
         assert list((node.data / "node" / "volumes").iterdir()) == []
     assert not node.data.exists()
     assert traces(node) == []
+
+
+async def test_a_node_tells_the_last_lines_of_its_log(node: Node) -> None:
+    told = [json.loads(line)["message"] for line in await node.runtime.log()]
+    assert f"answering on {node.data / 'node.sock'}" in told
 
 
 async def test_what_runs_is_taken_up_again(fragile: Node) -> None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from fakes import fake_services
+from fakes import World, fake_services
 from forked_nixws import run_nixws
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +39,7 @@ PLANTED = {
 NAMES = ("CANARY_NAME_OF_A_SECRET", "canary-workspace", "canary-person")
 PARTS = {
     *("README.txt", "versions.json", "settings.json", "health.json", "node.json"),
-    *("database.json", "workspaces.json", "log.jsonl"),
+    *("database.json", "workspaces.json", "log.jsonl", "node-log.jsonl"),
 }
 
 
@@ -48,8 +48,9 @@ async def services(data: Path) -> AsyncIterator[Services]:
     secret = data / "openid-secret"
     secret.write_text(PLANTED["client_secret"])
     witness = f"http://user:{PLANTED['witness']}@127.0.0.1:9/take?key={PLANTED['query']}"
+    world = World(log=[json.dumps({"message": f"The node was told {PLANTED['client_secret']}"})])
     settings = Settings(data=data, oidc_client_secret_file=str(secret), audit_witness=witness)
-    async with fake_services(data, settings=settings) as opened:
+    async with fake_services(data, world=world, settings=settings) as opened:
         yield opened
 
 
@@ -116,6 +117,7 @@ def test_a_bundle_holds_what_helps_and_none_of_the_planted_secrets(web: Web) -> 
         assert [secret for secret in planted if secret and secret in text] == [], name
         assert CANARY not in text, name
     assert HIDDEN in told["log.jsonl"]
+    assert json.loads(told["node-log.jsonl"])["message"] == f"The node was told {HIDDEN}"
     assert HIDDEN in told["settings.json"]
     lines = [json.loads(line) for line in told["log.jsonl"].splitlines()]
     assert any(line["message"].startswith("Sent ") for line in lines)
@@ -162,7 +164,7 @@ def test_without_the_service_what_lies_on_the_machine_is_collected(tmp_path: Pat
     assert json.loads(told["problem.json"])["code"] == "unavailable"
     assert json.loads(told["database.json"])["rows"]["workspaces"] == 2
     assert [one["id"][:3] for one in json.loads(told["workspaces.json"])] == ["ws-", "ws-"]
-    assert "error" in json.loads(told["node.json"])
+    assert all("error" in json.loads(told[name]) for name in ("node.json", "node-log.jsonl"))
     for name, text in told.items():
         assert [secret for secret in planted if secret and secret in text] == [], name
 

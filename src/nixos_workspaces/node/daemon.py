@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nixos_workspaces.errors import Forbidden, RuntimeFailed
+from nixos_workspaces.logs.recent import RECENT
 from nixos_workspaces.node.egress.addresses import addresses_of
 from nixos_workspaces.node.egress.way_out import WayOut
 from nixos_workspaces.node.home import Home, furnish, take
@@ -83,6 +84,7 @@ def run(config: NodeConfig) -> None:
         message = "This kernel's ext4 cannot encrypt (CONFIG_FS_ENCRYPTION); volumes are never made without it."
         raise RuntimeFailed(message, code="encryption_missing")
     os.umask(0o022)
+    logging.getLogger().addHandler(RECENT)
     _bound_processes()
     home = Home(config.data.resolve())
     held = take(home)

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from nixos_workspaces.errors import Conflict, InvalidInput, NotFound, Unavailable
+from nixos_workspaces.logs.recent import RECENT
 from nixos_workspaces.model.machine import MachineState
 from nixos_workspaces.model.names import HIGHEST_PORT, LOWEST_PORT
 from nixos_workspaces.model.reach.ports import SSH_PORT
@@ -74,6 +75,7 @@ class Service:
             "pause": self._pause,
             "resume": self._resume,
             "boot_log": self._boot_log,
+            "log": self._log,
             "shutdown": self._shutdown,
         }
 
@@ -259,6 +261,9 @@ class Service:
     async def _boot_log(self, parameters: dict[str, Any]) -> Answer:
         offset = int(protocol.number_from(parameters.get("offset"), "offset", 0, 1 << 53))
         return Answer(base64.b64encode(observing.log(self._look(parameters), offset)).decode())
+
+    async def _log(self, _: dict[str, Any]) -> Answer:
+        return Answer([*RECENT.lines()])
 
     async def _connect(self, parameters: dict[str, Any]) -> Answer:
         port = int(protocol.number_from(parameters.get("port"), "port", LOWEST_PORT, HIGHEST_PORT))

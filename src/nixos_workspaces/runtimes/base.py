@@ -146,6 +146,9 @@ class MachineAccess(Protocol):
         At most 1 MiB; empty when there is no more.
         """
 
+    async def log(self) -> Sequence[str]:
+        """Return the last lines that the engine itself has logged, each an object of JSON; none where it keeps none."""
+
     async def close(self) -> None:
         """Release the engine; machines keep running."""
 

@@ -243,6 +243,11 @@ class _LocalAccess(_Node):
         answer = await self._call("boot_log", workspace_id=workspace_id, offset=offset)
         return _read(lambda: base64.b64decode(answer))
 
+    async def log(self) -> Sequence[str]:
+        """See ``MachineAccess``."""
+        answer = await self._call("log")
+        return _read(lambda: [str(line) for line in answer])
+
     async def close(self) -> None:
         """See ``MachineAccess``; there is nothing to release."""
 

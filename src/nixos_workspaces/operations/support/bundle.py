@@ -31,6 +31,7 @@ node.json        what the node tells of its machine and of the workspaces' machi
 database.json    rows of each table, sizes of the files
 workspaces.json  the state of each workspace by id: no names, owners, environments or messages
 log.jsonl        the last lines of the service's log, without requests
+node-log.jsonl   the last lines of the node's log
 problem.json     instead of some of these, where the service did not answer
 
 It holds no token, key, password, secret or cookie, no file and no terminal's output, and no name of a workspace, user

@@ -63,6 +63,7 @@ class Support:
             "database.json": await self._told(database_figures(self._database, self._settings.data)),
             "workspaces.json": await self._told(self._workspaces()),
             "log.jsonl": "\n".join(self._recent.lines()) + "\n",
+            "node-log.jsonl": await self._told(node_log(self._runtime)),
         }
         secrets = await asyncio.to_thread(known_secrets, self._settings)
         return await asyncio.to_thread(packed, parts, secrets, self._clock())
@@ -138,6 +139,11 @@ async def node_facts(runtime: Runtime) -> Mapping[str, object]:
     """Return what an engine tells of its machine, and of the workspaces' machines by id."""
     machines = await runtime.list()
     return {"capabilities": asdict(await runtime.capabilities()), "machines": [_machine(one) for one in machines]}
+
+
+async def node_log(runtime: Runtime) -> str:
+    """Return the last lines that an engine has logged."""
+    return "\n".join(await runtime.log()) + "\n"
 
 
 def _machine(one: Observed) -> Mapping[str, object]:

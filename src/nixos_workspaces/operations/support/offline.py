@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import datetime
 
@@ -11,7 +12,8 @@ from nixos_workspaces.database import is_current
 from nixos_workspaces.errors import WorkspacesError
 from nixos_workspaces.operations.disks import Disks
 from nixos_workspaces.operations.support.bundle import packed, told_settings, versions
-from nixos_workspaces.operations.support.collecting import known_secrets, node_facts
+from nixos_workspaces.operations.support.collecting import known_secrets, node_facts, node_log
+from nixos_workspaces.runtimes.base import Runtime
 from nixos_workspaces.runtimes.local import LocalRuntime
 from nixos_workspaces.settings import Settings
 
@@ -29,16 +31,18 @@ async def offline_bundle(settings: Settings, now: datetime, problem: WorkspacesE
         "versions.json": versions(),
         "settings.json": told_settings(settings),
         "health.json": [{"part": one.code, "severity": one.severity, "message": one.message} for one in items],
-        "node.json": await _node(settings),
+        "node.json": await _of_node(settings, node_facts),
+        "node-log.jsonl": await _of_node(settings, node_log),
         **await asyncio.to_thread(_database, settings),
     }
     return packed(parts, known_secrets(settings), now)
 
 
-async def _node(settings: Settings) -> object:
+async def _of_node(settings: Settings, ask: Callable[[Runtime], Awaitable[object]]) -> object:
+    """Return what the node tells, or why it does not."""
     runtime = LocalRuntime(settings.node_socket)
     try:
-        return await node_facts(runtime)
+        return await ask(runtime)
     except WorkspacesError as silent:
         return {"error": {"code": silent.code, "message": silent.message}}
     finally:
