@@ -30,6 +30,11 @@ class OpenIdProvider:
         self._send(people)
         self.wait("changed")
 
+    def forge(self, how: str | None) -> None:
+        """Let it give forged ID tokens; None: good ones again."""
+        self._send({"forge": how})
+        self.wait("changed")
+
     def _send(self, told: object) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{json.dumps(told)}\n")

@@ -28,6 +28,11 @@ PEOPLE = {
     "cleo": {"name": "Cleo", "preferred_username": "cleo", "groups": []},
 }
 NAME = "Example ID"
+FORGERIES = (
+    *("alg none", "public key as secret", "wrong audience", "wrong issuer", "wrong nonce"),
+    *("wrong key id", "wrong key", "expired", "of the future"),
+)
+"""Ways of ``ui/tests/openid/forgery.mjs``."""
 _FONTS = "https://fonts.googleapis.com"
 
 
@@ -162,6 +167,38 @@ def test_an_answer_that_is_replayed_is_told_of_in_both_languages(place: Place, b
             expect(one.page.get_by_role("alert")).to_have_text(sentence)
             assert signed_in_as(one.page, place.web) == {}
             assert one.violations() == []
+
+
+def test_a_forged_token_signs_nobody_in(place: Place, browser: Browser) -> None:
+    """The provider is asked as ever, and knows the person; what it answers is not to be taken."""
+    with place.tab(browser) as one:
+        place.sign_in(one.page, "bob")
+        one.page.wait_for_url(f"{place.web.url}/workspaces")
+        taken = {}
+        for how in FORGERIES:
+            one.page.context.clear_cookies(name="nixws_session")
+            place.provider.forge(how)
+            one.page.goto(f"{place.web.url}/me")
+            one.page.get_by_role("link", name=f"Sign in with {NAME}").click()
+            one.page.wait_for_url("**/sign-in**")
+            expect(one.page.get_by_role("alert")).to_contain_text("does not prove who you are")
+            if who := signed_in_as(one.page, place.web):
+                taken[how] = who
+        assert taken == {}
+        place.provider.forge(None)
+        one.page.get_by_role("link", name=f"Sign in with {NAME}").click()
+        one.page.wait_for_url(f"{place.web.url}/workspaces")
+
+
+def test_a_provider_whose_clock_is_a_little_behind_is_trusted(place: Place, browser: Browser) -> None:
+    with place.tab(browser) as one:
+        place.provider.forge("clock skew")
+        try:
+            place.sign_in(one.page, "bob")
+            one.page.wait_for_url(f"{place.web.url}/workspaces")
+        finally:
+            place.provider.forge(None)
+        assert signed_in_as(one.page, place.web)["name"] == "bob"
 
 
 def test_the_way_in_goes_by_the_keyboard_and_axe_finds_nothing(place: Place, browser: Browser) -> None:
