@@ -22,8 +22,8 @@ from nixos_workspaces.model.automation.idle import Hold, IdlePolicy, RestTimes, 
 from nixos_workspaces.model.automation.reasons import StoppedBy
 from nixos_workspaces.model.automation.schedules import ScheduledAction, ScheduledRun
 from nixos_workspaces.model.environment import Environment
-from nixos_workspaces.model.machine import Resources
-from nixos_workspaces.model.workspace import Status, Workspace, WorkspaceConfig
+from nixos_workspaces.model.machine import MachineState, Resources
+from nixos_workspaces.model.workspace import Desire, Status, Workspace, WorkspaceConfig
 from nixos_workspaces.services import Services
 
 POLICY = IdlePolicy(RestTimes(timedelta(minutes=10), timedelta(minutes=30)), warn=timedelta(minutes=2))
@@ -222,6 +222,17 @@ async def test_a_keystroke_wakes_it(place: Place) -> None:
         while (await place.workspace()).status is not Status.RUNNING:
             waking.typed(place.id, ADMIN)  # until the event of the pause has reached it
             await asyncio.sleep(0.01)
+
+
+async def test_what_is_woken_is_thawed_with_the_intent(place: Place) -> None:
+    """Not only by the reconciler: somebody waits for an echo."""
+    await told(place)
+    await place.later(2)
+    paused = await place.reaches(Status.PAUSED)
+    assert await place.services.automation.waking.begin(paused, ADMIN)
+    assert place.world.machines[place.id].state is MachineState.RUNNING
+    assert (await place.workspace()).desire is Desire.RUNNING
+    await place.reaches(Status.RUNNING)
 
 
 async def test_a_schedule_stops_and_starts_and_a_hold_wins(place: Place) -> None:

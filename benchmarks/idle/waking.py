@@ -74,11 +74,14 @@ def _timed(way: Callable[[], None]) -> float:
 
 
 def _rests(service: Service, made: dict[str, Any], status: str) -> None:
-    def rests() -> bool:
-        found = service.api("GET", "/workspaces")["workspaces"]
-        return any(one["id"] == made["id"] and one["status"] == status for one in found)
+    """Wait until it rests again; what woke it last is served before its record says that it runs."""
 
-    until(f"it is {status}", rests, 120, 0.3)
+    def has(wanted: str) -> bool:
+        found = service.api("GET", "/workspaces")["workspaces"]
+        return any(one["id"] == made["id"] and one["status"] == wanted for one in found)
+
+    until("it runs", lambda: has("running"), 120, 0.05)
+    until(f"it is {status}", lambda: has(status), 120, 0.3)
     time.sleep(0.3)  # what the service does behind the change is over
 
 

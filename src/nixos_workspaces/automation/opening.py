@@ -59,7 +59,7 @@ def open_automation(
     inside: Connections,
 ) -> Automation:
     """Return the parts; nothing runs yet."""
-    waking = Waking(database, orchestrator, events)
+    waking = Waking(database, runtime, orchestrator, events)
     watch = IdleWatch(
         *(database, runtime, orchestrator, events),
         timers=partial(_timers, partial(open_script, inside)),

@@ -17,6 +17,7 @@ from nixos_workspaces.database import Database
 from nixos_workspaces.errors import Unavailable, WorkspacesError
 from nixos_workspaces.events import LAGGED, Events
 from nixos_workspaces.model.workspace import Status, Workspace
+from nixos_workspaces.runtimes.base import Machines
 from nixos_workspaces.workspaces.nixos_sandbox_orchestrator import NixOSSandboxOrchestrator
 
 log = logging.getLogger(__name__)
@@ -32,9 +33,12 @@ _ENDS = frozenset({Status.RUNNING, Status.ERROR, Status.DELETING})
 class Waking:
     """Wakes workspaces. Call it from one event loop."""
 
-    def __init__(self, database: Database, orchestrator: NixOSSandboxOrchestrator, events: Events) -> None:
-        """Act through ``orchestrator``."""
+    def __init__(
+        self, database: Database, machines: Machines, orchestrator: NixOSSandboxOrchestrator, events: Events
+    ) -> None:
+        """Act through ``orchestrator``, and thaw what is paused in ``machines`` at once."""
         self._database = database
+        self._machines = machines
         self._orchestrator = orchestrator
         self._events = events
         self._paused: set[str] = set()
@@ -57,14 +61,14 @@ class Waking:
         """Start a workspace that rests, without waiting; tell whether it was to be woken."""
         if not self.may_wake(workspace, principal):
             return False
-        await self._orchestrator.start_workspace(workspace.id, principal=principal, request_id=request_id)
+        await self._start(workspace, principal, request_id)
         return True
 
     async def started(self, workspace: Workspace, principal: Principal, request_id: str = "") -> Workspace:
         """Start a workspace, and return it once it runs or cannot. Raises as the verb does, and ``Unavailable``."""
         with self._events.subscribe() as events:
             if workspace.status in _RESTING:
-                await self._orchestrator.start_workspace(workspace.id, principal=principal, request_id=request_id)
+                await self._start(workspace, principal, request_id)
             try:
                 async with asyncio.timeout(WAKE_SECONDS):
                     while True:
@@ -79,6 +83,14 @@ class Waking:
                                         break
             except TimeoutError as late:
                 raise Unavailable("The workspace does not start; look at its log.", code="start_timeout") from late
+
+    async def _start(self, workspace: Workspace, principal: Principal, request_id: str) -> None:
+        await self._orchestrator.start_workspace(workspace.id, principal=principal, request_id=request_id)
+        if workspace.status is Status.PAUSED:
+            # The intent is stored; what is left to the reconciler takes it three transactions, and somebody waits for
+            # the echo of a key. A pause that came in between finds the machine running, and is done again.
+            with suppress(WorkspacesError):
+                await self._machines.resume(workspace.id)
 
     def last_typed(self, workspace_id: str) -> float | None:
         """Return the ``time.monotonic()`` of the last input of a person that passed the service; None where none did.
