@@ -15,9 +15,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from argon2 import PasswordHasher
 from migrated_database import put_migrated
 from typing_extensions import override
 
+from nixos_workspaces.auth.people.passwords import Passwords
 from nixos_workspaces.errors import (
     BuildFailed,
     Conflict,
@@ -464,6 +466,10 @@ def outside(
     return opened
 
 
+_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""Those of the service take a fifth of a second each; ``test_people`` looks at them."""
+
+
 @asynccontextmanager
 async def fake_services(
     data: Path,
@@ -479,7 +485,8 @@ async def fake_services(
     backends = outside(runtime or FakeRuntime(world), environments or FakeEnvironments(world))
     settings = settings or Settings(data=data)
     put_migrated(settings.data / DATABASE)
-    async with open_services(settings, backends=backends, timing=timing) as services:
+    passwords = Passwords(_HASHER, _HASHER.hash("of nobody"))
+    async with open_services(settings, backends=backends, timing=timing, passwords=passwords) as services:
         yield services
 
 

@@ -48,10 +48,11 @@ def open_people(
     recent: RecentTokens[Token],
     state_changed: Callable[[str], Awaitable[None]],
     openid: OpenIdSignIn | None = None,
+    passwords: Passwords | None = None,
 ) -> People:
     """Return the parts; see ``Users`` for ``recent`` and ``state_changed``."""
-    own = OwnTokens(database, tokens)
-    passwords, challenges = Passwords(), Challenges()
+    own, challenges = OwnTokens(database, tokens), Challenges()
+    passwords = passwords or Passwords()
     use = PasskeyUse(database, tokens, passwords, challenges)
     return People(
         Users(database, tokens, recent, state_changed=state_changed),

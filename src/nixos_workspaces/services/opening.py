@@ -14,6 +14,7 @@ from nixos_workspaces.audit.entries import SYSTEM
 from nixos_workspaces.auth.accounts import open_people
 from nixos_workspaces.auth.counted import CountedAudit, Kind
 from nixos_workspaces.auth.openid.opening import open_sign_in
+from nixos_workspaces.auth.people.passwords import Passwords
 from nixos_workspaces.auth.policy import BY_ITSELF
 from nixos_workspaces.auth.recent import RecentTokens
 from nixos_workspaces.auth.sharing import Sharing
@@ -124,12 +125,16 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, *, backends: OpenBackends = open_backends, timing: Timing = _TIMING
+    settings: Settings,
+    *,
+    backends: OpenBackends = open_backends,
+    timing: Timing = _TIMING,
+    passwords: Passwords | None = None,
 ) -> AsyncIterator[Services]:
     """Open everything, migrate, adopt running machines. ``Unavailable`` without database, keys or Nix, not the node."""
     async with observed(settings), AsyncExitStack() as stack:
         ground = await _open_ground(stack, settings, backends)
-        services, logins = await _open_parts(stack, ground, timing)
+        services, logins = await _open_parts(stack, ground, timing, passwords)
         yield await start(stack, services, ground.keys, ground.uses, logins, timing)
 
 
@@ -162,7 +167,9 @@ async def _open_ground(stack: AsyncExitStack, settings: Settings, backends: Open
     return _Ground(settings, keys, database, ballast, backend, BackgroundTasks(), *credentials, Events(), logs, disks)
 
 
-async def _open_parts(stack: AsyncExitStack, ground: _Ground, timing: Timing) -> tuple[Services, Logins]:
+async def _open_parts(
+    stack: AsyncExitStack, ground: _Ground, timing: Timing, passwords: Passwords | None
+) -> tuple[Services, Logins]:
     """Open all other parts until ``stack`` closes; nothing runs by itself yet."""
     settings, keys, database, backend = ground.settings, ground.keys, ground.database, ground.backend
     events, counted, tokens, recent = ground.events, ground.counted, ground.tokens, ground.recent
@@ -184,7 +191,7 @@ async def _open_parts(stack: AsyncExitStack, ground: _Ground, timing: Timing) ->
         database=database,
         events=events,
         tokens=tokens,
-        people=open_people(database, tokens, recent, ssh.user_changed, openid),
+        people=open_people(database, tokens, recent, ssh.user_changed, openid, passwords),
         provisioning=await asyncio.to_thread(open_provisioning, settings, database, recent, ssh.user_changed),
         counted_audit=counted,
         sharing=_sharing(database, tokens, events, workspaces.get, (ssh, contents, previews)),
