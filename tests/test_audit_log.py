@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
+from migrated_database import open_migrated
 from sqlalchemy import create_engine
 
 from nixos_workspaces.audit.entries import Asker, AuditClass, AuditEntry, AuditQuery, asker, change_of, read_body
@@ -48,7 +49,7 @@ def whole(path: Path) -> int:
 
 
 async def test_numbers_have_no_gaps_where_changes_fail(tmp_path: Path) -> None:
-    database = await open_database(tmp_path / "a.db")
+    database = await open_migrated(tmp_path / "a.db")
     assert await append(database, ENTRY, ENTRY) == [1, 2]
 
     async def fails() -> None:
@@ -72,7 +73,7 @@ async def change(database: Database) -> None:
 
 async def test_what_the_log_cannot_tell_does_not_happen(tmp_path: Path) -> None:
     """A damaged head, and an entry where the next is to stand: 503, and the change is not made."""
-    database = await open_database(tmp_path / "a.db")
+    database = await open_migrated(tmp_path / "a.db")
     await append(database, ENTRY)
     damages = (
         ("DELETE FROM audit_head", "audit_damaged"),
@@ -134,7 +135,7 @@ def die(script: Path, path: Path, step: int) -> subprocess.CompletedProcess[str]
 async def test_killed_at_any_step_there_is_all_or_nothing(tmp_path: Path) -> None:
     """The change, its entries and every node, at each statement, before the commit and after it."""
     path = tmp_path / "a.db"
-    database = await open_database(path)
+    database = await open_migrated(path)
     await append(database, *[ENTRY] * 5)
     await database.close()
     script, steps, step = tmp_path / "killed.py", None, 0
@@ -192,7 +193,7 @@ def content_of(directory: Path) -> bytes:
 
 
 async def test_secrets_never_reach_the_log(tmp_path: Path) -> None:
-    database = await open_database(tmp_path / "a.db")
+    database = await open_migrated(tmp_path / "a.db")
     canary = "nixws_CANARYCANARY"
     entry = replace(
         ENTRY,
@@ -213,7 +214,7 @@ async def test_secrets_never_reach_the_log(tmp_path: Path) -> None:
 
 
 async def test_an_entry_knows_the_request_that_it_is_of_and_no_other(tmp_path: Path) -> None:
-    database = await open_database(tmp_path / "a.db")
+    database = await open_migrated(tmp_path / "a.db")
     asker.set(Asker("192.0.2.1", "r1", ("session-1", "token-1")))
     await append(database, ENTRY, replace(ENTRY, request_id="r2"), replace(ENTRY, request_id=""))
     async with database.reading() as tx:
@@ -238,7 +239,7 @@ CLASSES = {
 
 async def test_proofs_of_entries_outlive_their_bodies(tmp_path: Path) -> None:
     """Each class has its time; the log is whole afterwards, and a proof that was made before is still right."""
-    database = await open_database(tmp_path / "a.db")
+    database = await open_migrated(tmp_path / "a.db")
     log = AuditLog(database, CountedAudit(database))
     await append(database, *CLASSES.values(), *[replace(CLASSES[AuditClass.USE], at=NOW + timedelta(days=80))] * 2)
     before = await log.proof(4, 8, principal=ADMIN)
@@ -272,7 +273,7 @@ def test_wrong_times_to_keep_are_refused(setting: str) -> None:
 
 @pytest.mark.parametrize("role", Role, ids=str)
 async def test_administrators_and_auditors_read_it(tmp_path: Path, role: Role) -> None:
-    database = await open_database(tmp_path / "a.db")
+    database = await open_migrated(tmp_path / "a.db")
     log, principal = AuditLog(database, CountedAudit(database)), Principal("ann", "ann", role)
     if role in {Role.ADMIN, Role.AUDITOR}:
         assert (await log.page(AuditQuery(), 1, principal=principal)).size == 0

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from migrated_database import open_migrated
 from test_audit_log import ENTRY
 from test_cli import run
 from typing_extensions import override
@@ -25,7 +26,6 @@ from nixos_workspaces.audit.notes import Signer, open_note, split_notes
 from nixos_workspaces.audit.tree import is_consistent, leaf_hash, root_of, split_hashes
 from nixos_workspaces.auth.policy import ADMIN
 from nixos_workspaces.cli.target import write_cli_file
-from nixos_workspaces.database import open_database
 from nixos_workspaces.errors import RuntimeFailed, Unavailable
 from nixos_workspaces.keys.store import open_keys
 from nixos_workspaces.operations.audit import Checking, Signing, Witness
@@ -221,7 +221,7 @@ async def test_a_witness_gets_each_checkpoint_once_and_notices_an_older_copy(tmp
     await asyncio.to_thread(web.run, turn())
     sizes = [open_note(one, key).size for one in split_notes(place.read_text())]
     assert (len(sizes), sizes) == (3, sorted(set(sizes)))
-    empty = await open_database(tmp_path / "older.db")
+    empty = await open_migrated(tmp_path / "older.db")
     with pytest.raises(RuntimeFailed) as refused:
         await Witness(empty, str(place), key).send()
     await empty.close()
@@ -254,7 +254,7 @@ def webhook(statuses: list[int], got: list[bytes]) -> Iterator[str]:
 
 
 async def test_a_witness_that_fails_is_told_and_tried_again(tmp_path: Path) -> None:
-    database = await open_database(tmp_path / "a.db")
+    database = await open_migrated(tmp_path / "a.db")
     signing = Signing(database, Signer(open_keys(tmp_path).authority("audit")))
     async with database.transaction() as tx:
         await tx.audit.append(ENTRY)
@@ -281,7 +281,7 @@ async def test_a_witness_that_fails_is_told_and_tried_again(tmp_path: Path) -> N
 
 async def test_the_service_verifies_its_own_log_again_and_again(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
-    database = await open_database(path)
+    database = await open_migrated(path)
     signing = Signing(database, Signer(open_keys(tmp_path).authority("audit")))
     checking = Checking(path, signing.verifier_key)
     for turn in range(3):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from migrated_database import open_migrated
 
 from nixos_workspaces.audit.entries import EXPIRE, SYSTEM, AuditClass, AuditEntry, cells_of
 from nixos_workspaces.audit.notes import Checkpoint, Signer, open_note, split_notes
@@ -52,7 +53,7 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> Signer:
 
 @pytest.fixture
 async def log(tmp_path: Path, signer: Signer) -> Log:
-    database, notes, older = await open_database(tmp_path / "log.db"), list[str](), b""
+    database, notes, older = await open_migrated(tmp_path / "log.db"), list[str](), b""
     for number in range(1, SIZE + 1):
         detail = {"new": {"name": f"n{number}"}, "old": {"name": "ü\n"}}
         entry = AuditEntry(NOW + timedelta(seconds=number), f"u{number % 3}", "rename", f"ws-{number}", "accepted", "r")

@@ -11,11 +11,12 @@ from pathlib import Path
 import asyncssh
 import pytest
 from clock import NOW, Clock
+from migrated_database import open_migrated
 
 from nixos_workspaces.audit.entries import AuditClass
 from nixos_workspaces.auth.policy import ADMIN, Principal
 from nixos_workspaces.auth.tokens import SESSION_LIFETIME, TokenKind, Tokens
-from nixos_workspaces.database import Database, open_database
+from nixos_workspaces.database import Database
 from nixos_workspaces.errors import InvalidInput, NotFound, RuntimeFailed, Unauthenticated, Unavailable
 from nixos_workspaces.keys.store import open_keys
 from nixos_workspaces.model.environment import Environment
@@ -38,7 +39,7 @@ OWNED = Workspace(
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await open_database(tmp_path / "auth.db")
+    opened = await open_migrated(tmp_path / "auth.db")
     yield opened
     await opened.close()
 

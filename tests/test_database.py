@@ -16,6 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from migrated_database import open_migrated, put_migrated
 from sqlalchemy import create_engine, event
 from sqlalchemy.dialects import sqlite
 
@@ -67,7 +68,7 @@ async def test_the_newest_migration_is_told_by_its_file(tmp_path: Path) -> None:
 
 async def test_a_reading_sees_one_state_and_the_next_one_what_came_after(tmp_path: Path) -> None:
     """A transaction begins with its first statement and its end is not waited for: neither may be seen."""
-    database = await open_database(tmp_path / "test.db")
+    database = await open_migrated(tmp_path / "test.db")
 
     async def entries() -> int:
         async with database.reading() as tx:
@@ -153,7 +154,7 @@ async def test_files_are_private(tmp_path: Path) -> None:
 
 async def test_deleted_rows_leave_the_files(tmp_path: Path) -> None:
     """After a close no byte of a deleted row is in any file of the database."""
-    database = await open_database(tmp_path / "test.db")
+    database = await open_migrated(tmp_path / "test.db")
     async with database.transaction() as tx:
         await tx.leases.acquire("canary-6f1d", "canary-holder", NOW, NOW)
     async with database.transaction() as tx:
@@ -166,7 +167,7 @@ async def test_deleted_rows_leave_the_files(tmp_path: Path) -> None:
 async def test_locked_database_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process that keeps the write lock: an honest refusal after the busy timeout, nothing stored."""
     monkeypatch.setattr("nixos_workspaces.database.engine._PRAGMAS", ("PRAGMA busy_timeout=50",))
-    database = await open_database(tmp_path / "test.db")
+    database = await open_migrated(tmp_path / "test.db")
     raw = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
     raw.execute("BEGIN IMMEDIATE")
     with pytest.raises(Unavailable) as refused:
@@ -185,7 +186,7 @@ async def test_writers_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     # With the others: without a write-ahead log a reader that ends late keeps a writer from committing.
     pragmas = (*engine_module._PRAGMAS, "PRAGMA busy_timeout=1")
     monkeypatch.setattr("nixos_workspaces.database.engine._PRAGMAS", pragmas)
-    database = await open_database(tmp_path / "test.db")
+    database = await open_migrated(tmp_path / "test.db")
 
     async def write(number: int) -> None:
         async with database.transaction() as tx:
@@ -199,7 +200,7 @@ async def test_writers_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 async def test_who_writes_too_long_holds_up_nobody_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nixos_workspaces.database.engine.TURN_SECONDS", 0.05)
-    database = await open_database(tmp_path / "test.db")
+    database = await open_migrated(tmp_path / "test.db")
     async with database.transaction():
         with pytest.raises(Unavailable) as refused:
             async with database.transaction():
@@ -214,7 +215,7 @@ async def test_a_connection_that_cannot_be_set_up_is_unavailable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLAlchemy passes this error on as SQLite's own."""
-    database = await open_database(tmp_path / "test.db")
+    database = await open_migrated(tmp_path / "test.db")
     async with database.reading():
         monkeypatch.setattr("nixos_workspaces.database.engine._PRAGMAS", ("PRAGMA journal_mode=(",))
         with pytest.raises(Unavailable) as refused:
@@ -227,7 +228,7 @@ async def test_a_connection_that_cannot_be_set_up_is_unavailable(
 async def test_a_full_disk_is_unavailable_and_keeps_what_was_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await (await open_database(tmp_path / "test.db")).close()
+    put_migrated(tmp_path / "test.db")
     monkeypatch.setattr("nixos_workspaces.database.engine._PRAGMAS", ("PRAGMA max_page_count=1",))  # of what is there
     database = await open_database(tmp_path / "test.db")
     stored = 0
@@ -249,7 +250,7 @@ async def test_a_full_disk_is_unavailable_and_keeps_what_was_stored(
 
 async def test_reading_does_not_wait_for_writers(tmp_path: Path) -> None:
     """A transaction that writes and takes its time keeps nobody from reading what was before it."""
-    database = await open_database(tmp_path / "test.db")
+    database = await open_migrated(tmp_path / "test.db")
     async with database.transaction() as tx:
         await tx.audit.append(AuditEntry(NOW, "ann", "create", "ws-1", "accepted"))
         async with asyncio.timeout(2), database.reading() as other:
@@ -274,7 +275,7 @@ async def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 )
 async def test_a_failure_names_its_own_remedy(tmp_path: Path, statement: str, told: str, not_told: str) -> None:
     """A column that does not exist is no full disk."""
-    database = await open_database(tmp_path / "test.db")
+    database = await open_migrated(tmp_path / "test.db")
     async with database.transaction() as tx:
         await tx.tokens.add(TokenRecord("a", "a", "api", "a", "a", "admin", NOW, None), "digest")
         await tx.connection.exec_driver_sql("CREATE TABLE filler (content BLOB)")
@@ -293,7 +294,7 @@ async def test_a_failure_names_its_own_remedy(tmp_path: Path, statement: str, to
 
 async def plan_of(directory: Path, statement: str) -> str:
     """Return how SQLite would answer a statement."""
-    await (await open_database(directory / "test.db")).close()
+    put_migrated(directory / "test.db")
     with contextlib.closing(sqlite3.connect(directory / "test.db")) as raw:
         found = raw.execute(f"EXPLAIN QUERY PLAN {statement}", ("1",) * statement.count("?"))
         return "; ".join(str(row[3]) for row in found)
@@ -321,7 +322,7 @@ async def test_a_page_is_read_from_an_index(tmp_path: Path, sort: Sort, given: s
 
 
 async def test_the_sums_of_a_creation_read_no_row(tmp_path: Path) -> None:
-    database = await open_database(tmp_path / "test.db")
+    database = await open_migrated(tmp_path / "test.db")
     seen: list[str] = []
     event.listen(
         database._engine.sync_engine, "before_cursor_execute", lambda _c, _u, statement, *_: seen.append(statement)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from clock import Clock
 from fakes import FakeEnvironments, FakeRuntime, World
+from migrated_database import open_migrated
 from typing_extensions import override
 
-from nixos_workspaces.database import open_database
 from nixos_workspaces.errors import Conflict
 from nixos_workspaces.operations.maintenance import Maintenance
 
@@ -32,7 +32,7 @@ class Counted(FakeEnvironments):
 
 @pytest.mark.parametrize(("is_short", "after"), [(False, 24), (True, 1)])
 async def test_it_is_collected_when_it_is_due(tmp_path: Path, is_short: bool, after: int) -> None:  # noqa: FBT001
-    database, world, clock = await open_database(tmp_path / "test.db"), World(), Clock()
+    database, world, clock = await open_migrated(tmp_path / "test.db"), World(), Clock()
     environments = Counted(world)
     maintenance = Maintenance(database, environments, FakeRuntime(world), short_of_room=lambda: is_short, clock=clock)
     clock.move(after * HOUR - 1)

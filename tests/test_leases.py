@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from clock import Clock
 from fakes import FAST, FakeEnvironments, World, eventually, fake_services
+from migrated_database import open_migrated
 from typing_extensions import override
 
 from nixos_workspaces.auth.policy import ADMIN
-from nixos_workspaces.database import Database, Transaction, open_database
+from nixos_workspaces.database import Database, Transaction
 from nixos_workspaces.errors import Unavailable
 from nixos_workspaces.model.environment import Generation, environment
 from nixos_workspaces.model.machine import BYTES_PER_GB, Resources
@@ -41,7 +42,7 @@ class FullDatabase(Database):
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[FullDatabase]:
-    opened = await open_database(tmp_path / "nixws.db")
+    opened = await open_migrated(tmp_path / "nixws.db")
     opened.__class__ = FullDatabase
     assert isinstance(opened, FullDatabase)
     yield opened

@@ -17,6 +17,7 @@ from alembic import command
 from alembic.config import Config
 from argon2.exceptions import VerifyMismatchError
 from clock import NOW, Clock
+from migrated_database import open_migrated
 from sqlalchemy import create_engine
 
 from nixos_workspaces.auth.accounts import People, open_people
@@ -96,7 +97,7 @@ class Place:
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    database = await open_database(tmp_path / "people.db")
+    database = await open_migrated(tmp_path / "people.db")
     yield Place(database)
     await database.close()
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 from clock import NOW, Clock
+from migrated_database import open_migrated
 from sqlalchemy import event
 from web_service import Web, running_web
 
 from nixos_workspaces.auth.policy import ADMIN
 from nixos_workspaces.auth.tokens import KNOWN_FOR, Tokens
-from nixos_workspaces.database import Database, Uses, open_database
+from nixos_workspaces.database import Database, Uses
 from nixos_workspaces.database.tokens import TokenRecord, TokenRepository
 from nixos_workspaces.errors import Unauthenticated, Unavailable
 from nixos_workspaces.services import DATABASE
@@ -28,7 +29,7 @@ BUSY = 2.0
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await open_database(tmp_path / "test.db")
+    opened = await open_migrated(tmp_path / "test.db")
     yield opened
     await opened.close()
 

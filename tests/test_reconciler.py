@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeEnvironments, FakeRuntime, World, eventually, fake_services
+from migrated_database import open_migrated
 from typing_extensions import override
 
 from nixos_workspaces.auth.policy import Principal
-from nixos_workspaces.database import Database, Transaction, open_database
+from nixos_workspaces.database import Database, Transaction
 from nixos_workspaces.errors import Conflict, NotFound
 from nixos_workspaces.events import Events
 from nixos_workspaces.keys.store import KeyStore, WorkspaceKeys, open_keys
@@ -115,7 +116,7 @@ class MortalDatabase(Database):
 
 async def live(data: Path, world: World, mortality: Mortality) -> Workspace | None:
     """Live one whole life of a workspace until it ends or the process is killed; return what was last acknowledged."""
-    alive = await open_database(data / DATABASE)
+    alive = await open_migrated(data / DATABASE)
     database = MortalDatabase(alive._engine)
     database.mortality = mortality
     keys = open_keys(data)
@@ -277,7 +278,7 @@ async def test_killed_again_and_again(tmp_path: Path) -> None:
 
 async def test_lease_of_a_dead_process_is_taken_over_at_once(tmp_path: Path) -> None:
     """Nobody waits for a lease whose holder died on this machine."""
-    database = await open_database(tmp_path / DATABASE)
+    database = await open_migrated(tmp_path / DATABASE)
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()  # noqa: ASYNC240
     end = datetime.now(UTC) + timedelta(hours=1)
     async with database.transaction() as tx:

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from clock import NOW, Clock
 from fakes import FakeRuntime, World, eventually, fake_services
+from migrated_database import open_migrated
 from sqlalchemy import event
 from typing_extensions import override
 
 from nixos_workspaces.auth.policy import ADMIN
-from nixos_workspaces.database import Database, open_database
+from nixos_workspaces.database import Database
 from nixos_workspaces.model.environment import Environment
 from nixos_workspaces.model.machine import BYTES_PER_GB, Address, MachineState, Observed, Resources
 from nixos_workspaces.model.workspace import (
@@ -115,7 +116,7 @@ def machine(number: int, **changed: Any) -> Observed:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await open_database(tmp_path / "test.db")
+    opened = await open_migrated(tmp_path / "test.db")
     yield opened
     await opened.close()
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from migrated_database import open_migrated
 
-from nixos_workspaces.database import AuditEntry, Database, Seen, TokenRecord, open_database
+from nixos_workspaces.database import AuditEntry, Database, Seen, TokenRecord
 from nixos_workspaces.errors import Conflict, InvalidInput
 from nixos_workspaces.model.environment import Environment
 from nixos_workspaces.model.machine import Address, Resources
@@ -81,7 +82,7 @@ FULL = workspace(
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await open_database(tmp_path / "test.db")
+    opened = await open_migrated(tmp_path / "test.db")
     yield opened
     await opened.close()
 

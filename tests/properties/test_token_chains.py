@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from migrated_database import open_migrated
 from test_people import Place
 
 from nixos_workspaces.auth.people.rules import WantedToken
 from nixos_workspaces.auth.tokens import TokenKind
-from nixos_workspaces.database import open_database
 
 MADE = st.lists(st.tuples(st.sampled_from(TokenKind), st.integers(0, 99)), min_size=1, max_size=12)
 """The kind of credential that is made, and the one of those there are that makes it."""
@@ -34,7 +34,7 @@ def test_revoking_any_link_ends_all_below_and_nothing_else(
 
 
 async def play(directory: Path, made: list[tuple[TokenKind, int]], root: TokenKind, revoked: int) -> None:
-    database = await open_database(directory / "people.db")
+    database = await open_migrated(directory / "people.db")
     try:
         place = Place(database)
         ann = await place.person(f"ann-{next(numbers)}")
