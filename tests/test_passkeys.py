@@ -49,7 +49,7 @@ class Browser:
         headers = {"Host": self.origin.partition("//")[2], "Origin": self.origin}
         # Nothing is left open: tests make many of them.
         none = httpx2.Limits(max_keepalive_connections=0)
-        transport = httpx2.HTTPTransport(local_address=address, limits=none)
+        transport = httpx2.HTTPTransport(verify=False, local_address=address, limits=none)
         self.http = httpx2.Client(
             event_hooks=PAGE, base_url=web.url, transport=transport, headers=headers, trust_env=False, timeout=20
         )

@@ -178,7 +178,9 @@ def test_a_guest_who_is_sent_away_loses_the_workspace(web: Web, workspace: str, 
     """The link can still be taken by another guest, until it is revoked."""
     told = asked(web, "POST", f"{workspace}/shares", {"with": "link", "access": "editor"}).json()
     link = {"secret": told["link"].partition("#")[2], "name": "Bea"}
-    with httpx2.Client(event_hooks=PAGE, base_url=web.url, trust_env=False, headers={"Origin": web.url}) as guest:
+    with httpx2.Client(
+        event_hooks=PAGE, base_url=web.url, trust_env=False, headers={"Origin": web.url}, verify=False
+    ) as guest:
         assert guest.post("/api/nixos/join-as-guest", json=link).status_code == 200
         cookies = {"Cookie": "; ".join(f"{one}={value}" for one, value in guest.cookies.items()), "Origin": web.url}
         with comes() as owner, viewer(web.url, workspace, cookies, session=terminal, offset=0, presence=1) as bea:

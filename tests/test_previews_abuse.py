@@ -161,7 +161,7 @@ def test_a_program_that_changed_between_list_and_open_is_its_owners_only(place: 
     secret, _ = place.web.run(place.web.services.tokens.create("of another", principal=Principal("ann", "Ann")))
     place.listen(3000, app, program="postgres")
     guest = place.browser()
-    with httpx2.Client(base_url=place.web.url, headers={"authorization": f"Bearer {secret}"}) as http:
+    with httpx2.Client(base_url=place.web.url, headers={"authorization": f"Bearer {secret}"}, verify=False) as http:
         told = http.post("/api/nixos/previews", json={"url": f"http://{guest.host}/"})
     assert guest.get(told.json()["url"].partition(guest.host)[2]).status_code == 303
     until("it is refused", lambda: guest.get("/").status_code == 409)
@@ -176,7 +176,7 @@ def test_a_program_that_changed_between_list_and_open_is_its_owners_only(place: 
 def signed_in(place: Place, secret: str) -> Iterator[httpx2.Client]:
     """Yield a browser at the service that holds the cookie of a session, as signing in gives it."""
     with httpx2.Client(
-        event_hooks=PAGE, base_url=place.web.url, headers={"origin": place.web.url}, timeout=20
+        event_hooks=PAGE, base_url=place.web.url, headers={"origin": place.web.url}, timeout=20, verify=False
     ) as client:
         assert client.post("/api/nixos/login", json={"token": secret}).status_code == 200
         assert client.cookies["nixws_session"]
@@ -238,7 +238,7 @@ def test_a_link_is_for_one_port_and_makes_nobody_somebody(place: Place, app: App
         assert elsewhere.get("/").status_code == 404
         assert other.heads == []
         place.forget(3001)
-    with httpx2.Client(base_url=place.web.url, cookies=guest.cookies) as http:
+    with httpx2.Client(base_url=place.web.url, cookies=guest.cookies, verify=False) as http:
         assert http.get("/api/nixos/workspaces").status_code == 401
     assert "nixws_" not in "".join(app.heads)
     place.show(3000, "private")

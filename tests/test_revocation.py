@@ -13,6 +13,7 @@ import websockets.exceptions
 from alembic import command
 from alembic.config import Config
 from clock import Clock
+from migrated_database import open_migrated
 from open_things import KINDS, Open, Place, download, events, running_place, terminal
 from raw_socket import handshake
 from sqlalchemy import DateTime, bindparam, create_engine, text
@@ -63,7 +64,7 @@ def revoke_elsewhere(place: Place, token_id: str) -> None:
 
 
 def session_of(place: Place, secret: str) -> str:
-    with httpx2.Client(base_url=place.web.url, trust_env=False) as http:
+    with httpx2.Client(base_url=place.web.url, trust_env=False, verify=False) as http:
         return str(http.post("/api/nixos/login", json={"token": secret}).json()["token"])
 
 
@@ -122,7 +123,7 @@ def test_others_go_on(place: Place) -> None:
 def test_signing_out_ends_the_sessions_sockets(place: Place) -> None:
     secret = session_of(place, place.web.token)
     opened = events(place, secret)
-    with httpx2.Client(base_url=place.web.url, trust_env=False) as http:
+    with httpx2.Client(base_url=place.web.url, trust_env=False, verify=False) as http:
         assert http.post("/api/nixos/logout", headers={"Authorization": f"Bearer {secret}"}).status_code == 204
     opened.wait()
     opened.close()
@@ -147,7 +148,9 @@ def test_who_never_reads_is_let_go_too(place: Place) -> None:
 
 def test_a_ticket_of_a_revoked_token_opens_nothing(place: Place) -> None:
     secret, token_id = made(place)
-    with httpx2.Client(base_url=place.web.url, trust_env=False, headers={"Authorization": f"Bearer {secret}"}) as http:
+    with httpx2.Client(
+        base_url=place.web.url, trust_env=False, headers={"Authorization": f"Bearer {secret}"}, verify=False
+    ) as http:
         connection = http.get(f"{place.root}/terminal").json()["terminal"]
     place.web.run(place.web.services.tokens.revoke(token_id, principal=ADMIN))
     protocols = ["nixws.terminal.json", f"nixws.ticket.{connection['ticket']}"]
@@ -194,7 +197,7 @@ async def test_what_was_read_meanwhile_is_not_shown_and_what_was_done_is_told(me
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await open_database(tmp_path / "auth.db")
+    opened = await open_migrated(tmp_path / "auth.db")
     yield opened
     await opened.close()
 
@@ -254,7 +257,7 @@ def test_the_cookie_lives_as_long_as_its_session(place: Place) -> None:
     secret, _ = place.web.run(
         place.web.services.tokens.create("short", principal=ADMIN, lifetime=timedelta(minutes=10))
     )
-    with httpx2.Client(base_url=place.web.url, trust_env=False) as http:
+    with httpx2.Client(base_url=place.web.url, trust_env=False, verify=False) as http:
         cookie = http.post("/api/nixos/login", json={"token": secret}).headers["set-cookie"]
     age = int(cookie.partition("Max-Age=")[2].partition(";")[0])
     assert 500 < age <= 600

@@ -193,7 +193,7 @@ def test_a_link_is_taken_by_who_has_it(web: Web, owner: Person, ann: Person, sha
 
 def test_a_guest_needs_no_account_and_has_nothing_else(web: Web, owner: Person, shared: str) -> None:
     told = made(owner, shared, **{"with": "link"})
-    with httpx2.Client(base_url=web.url, trust_env=False, headers={"Origin": web.url}) as guest:
+    with httpx2.Client(base_url=web.url, trust_env=False, headers={"Origin": web.url}, verify=False) as guest:
         body = {"secret": secret_of(told), "name": "Bea"}
         joined = guest.post("/api/nixos/join-as-guest", json=body)
         assert joined.json()["workspace_id"] == shared, joined.text
@@ -212,7 +212,7 @@ def test_a_guest_needs_no_account_and_has_nothing_else(web: Web, owner: Person, 
 @pytest.mark.parametrize("name", ["", " x", "a" * 41, "a\nb", "a\x00", "<b>", "Ann\u202e"])
 def test_names_that_no_guest_has(web: Web, owner: Person, shared: str, name: str) -> None:
     told = made(owner, shared, **{"with": "link"})
-    with httpx2.Client(base_url=web.url, trust_env=False) as guest:
+    with httpx2.Client(base_url=web.url, trust_env=False, verify=False) as guest:
         answer = guest.post("/api/nixos/join-as-guest", json={"secret": secret_of(told), "name": name})
     assert (answer.status_code, answer.json()["error"]["field"]) == (422, "name")
 
@@ -252,7 +252,7 @@ def test_a_link_takes_away_nothing(owner: Person, ann: Person, shared: str, *, k
 
 def joined_as_guest(web: Web, told: dict[str, Any], address: str) -> Any:
     """Return the answer to a guest who comes by a link from an address."""
-    transport = httpx2.HTTPTransport(local_address=address)
+    transport = httpx2.HTTPTransport(verify=False, local_address=address)
     with httpx2.Client(base_url=web.url, transport=transport, trust_env=False) as guest:
         return guest.post("/api/nixos/join-as-guest", json={"secret": secret_of(told), "name": "Bea"})
 
@@ -288,7 +288,10 @@ def test_nobody_comes_by_a_link_of_who_is_suspended(web: Web, owner: Person, ann
     """Guests who are there go; users whom it is shared with stay. All is as before when the owner is back."""
     made(owner, shared, **{"with": f"user:{ann.id}"})
     told = made(owner, shared, **{"with": "link"})
-    with httpx2.Client(base_url=web.url, trust_env=False, headers={"Origin": web.url}) as guest, web.http() as admin:
+    with (
+        httpx2.Client(base_url=web.url, trust_env=False, headers={"Origin": web.url}, verify=False) as guest,
+        web.http() as admin,
+    ):
 
         def seen() -> tuple[int, int]:
             listed = guest.get("/api/nixos/workspaces").json()["workspaces"]

@@ -101,14 +101,16 @@ def test_an_entry_tells_how_the_actor_came(place: Place) -> None:
     """Token and session of a person, share and session of a guest; of uses that are counted too."""
     secret, token = place.web.run(place.web.services.tokens.create("short", principal=ADMIN))
     with httpx2.Client(
-        base_url=place.web.url, trust_env=False, headers={"Origin": place.web.url}, event_hooks=PAGE
+        base_url=place.web.url, trust_env=False, headers={"Origin": place.web.url}, event_hooks=PAGE, verify=False
     ) as browser:
         assert browser.post("/api/nixos/login", json={"token": secret}).status_code == 200
         assert browser.get(f"{place.root}/logs").status_code == 200
         told = browser.post(f"{place.root}/shares", json={"with": "link"}).json()
         (session,) = [one for one in browser.get("/api/nixos/sessions").json()["sessions"] if one["is_current"]]
         path = f"{place.root}/shares/{told['share']['id']}"
-        with httpx2.Client(base_url=place.web.url, trust_env=False, headers={"Origin": place.web.url}) as guest:
+        with httpx2.Client(
+            base_url=place.web.url, trust_env=False, headers={"Origin": place.web.url}, verify=False
+        ) as guest:
             link = {"secret": told["link"].partition("#")[2], "name": "Bea"}
             assert guest.post("/api/nixos/join-as-guest", json=link).status_code == 200
             assert guest.get(f"{place.root}/logs").status_code == 200
@@ -132,7 +134,7 @@ def test_every_entry_that_a_request_causes_tells_its_origin(place: Place) -> Non
         assert http.put("/api/nixos/me/password", json={"password": "seven green lanterns"}).status_code == 204
         for path, body in (("learn", {"for": "10m"}), ("learn/finish", {})):
             assert http.post(f"{place.root}/network/{path}", json=body).is_success
-    with httpx2.Client(base_url=place.web.url, trust_env=False) as browser:
+    with httpx2.Client(base_url=place.web.url, trust_env=False, verify=False) as browser:
         wanted = {"handle": "admin", "password": "seven green lanterns"}
         assert browser.post("/api/nixos/login", json=wanted).status_code == 200
     for action in ("sign-in", "set-password", "learn-network"):
@@ -184,7 +186,7 @@ def test_refused_requests_are_counted_by_status_and_caller(place: Place) -> None
         assert http.post("/api/nixos/workspaces/create", content=b"{", headers=headers).status_code == 400
         for path in ("users/nobody-1", "users/nobody-2", "nothing"):
             assert http.get(f"/api/nixos/{path}").status_code == 404
-    with httpx2.Client(base_url=place.web.url, trust_env=False) as http:
+    with httpx2.Client(base_url=place.web.url, trust_env=False, verify=False) as http:
         assert http.get("/api/nixos/workspaces").status_code == 401
         assert http.post("/api/nixos/login", json={}, headers={"Origin": "http://evil.example"}).status_code == 403
         assert http.get("/nowhere").status_code == 404

@@ -456,7 +456,7 @@ def test_a_stopped_workspace_says_start_it(service: FilesWeb, http: httpx2.Clien
 
 def test_strangers_and_the_unknown_see_nothing(service: FilesWeb, http: httpx2.Client) -> None:
     assert http.get("/api/nixos/workspaces/ws-000000000000/files?path=/").status_code == 404
-    with httpx2.Client(base_url=service.web.url, trust_env=False) as nobody:
+    with httpx2.Client(base_url=service.web.url, trust_env=False, verify=False) as nobody:
         assert nobody.get(f"{service.root}/files?path=/").status_code == 401
         assert nobody.put(f"{service.root}/files/tmp/x", content=b"").status_code == 401
 

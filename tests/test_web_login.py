@@ -26,7 +26,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
 @pytest.mark.parametrize("body", [b"a=1&b=2&c=3&d=4&code=x", b"\xff\x00", b"code=" + b"x" * 100_000, b"&&&=&;"])
 def test_what_is_no_form_of_the_login_page_is_refused(web: Web, body: bytes) -> None:
     kind = {"Content-Type": "application/x-www-form-urlencoded", "Origin": web.url}
-    with httpx2.Client(event_hooks=PAGE, base_url=web.url, trust_env=False) as client:
+    with httpx2.Client(event_hooks=PAGE, base_url=web.url, trust_env=False, verify=False) as client:
         assert client.post("/login", content=body, headers=kind).status_code in {303, 403}
 
 
@@ -34,7 +34,7 @@ def test_what_is_no_form_of_the_login_page_is_refused(web: Web, body: bytes) -> 
 def browser(web: Web) -> Iterator[httpx2.Client]:
     """A browser that has opened the login link and sent its form."""
     code = web.run(web.services.tokens.login_code())
-    with httpx2.Client(event_hooks=PAGE, base_url=web.url, trust_env=False) as client:
+    with httpx2.Client(event_hooks=PAGE, base_url=web.url, trust_env=False, verify=False) as client:
         answer = client.post("/login", data={"code": code}, headers={"Origin": web.url})
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
         yield client
@@ -42,14 +42,14 @@ def browser(web: Web) -> Iterator[httpx2.Client]:
 
 def test_the_link_signs_in_once(web: Web) -> None:
     code = web.run(web.services.tokens.login_code())
-    with httpx2.Client(event_hooks=PAGE, base_url=web.url, trust_env=False) as first:
+    with httpx2.Client(event_hooks=PAGE, base_url=web.url, trust_env=False, verify=False) as first:
         answer = first.post("/login", data={"code": code})
         cookie = answer.headers["set-cookie"]
         assert "HttpOnly" in cookie
         assert "SameSite=strict" in cookie
         assert answer.headers["cache-control"] == "no-store"
         assert who_is(first.get("/api/nixos/session")) == ("admin", "admin")
-    with httpx2.Client(event_hooks=PAGE, base_url=web.url, trust_env=False) as second:
+    with httpx2.Client(event_hooks=PAGE, base_url=web.url, trust_env=False, verify=False) as second:
         answer = second.post("/login", data={"code": code})
         assert "set-cookie" not in answer.headers
         assert second.get("/api/nixos/session").status_code == 401
@@ -57,7 +57,7 @@ def test_the_link_signs_in_once(web: Web) -> None:
 
 @pytest.mark.parametrize("code", ["", "wrong", "a" * 600, "\u00e4", "a\nb", "' OR 1=1"])
 def test_other_codes_do_not(web: Web, code: str) -> None:
-    with httpx2.Client(event_hooks=PAGE, base_url=web.url, trust_env=False) as client:
+    with httpx2.Client(event_hooks=PAGE, base_url=web.url, trust_env=False, verify=False) as client:
         answer = client.post("/login", data={"code": code})
         assert answer.status_code in {303, 403}
         assert "set-cookie" not in answer.headers
@@ -67,7 +67,7 @@ def test_other_codes_do_not(web: Web, code: str) -> None:
 
 def test_a_token_can_be_traded_for_a_session(web: Web) -> None:
     """A pasted API token becomes a session of its own, which ends without ending the token."""
-    with httpx2.Client(event_hooks=PAGE, base_url=web.url, trust_env=False) as client:
+    with httpx2.Client(event_hooks=PAGE, base_url=web.url, trust_env=False, verify=False) as client:
         given = client.post("/api/nixos/login", json={"token": web.token})
         assert given.status_code == 200
         assert given.json()["token"] != web.token
@@ -116,7 +116,7 @@ def test_signing_out_ends_the_session_everywhere(web: Web, browser: httpx2.Clien
     session = browser.cookies["nixws_session"]
     assert browser.post("/api/nixos/logout", headers={"Origin": web.url}).status_code == 204
     stolen = {"Cookie": f"nixws_session={session}"}
-    with httpx2.Client(base_url=web.url, trust_env=False) as thief:
+    with httpx2.Client(base_url=web.url, trust_env=False, verify=False) as thief:
         assert thief.get("/api/nixos/session", headers=stolen).status_code == 401
         assert thief.get("/api/nixos/session", headers={"Authorization": f"Bearer {session}"}).status_code == 401
 
@@ -124,14 +124,14 @@ def test_signing_out_ends_the_session_everywhere(web: Web, browser: httpx2.Clien
 def test_a_revoked_token_is_refused_at_once(web: Web) -> None:
     secret, token = web.run(web.services.tokens.create("short-lived", principal=ADMIN))
     headers = {"Authorization": f"Bearer {secret}"}
-    with httpx2.Client(base_url=web.url, trust_env=False, headers=headers) as http:
+    with httpx2.Client(base_url=web.url, trust_env=False, headers=headers, verify=False) as http:
         assert http.get("/api/nixos/session").status_code == 200
         web.run(web.services.tokens.revoke(token.id, principal=ADMIN))
         assert http.get("/api/nixos/session").status_code == 401
 
 
 def test_the_start_page_says_who_is_there(web: Web, browser: httpx2.Client) -> None:
-    with httpx2.Client(base_url=web.url, trust_env=False) as anonymous:
+    with httpx2.Client(base_url=web.url, trust_env=False, verify=False) as anonymous:
         page = anonymous.get("/")
         assert page.headers["content-type"].startswith("text/html")
         assert "<script" not in page.text or "/assets/" in page.text

@@ -35,7 +35,9 @@ class Place:
 
     @contextmanager
     def browser(self) -> Iterator[httpx2.Client]:
-        with httpx2.Client(event_hooks=PAGE, base_url=self.web.url, trust_env=False, timeout=20) as client:
+        with httpx2.Client(
+            event_hooks=PAGE, base_url=self.web.url, trust_env=False, timeout=20, verify=False
+        ) as client:
             yield client
 
     def leave(self, browser: httpx2.Client, to: str = "/me") -> dict[str, str]:
@@ -514,7 +516,10 @@ def test_the_last_administrator_stays_one(provider: Forger, tmp_path: Path) -> N
 
 
 def test_without_a_provider_there_is_nothing_of_it(tmp_path: Path) -> None:
-    with running_web(tmp_path) as web, httpx2.Client(event_hooks=PAGE, base_url=web.url, trust_env=False) as browser:
+    with (
+        running_web(tmp_path) as web,
+        httpx2.Client(event_hooks=PAGE, base_url=web.url, trust_env=False, verify=False) as browser,
+    ):
         assert browser.get("/api/nixos/sign-in-methods").json() == {"openid": None}
         for path in ("/oidc/sign-in", "/oidc/callback?state=x"):
             assert browser.get(path).status_code == 404

@@ -34,7 +34,9 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
 def call(web: Web, method: str, path: str, body: Any = None, *, token: str | None = None) -> Any:
     """Return the answer's JSON; the error's code where it is refused."""
     headers = {"Authorization": f"Bearer {token or web.token}"}
-    with httpx2.Client(event_hooks=PAGE, base_url=web.url, headers=headers, trust_env=False, timeout=20) as http:
+    with httpx2.Client(
+        event_hooks=PAGE, base_url=web.url, headers=headers, trust_env=False, timeout=20, verify=False
+    ) as http:
         answer = http.request(method, f"/api/nixos/{path}", **({} if body is None else {"json": body}))
     if not answer.is_success:
         return answer.status_code, answer.json()["error"]["code"]
@@ -42,7 +44,7 @@ def call(web: Web, method: str, path: str, body: Any = None, *, token: str | Non
 
 
 def browser(web: Web, address: str = "127.0.0.1") -> httpx2.Client:
-    transport = httpx2.HTTPTransport(local_address=address)
+    transport = httpx2.HTTPTransport(verify=False, local_address=address)
     return httpx2.Client(event_hooks=PAGE, base_url=web.url, transport=transport, trust_env=False, timeout=20)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from clock import Clock
+from migrated_database import open_migrated
 from test_reading import locked, statements_of
 from waiting import until
 from web_service import Web, running_web
@@ -19,7 +20,7 @@ from nixos_workspaces.audit.entries import AuditClass
 from nixos_workspaces.auth.counted import MOST_TOLD_APART, OTHERS, REFUSED, CountedAudit, Kind
 from nixos_workspaces.auth.policy import ADMIN
 from nixos_workspaces.auth.tokens import Tokens
-from nixos_workspaces.database import AuditEntry, open_database
+from nixos_workspaces.database import AuditEntry
 from nixos_workspaces.errors import Unauthenticated, Unavailable, WorkspacesError
 from nixos_workspaces.services import DATABASE
 from nixos_workspaces.settings import Settings
@@ -39,7 +40,7 @@ def web(tmp_path: Path) -> Iterator[Web]:
 
 def client(web: Web, address: str, **headers: str) -> httpx2.Client:
     """Return a client at one of the machine's own addresses."""
-    transport = httpx2.HTTPTransport(local_address=address)
+    transport = httpx2.HTTPTransport(verify=False, local_address=address)
     return httpx2.Client(base_url=web.url, transport=transport, headers=headers, timeout=20)
 
 
@@ -154,7 +155,7 @@ async def test_refused_sign_ins_are_kept_until_they_can_be_stored(
 ) -> None:
     """And many addresses do not fill memory: those beyond a bound are counted together."""
     monkeypatch.setattr("nixos_workspaces.database.engine.TURN_SECONDS", 0.05)
-    database, clock = await open_database(tmp_path / "audit.db"), Clock()
+    database, clock = await open_migrated(tmp_path / "audit.db"), Clock()
     refused = CountedAudit(database, clock)
     refused.note(Kind("login", REFUSED, address="192.0.2.1"), "first")
     first_at = clock.now
@@ -177,7 +178,7 @@ async def test_refused_sign_ins_are_kept_until_they_can_be_stored(
 
 
 async def test_a_wrong_code_writes_nothing(tmp_path: Path) -> None:
-    database = await open_database(tmp_path / "codes.db")
+    database = await open_migrated(tmp_path / "codes.db")
     tokens = Tokens(database, Clock())
     code = await tokens.login_code()
     seen = statements_of(database)

@@ -58,16 +58,16 @@ def read_answer(kind: type[A], stated: object) -> A:
 
 def _tls(certificate: str | Path | None) -> ssl.SSLContext:
     """Return what decides whether a service's certificate is right."""
-    context = ssl.create_default_context()
-    if certificate:
-        # That very certificate, whoever signed it and whatever address the service was asked at.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        try:
-            context.load_verify_locations(certificate)
-        except OSError as unreadable:
-            raise errors.InvalidInput(f"The certificate {certificate} cannot be read: {unreadable}.") from unreadable
+    if not certificate:
+        return ssl.create_default_context()
+    # That very certificate, whoever signed it and whatever address the service was asked at.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        context.load_verify_locations(certificate)
+    except OSError as unreadable:
+        raise errors.InvalidInput(f"The certificate {certificate} cannot be read: {unreadable}.") from unreadable
     return context
 
 
@@ -83,12 +83,14 @@ class Connection:
         """
         self.url = url.rstrip("/")
         self.certificate = str(certificate or "")
-        self.tls = _tls(certificate) if self.url.startswith("https:") else None
+        self.tls = _tls(certificate) if self.url.lower().startswith("https:") else None
         self.authorization = f"Bearer {token}" if token else ""
         """The header of that name for connections of their own. Holds a secret: never log it."""
         self._headers = {"Authorization": self.authorization} if token else {}
+        # Without TLS one that trusts nobody: reading the certificates of the system takes most of opening a connection.
+        verify = self.tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._http = httpx2.Client(
-            base_url=self.url, headers=self._headers, timeout=timeout, trust_env=False, verify=self.tls or True
+            base_url=self.url, headers=self._headers, timeout=timeout, trust_env=False, verify=verify
         )
 
     def __enter__(self) -> Self:
