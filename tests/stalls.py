@@ -21,6 +21,8 @@ import pytest
 
 LONGEST = 0.1
 """Seconds of processor time."""
+_FRESH = 0.001
+"""Seconds for which a reading of what a thread has used serves the callbacks that begin then."""
 _OF_A_TEST = re.compile(r"coro=<test_\w+\(\)|playwright")
 _run = asyncio.Handle._run
 
@@ -43,14 +45,43 @@ def _note_collection(phase: str, _info: dict[str, int]) -> None:
         _collecting.seconds += time.thread_time() - _collecting.began
 
 
+class _Used(threading.local):
+    """What a thread had used when it was last read, which takes as long as a short callback."""
+
+    at = 0.0
+    seconds = 0.0
+    collecting = 0.0
+    kernel = 0.0
+    faults = 0
+
+    def read(self, now: float) -> None:
+        used = resource.getrusage(resource.RUSAGE_THREAD)
+        self.at, self.seconds, self.collecting = now, time.thread_time(), _collecting.seconds
+        self.kernel, self.faults = used.ru_stime, used.ru_minflt
+
+
+_used = _Used()
+
+
 def _measured(handle: asyncio.Handle) -> None:
-    """Run a callback and note it if it has held its loop for too long."""
-    used, before, collected = resource.getrusage(resource.RUSAGE_THREAD), time.thread_time(), _collecting.seconds
+    """Run a callback and note it if it has held its loop for too long.
+
+    What takes less by the clock takes less of the processor; the clock is cheap to read.
+    """
+    began = time.monotonic()
+    if began - _used.at > _FRESH:
+        _used.read(began)
     _run(handle)
-    took = time.thread_time() - before - (_collecting.seconds - collected)
+    if time.monotonic() - began > LONGEST:
+        _note_long(handle)
+
+
+def _note_long(handle: asyncio.Handle) -> None:
+    """Note a callback that has just ended if it was the processor that it took; short ones before it count, too."""
+    took = time.thread_time() - _used.seconds - (_collecting.seconds - _used.collecting)
     if took > LONGEST and not _is_of_a_test(handle):
         now = resource.getrusage(resource.RUSAGE_THREAD)
-        kernel, faults = now.ru_stime - used.ru_stime, now.ru_minflt - used.ru_minflt
+        kernel, faults = now.ru_stime - _used.kernel, now.ru_minflt - _used.faults
         split = f"{kernel * 1000:.0f} ms of it in the kernel, {faults} page faults"
         _stalls.append(f"{took * 1000:.0f} ms of processor time ({split}): {_named(handle)}")
 
