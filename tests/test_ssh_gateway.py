@@ -26,6 +26,7 @@ from nixos_workspaces.database import AuditEntry
 from nixos_workspaces.gateway import connections, relay, server
 from nixos_workspaces.gateway.entrants import Entrants
 from nixos_workspaces.model.access.public_keys import read_public_key
+from nixos_workspaces.ssh import passing
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,51 @@ def test_both_sides_exchange_keys_anew_in_the_middle_of_a_stream(place: SshPlace
     done = subprocess.run([*words, "cat"], input=sent, capture_output=True, check=True, timeout=120)
     assert done.stdout == sent
     assert done.stderr.count(b"SSH2_MSG_NEWKEYS received") > 10
+
+
+@pytest.mark.parametrize("asks", ["the client", "the service"])
+def test_typed_keys_pass_alone_while_keys_are_exchanged_anew(
+    place: SshPlace, monkeypatch: pytest.MonkeyPatch, asks: str
+) -> None:
+    """A packet that comes alone takes a way of its own, of either connection, that ends with the keys it knows."""
+    taken, closed = [0], [0]
+    take, close = passing.LoneWay.take, passing.Sealing.close
+
+    def counted(self: passing.LoneWay, data: bytes) -> bool:
+        was_taken = take(self, data)
+        taken[0] += was_taken
+        return was_taken
+
+    def noted(self: passing.Sealing) -> None:
+        closed[0] += 1
+        close(self)
+
+    monkeypatch.setattr(passing.LoneWay, "take", counted)
+    monkeypatch.setattr(passing.Sealing, "close", noted)
+    key, _ = place.new_key()
+    words = place.words(key, "-v", *(["-o", "RekeyLimit=1K"] if asks == "the client" else []))
+    pipe, command = subprocess.PIPE, [*words, "echo ready; exec cat"]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as typist:
+        assert typist.stdin is not None
+        assert typist.stdout is not None
+        assert os.read(typist.stdout.fileno(), 100) == b"ready\n"
+        if asks == "the service":
+            (near,) = place.gateway._all
+            for one in (near, near._upstream):
+                assert one is not None
+                one._rekey_bytes = 1000
+        taken[0] = closed[0] = 0
+        for number in range(300):
+            letter = b"abcdefghij"[number % 10 : number % 10 + 1]
+            typist.stdin.write(letter)
+            typist.stdin.flush()
+            assert os.read(typist.stdout.fileno(), 100) == letter, number
+        said, log = typist.communicate(timeout=20)
+    assert said == b""
+    assert typist.returncode == 0
+    assert log.count(b"SSH2_MSG_NEWKEYS received") > 5
+    assert taken[0] > 400
+    assert closed[0] > 10
 
 
 @pytest.mark.parametrize(

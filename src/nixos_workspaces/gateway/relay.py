@@ -17,7 +17,6 @@ from typing import Any
 
 from asyncssh.constants import (
     MSG_CHANNEL_CLOSE,
-    MSG_CHANNEL_DATA,
     MSG_CHANNEL_OPEN,
     MSG_CHANNEL_OPEN_CONFIRMATION,
     MSG_CHANNEL_REQUEST,
@@ -30,6 +29,7 @@ from asyncssh.packet import SSHPacket, String, UInt32
 
 from nixos_workspaces.auth.operations import CHANNELS, SSH_ACTIONS
 from nixos_workspaces.auth.policy import Action
+from nixos_workspaces.ssh.passing import CHANNEL_DATA, WINDOW_ADJUST, Passage
 from nixos_workspaces.ssh.transport import ShortWay
 
 MOST_CHANNELS = 128
@@ -67,10 +67,10 @@ class RelayedChannel:
         With ``actions`` requests that come from there pass only if they are listed, and do one of these. ``typed`` is
         called when data comes from there.
         """
-        self._typed = typed
         self._ssh = ssh
         self._actions = actions
         self.number = self._ssh.add_channel(self)
+        self._passages = {WINDOW_ADJUST: Passage(), CHANNEL_DATA: Passage(typed)}
         self.remote = b""
         """The number that the party at this end has given the channel, as it goes over the wire."""
         self.other: RelayedChannel | None = None
@@ -80,25 +80,27 @@ class RelayedChannel:
     def open(self, remote: int) -> None:
         """Begin to pass on what comes from this end."""
         self.remote = UInt32(remote)
-        self._ssh._takers[self.number] = self
+        for kind, passage in self._passages.items():
+            self._ssh.passages[kind + UInt32(self.number)] = passage
+
+    def _join(self, other: RelayedChannel) -> None:
+        """Have data and windows from this end go to the other one, the short way."""
+        for kind, passage in self._passages.items():
+            passage.lead(other._ssh.sealing, kind + other.remote)
+
+    def _part(self) -> None:
+        """Drop data and windows that still come from this end."""
+        for passage in self._passages.values():
+            passage.lead(None, b"")
 
     def forget(self) -> None:
         """Give the number free."""
-        self._ssh._takers.pop(self.number, None)
+        for kind in self._passages:
+            self._ssh.passages.pop(kind + UInt32(self.number), None)
         if self.number in self._ssh._channels:
             self._ssh.remove_channel(self.number)
 
     # ---- from the connection
-
-    def take_packet(self, packet: bytes) -> None:
-        """Pass on data or a window, the short way."""
-        if self._typed is not None and packet[1] == MSG_CHANNEL_DATA:
-            self._typed()
-        other = self.other
-        if other is not None and other.remote and not other._has_closed:
-            ssh = other._ssh
-            if ssh._transport is not None:
-                ssh.pass_on(packet, other.remote)
 
     def process_packet(self, kind: int, _number: int, packet: SSHPacket) -> bool:
         """Pass on any other packet of the channel."""
@@ -111,6 +113,7 @@ class RelayedChannel:
         other.send(kind, rest)
         if kind == MSG_CHANNEL_CLOSE:
             self._has_closed = True
+            other._part()
             if other._has_closed:
                 self.forget()
                 other.forget()
@@ -121,6 +124,8 @@ class RelayedChannel:
         self.open(remote)
         other = self.other
         if other is not None:
+            self._join(other)
+            other._join(self)
             rest = packet.get_remaining_payload()
             most = UInt32(min(most_bytes, MOST_PACKET_BYTES))
             other.send(MSG_CHANNEL_OPEN_CONFIRMATION, UInt32(other.number) + UInt32(window) + most + rest)
@@ -137,6 +142,7 @@ class RelayedChannel:
     def process_connection_close(self, _error: Exception | None) -> None:
         """Forget the channel: the gateway ends the other connection, too."""
         self.other = None
+        self._part()
 
     def close(self) -> None:
         """Do nothing: the connection is being closed with all of its channels."""

@@ -17,23 +17,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from asyncssh import SSHClientConnection, SSHServerConnection
 from asyncssh.connection import SSHConnection
+from asyncssh.constants import MSG_KEX_LAST
 from asyncssh.encryption import GCMEncryption
 from asyncssh.packet import SSHPacketLogger
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from typing_extensions import override
 
+from nixos_workspaces.ssh.passing import LENGTH_BYTES, REST_AT, TAG_BYTES, LoneWay, Passage, Sealing, following
+
 TURN_BYTES = 32768
 
 _CHANNEL_DATA = 94
 _WINDOW_ADJUST = 93
-_TAKEN = (b"\x5d", b"\x5e")
-_TAG_BYTES = 16
-_LENGTH_BYTES = 4
 _BLOCK_BYTES = 16
 _LEAST_PADDING = 4
 _PACKET_PARTS = 2
@@ -41,19 +41,6 @@ _PACKET_PARTS = 2
 _NOISE_BYTES = 1024
 _COUNTER_MASK = (1 << 64) - 1
 _SEQUENCE_MASK = (1 << 32) - 1
-
-
-_LONE_BYTES = 4096
-"""A packet that came alone and is no larger, as one typed key is, takes the shortest way."""
-_CHANNEL_AT, _REST_AT = 2, 6
-"""Where the number of its channel begins and ends in a decrypted packet."""
-
-
-class PacketTaker(Protocol):
-    """A channel that takes whole packets instead of their data."""
-
-    def take_packet(self, packet: bytes) -> None:
-        """Take a packet of channel data or of its window, decrypted: padding's length, type, payload, padding."""
 
 
 class ShortWay(SSHConnection):
@@ -67,8 +54,12 @@ class ShortWay(SSHConnection):
         self._rest_at = 0
         """Where the rest begins in the receive buffer."""
         self._is_paused = self._is_held = False
-        self._takers: dict[int, PacketTaker] = {}
-        """Channels that take whole packets, by their numbers here."""
+        self.passages: dict[bytes, Passage] = {}
+        """The ways of packets that go on over another connection, by their kind and their channel's number here."""
+        self.sealing = Sealing(self)
+        """The shortest way of packets that another connection passes on."""
+        self._lone: LoneWay | None = None
+        """Set where nothing else is under way, so that bytes that come may be just one packet."""
         self.on_congestion: Callable[[bool], None] = _pass
         """Called with true when the other side does not read what was sent, with false when it does again."""
         self._noise = b""
@@ -77,13 +68,14 @@ class ShortWay(SSHConnection):
     @override
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
         """Take bytes from the socket."""
-        if self._takers and not self._inpbuf and not self._rest_is_due and self._take_lone(data):
+        if self._lone is not None and self._lone.take(data):
             return
         self._drop_handled()
         self._inpbuf = self._inpbuf + data if self._inpbuf else bytes(data)
         if not self._rest_is_due:
             self._recv_data()
             self._read_on()
+        self._lone = self._lone_way()
 
     def hold_reading(self, *, held: bool) -> None:
         """Read nothing from the socket while ``held``."""
@@ -121,42 +113,37 @@ class ShortWay(SSHConnection):
         else:
             self._transport.resume_reading()
 
-    def _take_lone(self, data: bytes) -> bool:
-        """Hand bytes that are just one packet for a taker over; false: nothing was done.
+    def _lone_way(self) -> LoneWay | None:
+        """Return the way of a packet that comes alone, if one may come next.
 
         Of Python's time for a typed key, two fifths go into buffers that a packet which came alone does not need.
         """
-        # It is set only where the short way is open, and is another one after a key exchange.
         encryption: Any = self._recv_encryption
-        receiving: Any = self._receiving
-        if receiving is None or receiving[0] is not encryption or self._recv_handler != self._recv_pkthdr:
-            return False
-        header = data[:_LENGTH_BYTES]
-        if not _LONE_BYTES >= len(data) == _LENGTH_BYTES + int.from_bytes(header, "big") + _TAG_BYTES:
-            return False
-        cipher = encryption._cipher
-        nonce: bytes = cipher._iv
-        try:
-            packet = receiving[1].decrypt(nonce, data[_LENGTH_BYTES:], header)
-        except InvalidTag:
-            return False
-        taker = self._takers.get(int.from_bytes(packet[_CHANNEL_AT:_REST_AT], "big"))
-        if taker is None or packet[1:2] not in _TAKEN:
-            return False
-        cipher._iv = _following(nonce)
-        self._recv_seq = (self._recv_seq + 1) & _SEQUENCE_MASK
-        taker.take_packet(packet)
-        return True
+        if not self.passages or self._inpbuf or self._rest_is_due or self._recv_handler != self._recv_pkthdr:
+            return None
+        if self._lone is not None and self._lone.encryption is encryption:
+            return self._lone
+        # It is set only where the short way is open, and is another one after a key exchange.
+        if self._receiving is None or self._receiving[0] is not encryption:
+            return None
+        return LoneWay(self, *self._receiving, self.passages)
 
-    def pass_on(self, packet: bytes, channel: bytes) -> None:
-        """Send a packet that another connection's taker got, under this connection's number of the channel."""
-        if not self._short_way_is_open():
-            self.send_packet(packet[1], channel, packet[_REST_AT : len(packet) - packet[0]])
-            return
-        # Its padding fits as it is: both connections have the same blocks.
-        header = len(packet).to_bytes(_LENGTH_BYTES, "big")
-        plain = b"".join((packet[:_CHANNEL_AT], channel, packet[_REST_AT:]))
-        self._send(header + self._encrypted(plain, header))
+    def _opens_sealing(self) -> bool:
+        """Open ``sealing``, if packets may take the short way now."""
+        is_open = self._transport is not None and self._short_way_is_open()
+        if is_open:
+            self.sealing.open(self._sealer())
+        return is_open
+
+    @override
+    def connection_lost(self, exc: Exception | None = None) -> None:
+        self.sealing.close()
+        super().connection_lost(exc)
+
+    @override
+    def _cleanup(self, exc: Exception | None) -> None:
+        self.sealing.close()
+        super()._cleanup(exc)
 
     @override
     def _recv_data(self) -> None:
@@ -187,7 +174,7 @@ class ShortWay(SSHConnection):
 
     @staticmethod
     def _packet_bytes(buffer: bytes) -> int:
-        return _LENGTH_BYTES + int.from_bytes(buffer[:_LENGTH_BYTES], "big") + _TAG_BYTES
+        return LENGTH_BYTES + int.from_bytes(buffer[:LENGTH_BYTES], "big") + TAG_BYTES
 
     def _take_channel_data(self, cipher: Any, aead: AESGCM) -> bool:
         """Handle channel data from the front of the buffer.
@@ -206,15 +193,15 @@ class ShortWay(SSHConnection):
                     self._rest_is_due = True
                     self._loop.call_soon(self._receive_rest)
                     break
-                length = int.from_bytes(buffer[at : at + _LENGTH_BYTES], "big")
-                end = at + _LENGTH_BYTES + length + _TAG_BYTES
+                length = int.from_bytes(buffer[at : at + LENGTH_BYTES], "big")
+                end = at + LENGTH_BYTES + length + TAG_BYTES
                 if length > self._max_recv_pktlen:
                     other = True
                     break
                 if end > size:
                     break
                 try:
-                    body, length_bytes = view[at + _LENGTH_BYTES : end], view[at : at + _LENGTH_BYTES]
+                    body, length_bytes = view[at + LENGTH_BYTES : end], view[at : at + LENGTH_BYTES]
                     packet = aead.decrypt(prefix + count.to_bytes(8, "big"), body, length_bytes)
                 except InvalidTag:
                     packet = b""
@@ -233,11 +220,9 @@ class ShortWay(SSHConnection):
 
     def _deliver(self, packet: bytes) -> bool:
         """Deliver one packet's data or window to its channel; false when asyncssh is to handle it instead."""
-        if self._takers and packet[1:2] in _TAKEN:
-            taker = self._takers.get(int.from_bytes(packet[2:6], "big"))
-            if taker is not None:
-                taker.take_packet(packet)
-                return True
+        if self.passages and (passage := self.passages.get(packet[1:REST_AT])) is not None:
+            passage.pass_on(packet)
+            return True
         if packet[1:2] == b"\x5d":
             return self._adjust(packet)
         if packet[1:2] != b"\x5e":
@@ -282,6 +267,8 @@ class ShortWay(SSHConnection):
         if pkttype in (_CHANNEL_DATA, _WINDOW_ADJUST) and self._short_way_is_open():
             self._send(b"".join(self._sealed(bytes((pkttype,)), *args)))
         else:
+            if pkttype <= MSG_KEX_LAST:
+                self.sealing.close()
             super().send_packet(pkttype, *args, handler=handler)
 
     def send_data(self, channel: Any, data: bytes) -> None:
@@ -320,7 +307,7 @@ class ShortWay(SSHConnection):
         padding = -(1 + size) % _BLOCK_BYTES
         if padding < _LEAST_PADDING:
             padding += _BLOCK_BYTES
-        header = (1 + size + padding).to_bytes(_LENGTH_BYTES, "big")
+        header = (1 + size + padding).to_bytes(LENGTH_BYTES, "big")
         if len(self._noise) < padding:
             self._noise = os.urandom(_NOISE_BYTES)
         noise, self._noise = self._noise[:padding], self._noise[padding:]
@@ -328,16 +315,20 @@ class ShortWay(SSHConnection):
 
     def _encrypted(self, packet: bytes, header: bytes) -> bytes:
         """Return a packet as it goes over the wire behind its length, and count it as sent."""
-        encryption: Any = self._send_encryption
-        cipher: Any = encryption._cipher
-        if self._sending is None or self._sending[0] is not encryption:
-            self._sending = (encryption, AESGCM(cipher._key))
+        cipher: Any = self._send_encryption._cipher  # type: ignore[union-attr]
         nonce: bytes = cipher._iv
-        sealed = self._sending[1].encrypt(nonce, packet, header)
-        cipher._iv = _following(nonce)
+        sealed = self._sealer().encrypt(nonce, packet, header)
+        cipher._iv = following(nonce)
         self._send_seq = (self._send_seq + 1) & _SEQUENCE_MASK
         self._rekey_bytes_sent += len(packet)
         return sealed
+
+    def _sealer(self) -> AESGCM:
+        """Return what encrypts with the present key."""
+        encryption: Any = self._send_encryption
+        if self._sending is None or self._sending[0] is not encryption:
+            self._sending = (encryption, AESGCM(encryption._cipher._key))
+        return self._sending[1]
 
 
 class FastClientConnection(ShortWay, SSHClientConnection):
@@ -350,11 +341,6 @@ class FastClientConnection(ShortWay, SSHClientConnection):
 
 class FastServerConnection(ShortWay, SSHServerConnection):
     """An SSH server's connection with the shorter path for channel data."""
-
-
-def _following(nonce: bytes) -> bytes:
-    """Return the nonce of the next packet (RFC 5647, section 7.1)."""
-    return nonce[:4] + ((int.from_bytes(nonce[4:], "big") + 1) & _COUNTER_MASK).to_bytes(8, "big")
 
 
 def _pass(_is_congested: bool) -> None:  # noqa: FBT001
