@@ -28,7 +28,7 @@ def test_bad_input_is_refused(web: Web, case: Case) -> None:
     answer = send(case, web.url, web.token)
     error = answer.error
     assert (answer.status, error["code"], error["field"]) == (case.status, case.code, case.field), error["message"]
-    assert set(error) == {"code", "message", "field", "request_id"}
+    assert set(error) == {"code", "message", "field", "request_id", "said"}
     assert error["message"]
     assert error["request_id"] == answer.headers["x-request-id"]
     assert answer.headers["content-type"] == "application/json"

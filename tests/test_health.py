@@ -13,13 +13,16 @@ from waiting import until
 from web_service import Web, running_web
 
 from nixos_workspaces.model.service import REMEDIES, SENTENCES, HealthItem, Sentence, Severity, severity_of
+from nixos_workspaces.model.why.refusals import REFUSALS
 from nixos_workspaces.operations.health import PARTS
 from nixos_workspaces.operations.readiness import FRESH_SECONDS, Readiness
 from nixos_workspaces.services import DATABASE
 
 DOCUMENT = (Path(__file__).resolve().parent.parent / "docs" / "health.md").read_text()
 ROW = re.compile(r"^\| `(\w+)` \| `([\w.]+)` \| (\w+) \|", re.MULTILINE)
-NO_FINDINGS = {"progress", "notice", "why", "idle", "stop", "advice", "scaling"}
+NO_FINDINGS = {"progress", "notice", "why", "idle", "stop", "advice", "scaling"} | {
+    code.partition(".")[0] for code in REFUSALS
+}
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from nixos_workspaces.model.environment import environment
 from nixos_workspaces.model.names import is_package_name
 from nixos_workspaces.nix import Environments, Nix, PackageSet, PackageSetKind
 from nixos_workspaces.nix.index import Names
-from nixos_workspaces.nix.names import suggestion
+from nixos_workspaces.nix.names import unknown
 
 HOSTILE = [
     *(
@@ -108,10 +108,12 @@ def test_nearest_names(written: str, existing: list[str], expected: tuple[str, .
     assert Names(existing).nearest(written) == expected
 
 
-def test_suggestion_reads_like_a_sentence() -> None:
-    assert suggestion(()) == ""
-    assert suggestion(("a",)) == " Did you mean a?"
-    assert suggestion(("a", "b", "c")) == " Did you mean a, b or c?"
+def test_unknown_reads_like_a_sentence() -> None:
+    assert unknown("template", (), name="x").text == "The template x does not exist."
+    assert unknown("template", ("a",), name="x").text == "The template x does not exist. Did you mean a?"
+    assert unknown("package", ("a", "b", "c"), name="x", set="y").text == (
+        "The package x does not exist in y. Did you mean a, b or c?"
+    )
 
 
 def test_nix_of_this_machine_is_recent_enough() -> None:

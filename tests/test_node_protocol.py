@@ -24,6 +24,7 @@ from nixos_workspaces import errors
 from nixos_workspaces.errors import Conflict, Forbidden, InvalidInput, RuntimeFailed, WorkspacesError
 from nixos_workspaces.model.machine import Address, MachineSpec, MachineState, Observed, Resources
 from nixos_workspaces.model.names import ID_PATTERN, REFERENCE_PATTERN
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.node import protocol
 from nixos_workspaces.node.rpc import Answer, listen, serve_calls
 from nixos_workspaces.runtimes.local import LocalRuntime
@@ -74,6 +75,20 @@ def test_errors_arrive_as_what_they_are(kind: type[WorkspacesError]) -> None:
         sent = kind("what happened", code="a_code", field="storage")
         got = protocol.error_from_wire(through_json(protocol.error_to_wire(sent)))
         assert (type(got), got.message, got.code, got.field) == (kind, "what happened", "a_code", "storage")
+
+
+def test_an_error_arrives_with_its_sentence() -> None:
+    left = Sentence("refused.quota", {"allowed": "1", "used": "1", "more": "2"}, UNIT_AND_OWNER)
+    got = protocol.error_from_wire(through_json(protocol.error_to_wire(errors.InsufficientResources(left))))
+    assert (got.said, got.message) == (left, left.text)
+    unknown = {"kind": "Conflict", "message": "Of another version.", "said": {"code": "a.b", "values": {}}}
+    assert (protocol.error_from_wire(unknown).said, protocol.error_from_wire(unknown).message) == (
+        None,
+        "Of another version.",
+    )
+
+
+UNIT_AND_OWNER = {"unit": Sentence("unit.memory"), "whose": Sentence("quota.group", {"group": "a"})}
 
 
 def test_an_error_of_an_unknown_kind_is_still_an_error() -> None:

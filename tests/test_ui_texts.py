@@ -9,7 +9,9 @@ from pathlib import Path
 from string import Formatter
 
 from nixos_workspaces import errors
-from nixos_workspaces.model.service import REMEDIES, SENTENCES, Sentence
+from nixos_workspaces.errors import InvalidInput
+from nixos_workspaces.model.service import REMEDIES, SENTENCES, Sentence, quoting
+from nixos_workspaces.schemas.wire import SentenceAnswer
 from nixos_workspaces.web.http.errors import CODES, REFUSALS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,6 +101,21 @@ def test_every_sentence_that_is_said_has_its_text() -> None:
                 code = node.args[0]
                 if isinstance(code, ast.Constant):
                     assert code.value in SENTENCES, path
+
+
+def test_a_sentence_within_another_is_told_by_its_code() -> None:
+    """A page says the inner one in its language, too; who reads English finds it among the values."""
+    near = Sentence("refused.near", {"first": "a", "last": "b"})
+    refused = InvalidInput(Sentence("refused.template_near", {"name": "c"}, {"near": near}), code="unknown_template")
+    assert refused.message == "The template c does not exist. Did you mean a or b?"
+    quoted = SentenceAnswer.of(quoting("why.failed", refused)).model_dump()
+    assert quoted["values"] == {"problem": "unknown_template", "said": refused.message}
+    assert quoted["parts"]["said"]["parts"]["near"] == {
+        "code": "refused.near",
+        "values": dict(near.values),
+        "parts": {},
+    }
+    assert quoting("why.failed", InvalidInput("Of old.", code="x")).parts == {}
 
 
 def test_a_sentence_and_its_remedy_are_filled_in() -> None:

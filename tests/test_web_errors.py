@@ -122,7 +122,7 @@ WITHOUT_BODY = {"/healthz", "/readyz", "/api/nixos/sign-in-methods", "/api/nixos
 def shape(answer: Any) -> dict[str, Any]:
     body = answer.json()
     assert set(body) == {"error"}
-    assert set(body["error"]) == {"code", "message", "field", "request_id"}
+    assert set(body["error"]) == {"code", "message", "field", "request_id", "said"}
     assert body["error"]["request_id"] == answer.headers["x-request-id"]
     error: dict[str, Any] = body["error"]
     return error
@@ -178,6 +178,7 @@ def test_a_failure_that_nobody_expected_tells_nothing_but_its_id(web: Web, caplo
         "message": "Something unexpected failed; the service's log tells more under this request's id.",
         "field": None,
         "request_id": "my-request-1",
+        "said": None,
     }
     assert "my-request-1" in caplog.text
     assert "AttributeError" in caplog.text

@@ -463,7 +463,7 @@ def test_strangers_and_the_unknown_see_nothing(service: FilesWeb, http: httpx2.C
 
 def test_errors_have_the_one_shape(service: FilesWeb, http: httpx2.Client) -> None:
     got = http.get(f"{service.root}/files/nothing")
-    assert set(json.loads(got.content)["error"]) == {"code", "message", "field", "request_id"}
+    assert set(json.loads(got.content)["error"]) == {"code", "message", "field", "request_id", "said"}
 
 
 def lines(http: httpx2.Client, where: str, **params: str) -> list[Any]:

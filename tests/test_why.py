@@ -17,7 +17,7 @@ from web_service import Web, running_web
 from nixos_workspaces.errors import Unavailable
 from nixos_workspaces.model.environment import environment
 from nixos_workspaces.model.machine import BYTES_PER_GB, MachineState, Observed, Pressure, Resources, Usage
-from nixos_workspaces.model.service import SENTENCES
+from nixos_workspaces.model.service import SENTENCES, Sentence
 from nixos_workspaces.model.why.explanation import Explanation, Line, NextAction, Outcome, Question
 from nixos_workspaces.model.workspace import Desire, Failure, Fault, Status, Workspace
 from nixos_workspaces.operations.why.asking import load_of, telling
@@ -70,7 +70,8 @@ def loaded(**load: float) -> Situation:
 
 
 AWAY = replace(at(Status.ERROR), machine=None, engine_problem=Unavailable("The node does not answer."))
-FULL = replace(at(Status.CREATING), full_disk="The disk of /data is full.")
+FULL_DISK = Sentence("disk.full", {"path": "/data", "purpose": "data", "free": "1", "total": "100", "share": "1.0"})
+FULL = replace(at(Status.CREATING), full_disk=FULL_DISK)
 KEPT = replace(at(Status.ERROR), machine=Observed(RUNNING.id, MachineState.STOPPED, quarantine="its mount is busy"))
 FLAWED = replace(WELL, machine=Observed(RUNNING.id, MachineState.RUNNING, flaw="/dev/null is a file."))
 NO_FILES = replace(WELL, asking=Asking(may_read_files=False))

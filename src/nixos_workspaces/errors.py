@@ -19,7 +19,28 @@ web edge turns these into HTTP in one table. No error knows an HTTP status.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
+
+
+class Said(Protocol):
+    """A sentence by its code, which a page can say in its own language: ``model.service.Sentence``."""
+
+    @property
+    def code(self) -> str:
+        """Stable, for programs."""
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """The texts that are filled in, by name."""
+
+    @property
+    def parts(self) -> Mapping[str, Said]:
+        """The sentences that are filled in, by name."""
+
+    @property
+    def text(self) -> str:
+        """The sentence in English."""
 
 
 class WorkspacesError(Exception):
@@ -27,10 +48,12 @@ class WorkspacesError(Exception):
 
     default_code: ClassVar[str] = "internal"
 
-    def __init__(self, message: str, *, code: str | None = None, field: str | None = None) -> None:
+    def __init__(self, message: str | Said, *, code: str | None = None, field: str | None = None) -> None:
         """State the fact and the remedy in ``message``; never put a secret into it."""
-        super().__init__(message)
-        self.message = message
+        self.said = None if isinstance(message, str) else message
+        """The message by its code, where it has one."""
+        self.message = message if isinstance(message, str) else message.text
+        super().__init__(self.message)
         self.code = code or self.default_code
         self.field = field
 

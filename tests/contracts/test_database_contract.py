@@ -51,6 +51,7 @@ def workspace(number: int = 1, **given: object) -> Workspace:
     return replace(plain, **given)  # type: ignore[arg-type]
 
 
+FULL_DISK = Sentence("refused.build_disk_full", parts={"said": Sentence("disk.full", {"path": "/srv"})})
 FULL = workspace(
     7,
     intent=3,
@@ -75,7 +76,7 @@ FULL = workspace(
     host_key="ssh-ed25519 AAAA",
     forgotten=True,
     build_failure=Failure("build", Fault("build_failed", "no", NOW), 1, None, 3),
-    step_failure=Failure("start", Fault("boot_failed", "no", NOW), 2, NOW, 3),
+    step_failure=Failure("start", Fault("disk_full", "no", NOW, FULL_DISK), 2, NOW, 3),
     withholds_personal=True,
 )
 

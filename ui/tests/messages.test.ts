@@ -115,6 +115,49 @@ describe("the sentences of the service", () => {
     expect(t.remedy({ code: "engine.silent", values: {} }, "Start it.")).toContain("nixws node");
   });
 
+  it("say in German what is told by its code within another, and the words of states in it", () => {
+    const near = { code: "refused.near", values: { first: "a", last: "b" } };
+    const refused = {
+      code: "refused.template_near",
+      values: { name: "c", near: "a or b" },
+      parts: { near },
+    };
+    const text = "Die Vorlage c gibt es nicht. Meinten Sie a oder b?";
+    const message = "The template c does not exist. Did you mean a or b?";
+    expect(t.problem({ code: "unknown_template", message, said: refused })).toBe(text);
+    const values = { problem: "unknown_template", said: message };
+    expect(t.said({ code: "why.failed", values, parts: { said: refused } }, "")).toBe(
+      `Ein Schritt ist fehlgeschlagen und wurde aufgegeben. ${text}`,
+    );
+    const running = { code: "refused.resume", values: { name: "a", status: "running" } };
+    expect(t.problem({ code: "wrong_state", message: "Workspace a is running.", said: running })).toContain(
+      "Workspace a: läuft.",
+    );
+    const floor = { code: "refused.mode", values: { mode: "open", floor: "locked" } };
+    expect(t.problem({ code: "beyond_floor", message: "", said: floor })).toContain(
+      "höchstens Abgeschlossen",
+    );
+    expect(translator("en", en, english).problem({ code: "unknown_template", message, said: refused })).toBe(
+      message,
+    );
+  });
+
+  it("show no English where the sentence within has a code", () => {
+    const codes = Object.keys(said.sentences);
+    const quoting = codes.filter((code) => said.sentences[code]?.includes("{said}"));
+    expect(quoting.length).toBeGreaterThan(15);
+    for (const inner of codes.filter((code) => /^(refused|login|task|disk)\./.test(code))) {
+      const part = { code: inner, values: {} };
+      for (const code of quoting) {
+        const values = { problem: "wrong_state", said: "ENGLISH" };
+        expect(t.said({ code, values, parts: { said: part } }, "ENGLISH"), `${code} ${inner}`).not.toContain(
+          "ENGLISH",
+        );
+      }
+      expect(t.problem({ code: "wrong_state", message: "ENGLISH", said: part })).not.toContain("ENGLISH");
+    }
+  });
+
   it("stand for themselves where no code or an unknown one comes, and in English", () => {
     expect(t.said(null, "Something.")).toBe("Something.");
     expect(t.said({ code: "brand.new", values: {} }, "Something new.")).toBe("Something new.");

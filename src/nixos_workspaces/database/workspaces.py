@@ -52,7 +52,7 @@ from nixos_workspaces.errors import Conflict, InvalidInput
 from nixos_workspaces.model.access.shares import Grant
 from nixos_workspaces.model.environment import Environment
 from nixos_workspaces.model.machine import Address, Resources
-from nixos_workspaces.model.service import Sentence
+from nixos_workspaces.model.service import sentence_from_json, sentence_to_json
 from nixos_workspaces.model.workspace import (
     MAX_PAGE,
     Desire,
@@ -399,9 +399,8 @@ def _read_progress(data: dict[str, Any] | None) -> tuple[Progress | None, Phases
     if data is None:
         return None, Phases()
     idle = data["phase"] is None
-    said = data.get("said")  # rows of before have an English message in its place
-    sentence = None if said is None else Sentence(said["code"], said["values"])
-    now = None if idle else Progress(Phase(data["phase"]), data["fraction"], sentence)
+    said = sentence_from_json(data.get("said"))  # rows of before have an English message in its place
+    now = None if idle else Progress(Phase(data["phase"]), data["fraction"], said)
     # Rows of before have no times.
     times = (
         PhaseTime(Phase(phase), datetime.fromisoformat(began), None if ended is None else datetime.fromisoformat(ended))
@@ -419,6 +418,7 @@ def _failure(failure: Failure | None) -> dict[str, Any] | None:
         "code": failure.fault.code,
         "message": failure.fault.message,
         "at": failure.fault.at.isoformat(),
+        "said": None if failure.fault.said is None else sentence_to_json(failure.fault.said),
         "count": failure.count,
         "retry_at": _iso(failure.retry_at),
         "intent": failure.intent,
@@ -429,9 +429,10 @@ def _read_failure(data: dict[str, Any] | None) -> Failure | None:
     """Return a failure out of JSON."""
     if data is None:
         return None
+    said = sentence_from_json(data.get("said"))  # rows of before have none
     return Failure(
         step=data["step"],
-        fault=Fault(data["code"], data["message"], datetime.fromisoformat(data["at"])),
+        fault=Fault(data["code"], data["message"], datetime.fromisoformat(data["at"]), said),
         count=data["count"],
         retry_at=None if data["retry_at"] is None else datetime.fromisoformat(data["retry_at"]),
         intent=data["intent"],

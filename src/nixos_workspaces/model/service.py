@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any, Protocol
 
+from nixos_workspaces.errors import Said
+from nixos_workspaces.model.why.refusals import REFUSALS
 from nixos_workspaces.model.why.sentences import WHY
 
 
@@ -161,10 +164,12 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "times: {said}",
     }
     | dict(WHY)
+    | dict(REFUSALS)
 )
 """The sentences that the service says of its own accord, in English by code: a page says them in its language.
 
-Errors have codes of their own (``errors``). Values are text; what other programs have said stands in them as it is.
+Errors have codes of their own (``errors``), and some a sentence besides. Values are text; what other programs have
+said stands in them as it is.
 """
 
 REMEDIES: Mapping[str, str] = MappingProxyType(
@@ -232,16 +237,61 @@ class Sentence:
 
     code: str
     values: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, Said] = field(default_factory=dict)
+    """Values that are sentences themselves."""
 
     @property
     def text(self) -> str:
         """The sentence in English."""
-        return SENTENCES[self.code].format_map(self.values)
+        return SENTENCES[self.code].format_map(self.all_values)
+
+    @property
+    def all_values(self) -> Mapping[str, str]:
+        """The values with the parts in English among them."""
+        return {**self.values, **{name: part.text for name, part in self.parts.items()}}
 
     @property
     def remedy(self) -> str:
         """The remedy in English; empty where nothing is wrong."""
         return REMEDIES.get(self.code, "").format_map(self.values)
+
+
+def sentence_to_json(said: Said) -> dict[str, Any]:
+    """Return the JSON form of a sentence."""
+    parts = {name: sentence_to_json(part) for name, part in said.parts.items()}
+    return {"code": said.code, "values": dict(said.values)} | ({"parts": parts} if parts else {})
+
+
+def sentence_from_json(data: Mapping[str, Any] | None) -> Sentence | None:
+    """Return a sentence out of JSON; None for none, and for one that this version does not know."""
+    if data is None or data["code"] not in SENTENCES:
+        return None
+    parts = {name: sentence_from_json(part) for name, part in data.get("parts", {}).items()}
+    if None in parts.values():
+        return None
+    return Sentence(data["code"], data["values"], {name: part for name, part in parts.items() if part is not None})
+
+
+class Cause(Protocol):
+    """A failure as another sentence tells it: an error, or what was noted of one."""
+
+    @property
+    def code(self) -> str:
+        """The code of the error."""
+
+    @property
+    def message(self) -> str:
+        """The fact and the remedy, in English."""
+
+    @property
+    def said(self) -> Said | None:
+        """The message by its code, where it has one."""
+
+
+def quoting(code: str, cause: Cause, **values: str) -> Sentence:
+    """Return the sentence ``code`` about a failure: its own is the value ``said``, its code the value ``problem``."""
+    parts = {} if cause.said is None else {"said": cause.said}
+    return Sentence(code, {"problem": cause.code, "said": cause.message, **values}, parts)
 
 
 def moment(at: datetime) -> str:

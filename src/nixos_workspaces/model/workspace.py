@@ -8,6 +8,7 @@ from enum import StrEnum
 from itertools import takewhile
 from typing import NewType
 
+from nixos_workspaces.errors import Said
 from nixos_workspaces.model.access.shares import Grant
 from nixos_workspaces.model.automation.reasons import StopReason
 from nixos_workspaces.model.contents.repositories import GitSource
@@ -122,6 +123,8 @@ class Fault:
     message: str
     """The failed step, the reason and what to do, in one or two sentences."""
     at: datetime
+    said: Said | None = None
+    """The message by its code, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)

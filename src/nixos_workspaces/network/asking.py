@@ -16,6 +16,7 @@ from nixos_workspaces.model.network import NetworkPolicy
 from nixos_workspaces.model.network.entries import MOST_ENTRIES, shown
 from nixos_workspaces.model.network.proposals import Learning, StoredNetwork
 from nixos_workspaces.model.network.rules import beyond_floor, pruned
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.workspace import Workspace
 from nixos_workspaces.network.bounds import Bounds, BoundsFile
 from nixos_workspaces.network.enforcing import Enforcer, network_event
@@ -83,11 +84,8 @@ class Asking:
         now, bounds = self.clock(), self.bounds.current
         wanted = pruned(wanted, now)
         if len(wanted.allow) + len(wanted.deny) > MOST_ENTRIES:
-            raise Conflict(
-                f"A workspace has at most {MOST_ENTRIES} entries: take some away first.",
-                code="too_many_rules",
-                field="/allow",
-            )
+            said = Sentence("refused.entries", {"most": str(MOST_ENTRIES)})
+            raise Conflict(said, code="too_many_rules", field="/allow")
         for pointer in beyond_floor(wanted, bounds.floor, bounds.balanced, now):
             part = pointer.rpartition("/")[2]
             if wanted.mode == before.mode if part == "mode" else wanted.allow[int(part)] in before.allow:
@@ -101,11 +99,8 @@ def beyond(bounds: Bounds, wanted: NetworkPolicy, pointer: str) -> Forbidden:
     part = pointer.rpartition("/")[2]
     about = wanted.mode.value if part == "mode" else shown(wanted.allow[int(part)])
     why = f": {bounds.reason}" if bounds.reason else ""
-    return Forbidden(
-        f"{about} goes beyond the floor that the administrator has set ({bounds.floor.mode.value}{why}).",
-        code="beyond_floor",
-        field=pointer,
-    )
+    said = Sentence("refused.entry", {"entry": about, "floor": bounds.floor.mode.value, "why": why})
+    return Forbidden(said, code="beyond_floor", field=pointer)
 
 
 def changed_meanwhile() -> Conflict:

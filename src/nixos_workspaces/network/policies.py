@@ -13,6 +13,7 @@ from nixos_workspaces.errors import Forbidden, NotFound
 from nixos_workspaces.model.network import DeniedConnection, EgressRules, NetworkEntry, NetworkMode, NetworkPolicy
 from nixos_workspaces.model.network.proposals import StoredNetwork
 from nixos_workspaces.model.network.rules import beyond_floor, narrower, pruned
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.workspace import Status
 from nixos_workspaces.network.asking import Asking, audited, beyond, changed_meanwhile
 from nixos_workspaces.network.bounds import Bounds
@@ -125,12 +126,8 @@ def first_policy(
     if mode is None:
         mode = narrower(current.default, current.floor.mode)
     if narrower(mode, current.floor.mode) is not mode:
-        raise Forbidden(
-            f"Mode {mode.value} goes beyond the floor that the administrator has set: choose at most "
-            f"{current.floor.mode.value}.",
-            code="beyond_floor",
-            field="network",
-        )
+        said = Sentence("refused.mode", {"mode": mode.value, "floor": current.floor.mode.value})
+        raise Forbidden(said, code="beyond_floor", field="network")
     wanted = NetworkPolicy(mode, allow)
     for pointer in beyond_floor(wanted, current.floor, current.balanced, now):
         raise beyond(current, wanted, pointer)

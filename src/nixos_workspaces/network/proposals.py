@@ -19,6 +19,7 @@ from nixos_workspaces.model.network.proposals import (
     ProposalState,
     with_allowed,
 )
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.workspace import Desire
 from nixos_workspaces.network.asking import Asking
 from nixos_workspaces.network.lessons import end_lesson, new_proposal_id
@@ -130,13 +131,9 @@ class Proposals:
             raise InvalidInput(f"Learning takes at most {hours:g} hours.", field="for")
         async with asking.of(reference, principal, Action.LEARN_NETWORK, request_id) as workspace:
             if workspace.desire is not Desire.RUNNING:
-                raise Conflict(f"Workspace {workspace.name} is not running: start it first.", code="wrong_state")
+                raise Conflict(Sentence("refused.learning", {"name": workspace.name}), code="wrong_state")
             if not asking.bounds.current.floor.mode.reaches_all:
-                raise Forbidden(
-                    "Learning lets everything out for a while, which goes beyond the floor that the administrator "
-                    "has set.",
-                    code="beyond_floor",
-                )
+                raise Forbidden(Sentence("refused.learning_floor"), code="beyond_floor")
             now = asking.clock()
             async with asking.database.transaction() as tx:
                 before = await tx.networks.find(workspace.id)

@@ -15,11 +15,12 @@ from typing import Any
 from nixos_workspaces.errors import InvalidInput, Unavailable, WorkspacesError
 from nixos_workspaces.model.environment import Environment, Package, Template
 from nixos_workspaces.model.names import is_package_name
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.nix.executable import Nix
 from nixos_workspaces.nix.flakes import replace_file
 from nixos_workspaces.nix.index import Names, PackageIndex, from_lines, members, to_lines
 from nixos_workspaces.nix.locks import SingleFlight, Turns
-from nixos_workspaces.nix.names import suggestion
+from nixos_workspaces.nix.names import unknown
 from nixos_workspaces.nix.package_set import PackageSet, PackageSetKind
 
 log = logging.getLogger(__name__)
@@ -80,28 +81,18 @@ class Catalogue:
         names = [template.name for template in await self.templates()]
         if environment.template not in names:
             near = Names(names).nearest(environment.template) or tuple(names)
-            raise InvalidInput(
-                f"The template {environment.template} does not exist.{suggestion(near)}",
-                code="unknown_template",
-                field="template",
-            )
+            said = unknown("template", near, name=environment.template)
+            raise InvalidInput(said, code="unknown_template", field="template")
         answers = await self._look_up(environment.packages)
         for position, name in enumerate(environment.packages):
             match answers[name]:
                 case "missing":
                     near = await self._nearest(name)
-                    raise InvalidInput(
-                        f"The package {name} does not exist in {self._package_set.title}.{suggestion(near)}",
-                        code="unknown_package",
-                        field=f"packages.{position}",
-                    )
+                    said = unknown("package", near, name=name, set=self._package_set.title)
+                    raise InvalidInput(said, code="unknown_package", field=f"packages.{position}")
                 case "refused":
-                    raise InvalidInput(
-                        f"The package {name} exists in {self._package_set.title} but cannot be used: it is unfree, "
-                        "broken, insecure or made for another platform.",
-                        code="invalid_package",
-                        field=f"packages.{position}",
-                    )
+                    said = Sentence("refused.package_unusable", {"name": name, "set": self._package_set.title})
+                    raise InvalidInput(said, code="invalid_package", field=f"packages.{position}")
 
     async def packages(self) -> PackageIndex:
         """Return every package.

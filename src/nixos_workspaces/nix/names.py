@@ -13,6 +13,7 @@ from nixos_workspaces.model.names import (
     is_template_name,
     is_workspace_id,
 )
+from nixos_workspaces.model.service import Sentence
 
 _SHOWN_LENGTH = 40
 
@@ -52,12 +53,15 @@ def refuse_malformed_id(workspace_id: str) -> None:
         raise InvalidInput(f"{_shown(workspace_id)} is not a workspace id.", field="workspace_id")
 
 
-def suggestion(names: tuple[str, ...]) -> str:
-    """Return ``names`` as the end of a message: " Did you mean git or gh?"; empty without names."""
-    if not names:
-        return ""
-    *first, last = names
-    return f" Did you mean {', '.join(first)} or {last}?" if first else f" Did you mean {last}?"
+def unknown(kind: str, near: tuple[str, ...], **values: str) -> Sentence:
+    """Return the sentence that there is no template or package of a name, with the names that are ``near``."""
+    if not near:
+        return Sentence(f"refused.{kind}", values)
+    *first, last = near
+    if not first:
+        return Sentence(f"refused.{kind}_near", {**values, "near": last})
+    either = Sentence("refused.near", {"first": ", ".join(first), "last": last})
+    return Sentence(f"refused.{kind}_near", values, {"near": either})
 
 
 def _shown(name: str) -> str:

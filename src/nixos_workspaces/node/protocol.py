@@ -2,8 +2,8 @@
 
 A frame is a length of four bytes (big endian) and that many bytes of JSON. While a request is worked on, the node
 sends an empty frame every ``HEARTBEAT_SECONDS``, so that a client can tell slow work from a node that is dead or
-stopped. The answer is ``{"result": ...}`` or ``{"error": {"kind", "code", "message", "field"}}``; the answer to
-``connect`` carries a descriptor beside its first byte.
+stopped. The answer is ``{"result": ...}`` or ``{"error": {"kind", "code", "message", "field", "said"?}}``; the answer
+to ``connect`` carries a descriptor beside its first byte.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from nixos_workspaces.model.machine import (
 )
 from nixos_workspaces.model.names import HIGHEST_PORT, LOWEST_PORT, is_hostname, is_workspace_id
 from nixos_workspaces.model.reach.ports import Listener
+from nixos_workspaces.model.service import Sentence, sentence_from_json, sentence_to_json
 
 HEADER = struct.Struct(">I")
 MAX_REQUEST = 1 << 18
@@ -252,7 +253,9 @@ def page_of(ids: Iterable[str], after: str) -> tuple[list[str], str | None]:
 
 def error_to_wire(error: WorkspacesError) -> dict[str, Any]:
     """Return the JSON form of one of our errors."""
-    return {"kind": type(error).__name__, "code": error.code, "message": error.message, "field": error.field}
+    said = None if error.said is None else sentence_to_json(error.said)
+    stated = {"kind": type(error).__name__, "code": error.code, "message": error.message, "field": error.field}
+    return stated if said is None else {**stated, "said": said}
 
 
 def error_from_wire(value: Mapping[str, Any]) -> WorkspacesError:
@@ -260,7 +263,9 @@ def error_from_wire(value: Mapping[str, Any]) -> WorkspacesError:
     kind = getattr(errors, str(value.get("kind")), None)
     if not (isinstance(kind, type) and issubclass(kind, WorkspacesError)):
         kind = errors.RuntimeFailed
-    return kind(str(value.get("message")), code=value.get("code"), field=value.get("field"))
+    said = sentence_from_json(value.get("said"))
+    message: str | Sentence = str(value.get("message")) if said is None else said
+    return kind(message, code=value.get("code"), field=value.get("field"))
 
 
 def _matching(value: object, pattern: re.Pattern[str], name: str) -> str:

@@ -9,8 +9,9 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from nixos_workspaces.errors import WorkspacesError
+from nixos_workspaces.errors import Said, WorkspacesError
 from nixos_workspaces.logs.context import note_task
+from nixos_workspaces.model.service import Sentence
 
 log = logging.getLogger(__name__)
 
@@ -24,15 +25,30 @@ Work = Callable[[Callable[[], None]], Coroutine[None, None, None]]
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """The reason for which a task has ended, in a sentence."""
+
+    code: str
+    """Of our error that ended it; empty for none."""
+    message: str
+    said: Said | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TaskReport:
     """The state of one background task."""
 
     name: str
     alive: bool
     last_success: datetime | None
-    error: str
-    """The last failure; empty once the task has succeeded since."""
+    ended: Ended | None
+    """The last failure; None once the task has succeeded since."""
     restarts: int
+
+    @property
+    def error(self) -> str:
+        """The last failure in a sentence; empty once the task has succeeded since."""
+        return "" if self.ended is None else self.ended.message
 
 
 class BackgroundTasks:
@@ -92,7 +108,7 @@ class _Supervised:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._last_success: datetime | None = None
-        self._error = ""
+        self._error: Ended | None = None
         self._failures = 0
         self._restarts = 0
         self._closed = False
@@ -121,7 +137,7 @@ class _Supervised:
 
     def _succeeded(self) -> None:
         self._last_success = self._clock()
-        self._error = ""
+        self._error = None
         self._failures = 0
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -139,20 +155,22 @@ class _Supervised:
         log.log(
             logging.WARNING if expected else logging.ERROR,
             "Background task %s: %s It is started again in %g s.",
-            *(self.name, self._error, delay),
+            *(self.name, self._error.message, delay),
             exc_info=None if expected else problem,
         )
         self._timer = asyncio.get_running_loop().call_later(delay, self.start)
 
 
-def _told(task: asyncio.Task[None], problem: BaseException | None) -> str:
+def _told(task: asyncio.Task[None], problem: BaseException | None) -> Ended:
     """Return the reason of an end in a sentence; texts of foreign errors stay in the log, they may hold anything."""
-    if task.cancelled():
-        return "It was cancelled."
-    if problem is None:
-        return "It ended by itself."
     if isinstance(problem, WorkspacesError):
-        return problem.message
-    if isinstance(problem, TimeoutError):
-        return "It took too long and was cancelled."
-    return f"It failed unexpectedly ({type(problem).__name__}); the service's log tells more."
+        return Ended(problem.code, problem.message, problem.said)
+    if task.cancelled():
+        said = Sentence("task.cancelled")
+    elif problem is None:
+        said = Sentence("task.ended")
+    elif isinstance(problem, TimeoutError):
+        said = Sentence("task.slow")
+    else:
+        said = Sentence("task.unexpected", {"kind": type(problem).__name__})
+    return Ended("", said.text, said)

@@ -77,11 +77,10 @@ class Disks:
             found.setdefault(device, Disk(purpose, path, total, max(free - owed, 0)))
         return list(found.values())
 
-    def full(self) -> str:
-        """Return the reason not to build or to make anything now, in a sentence; empty where there is none."""
-        return next(
-            (one.finding().text for one in self.look() if one.is_full and one.purpose not in self._optional), ""
-        )
+    def full(self) -> Sentence | None:
+        """Return the reason not to build or to make anything now; None where there is none."""
+        full = (one.finding() for one in self.look() if one.is_full and one.purpose not in self._optional)
+        return next(full, None)
 
     def is_short(self) -> bool:
         """Tell whether one of them has so little left that garbage is worth collecting."""

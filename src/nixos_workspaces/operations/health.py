@@ -11,7 +11,7 @@ from typing import Any
 from nixos_workspaces.database import Database
 from nixos_workspaces.errors import WorkspacesError
 from nixos_workspaces.model.machine import BYTES_PER_GB, Capabilities, Observed
-from nixos_workspaces.model.service import HealthItem, Sentence, moment
+from nixos_workspaces.model.service import HealthItem, Sentence, moment, quoting
 from nixos_workspaces.operations.background import TaskReport
 from nixos_workspaces.operations.disks import Disks
 from nixos_workspaces.operations.readiness import Readiness
@@ -190,10 +190,12 @@ def _task(report: TaskReport) -> HealthItem:
     """Return the finding about one background task."""
     last = report.last_success
     values = {"task": report.name} | ({} if last is None else {"at": moment(last)})
-    if report.error:
-        values |= {"restarts": str(report.restarts), "said": report.error}
-    outcome = ("failed" if report.error else "ok") if last else ("failed_new" if report.error else "new")
-    return HealthItem(f"background_{report.name}", not report.error, Sentence(f"background.{outcome}", values))
+    if report.ended is None:
+        said = Sentence("background.ok" if last else "background.new", values)
+    else:
+        code = "background.failed" if last else "background.failed_new"
+        said = quoting(code, report.ended, **values, restarts=str(report.restarts))
+    return HealthItem(f"background_{report.name}", report.ended is None, said)
 
 
 async def _answer(code: str, ask: Callable[[], Any]) -> HealthItem:
@@ -202,8 +204,7 @@ async def _answer(code: str, ask: Callable[[], Any]) -> HealthItem:
         async with asyncio.timeout(5):
             await ask()
     except WorkspacesError as problem:
-        said = Sentence(f"{code}.problem", {"problem": problem.code, "said": problem.message})
-        return HealthItem(code, False, said)
+        return HealthItem(code, False, quoting(f"{code}.problem", problem))
     except TimeoutError:
         return HealthItem(code, False, Sentence(f"{code}.silent"))
     return HealthItem(code, True, Sentence(f"{code}.ok"))

@@ -17,7 +17,7 @@ import asyncssh
 from nixos_workspaces.errors import NotFound, Unavailable, WorkspacesError
 from nixos_workspaces.model.machine import MachineState, Observed
 from nixos_workspaces.model.service import HealthItem, Sentence, moment
-from nixos_workspaces.operations.why.situation import Part, Unanswered
+from nixos_workspaces.operations.why.situation import Part, Unanswered, unanswered_by
 from nixos_workspaces.runtimes.base import Runtime
 from nixos_workspaces.ssh.connections import Connections, CredentialsOf, Pooled
 from nixos_workspaces.terminals.link import HOLDER_SOCKET, Route
@@ -49,7 +49,7 @@ class Login:
     @property
     def problem(self) -> str:
         """The parts that did not answer, each with its reason; empty when all did."""
-        return " ".join(f"{part}: {one.reason}" for part, one in self.unanswered.items())
+        return " ".join(f"{part}: {one.message}" for part, one in self.unanswered.items())
 
 
 class Logins:
@@ -142,7 +142,7 @@ class Logins:
         except NotFound:
             raise
         except WorkspacesError as refused:
-            return {Part.SSH: _told(refused.message, refused.code)}
+            return {Part.SSH: _told(refused)}
         finally:
             await connections.close()
         return {part: unanswered for part, unanswered in tried.items() if unanswered is not None}
@@ -157,7 +157,8 @@ class Logins:
             process.kill()
             raise
         if process.exit_status != 0:
-            raise Unavailable(f"It ended with exit code {process.exit_status}.", code="login_command")
+            said = Sentence("login.exit", {"exit": str(process.exit_status)})
+            raise Unavailable(said, code="login_command")
 
     async def _read(self, pooled: Pooled) -> None:
         """Read the beginning of a file that every workspace has; what was opened ends with the connection."""
@@ -171,17 +172,17 @@ class Logins:
             async with asyncio.timeout(self._answer_seconds):
                 await ask()
         except WorkspacesError as refused:
-            return _told(refused.message, refused.code)
+            return _told(refused)
         except TimeoutError:
-            return _told(f"It gave no answer within {self._answer_seconds:g} seconds.")
+            return unanswered_by(Sentence("login.no_answer", {"seconds": f"{self._answer_seconds:g}"}))
         except (OSError, asyncssh.Error) as broken:
-            return _told(f"It broke off ({type(broken).__name__}).")
+            return unanswered_by(Sentence("login.broke_off", {"kind": type(broken).__name__}))
         return None
 
 
-def _told(reason: str, code: str = "") -> Unanswered:
+def _told(refused: WorkspacesError) -> Unanswered:
     """Return a reason of bounded length: a part of it may come from the workspace."""
-    return Unanswered(code, reason[:_LONGEST_REASON])
+    return Unanswered(refused.code, refused.message[:_LONGEST_REASON], refused.said)
 
 
 def _is_settled(machine: Observed, now: datetime) -> bool:

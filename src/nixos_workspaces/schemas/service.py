@@ -25,6 +25,9 @@ class ErrorDetail(Answer):
     message: str = Field(description="The fact and what to do, for people.")
     field: str | None = Field(description="The one input that is to blame, if one is.")
     request_id: str = Field(description="Stands in the service's log too.")
+    said: SentenceAnswer | None = Field(
+        default=None, description="The message by its code, where it has one: a page says it in its language."
+    )
 
 
 class ErrorAnswer(Answer):

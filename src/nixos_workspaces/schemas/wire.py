@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from nixos_workspaces.errors import Said
 from nixos_workspaces.model.machine import BYTES_PER_GB
 from nixos_workspaces.model.names import (
     HIGHEST_PORT,
@@ -31,7 +32,6 @@ from nixos_workspaces.model.names import (
     is_workspace_name,
 )
 from nixos_workspaces.model.network import NetworkMode
-from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.workspace import MAX_PAGE
 from nixos_workspaces.schemas.problems import no_such
 
@@ -222,8 +222,13 @@ class SentenceAnswer(Answer):
 
     code: str = Field(description="Stable, for programs.")
     values: dict[str, str]
+    parts: dict[str, SentenceAnswer] = Field(
+        default_factory=dict, description="Values that are sentences themselves; in English they stand in `values` too."
+    )
 
     @classmethod
-    def of(cls, sentence: Sentence) -> Self:
+    def of(cls, sentence: Said) -> Self:
         """Convert."""
-        return cls(code=sentence.code, values=dict(sentence.values))
+        english = {name: part.text for name, part in sentence.parts.items()}
+        parts = {name: SentenceAnswer.of(part) for name, part in sentence.parts.items()}
+        return cls(code=sentence.code, values={**sentence.values, **english}, parts=parts)

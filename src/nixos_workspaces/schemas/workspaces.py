@@ -94,11 +94,15 @@ class FaultAnswer(Answer):
     code: str
     message: str
     at: Time
+    said: SentenceAnswer | None = Field(default=None, description="The message by its code, where it has one.")
 
     @classmethod
     def of(cls, fault: Fault | None) -> Self | None:
         """Convert; None stays None."""
-        return None if fault is None else cls(code=fault.code, message=fault.message, at=fault.at)
+        if fault is None:
+            return None
+        said = None if fault.said is None else SentenceAnswer.of(fault.said)
+        return cls(code=fault.code, message=fault.message, at=fault.at, said=said)
 
 
 class MetricsAnswer(Answer):

@@ -259,7 +259,7 @@ def _reconciler(
     database: Database,
     backend: Backends,
     events: Events,
-    of_steps: tuple[KeyStore, BuildLogs, Callable[[], str]],
+    of_steps: tuple[KeyStore, BuildLogs, Callable[[], Sentence | None]],
     inside: tuple[SshAccess, Network, Contents],
     timing: Timing,
 ) -> Reconciler:

@@ -13,6 +13,7 @@ from nixos_workspaces.database import Database, Transaction
 from nixos_workspaces.errors import InsufficientResources
 from nixos_workspaces.model.access.people import Quota, QuotaSubject, exceeded
 from nixos_workspaces.model.machine import BYTES_PER_GB, Resources
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.runtimes.base import Runtime
 from nixos_workspaces.workspaces import desired
 
@@ -21,10 +22,10 @@ LOOKS = 5
 
 _SAID = {
     "workspaces": ("workspaces", 1, None),
-    "running": ("running workspaces", 1, None),
-    "cpu": ("cores", 1, "cpu"),
-    "memory_bytes": ("GB of memory", BYTES_PER_GB, "memory"),
-    "storage_bytes": ("GB of storage", BYTES_PER_GB, "storage"),
+    "running": ("running", 1, None),
+    "cpu": ("cpu", 1, "cpu"),
+    "memory_bytes": ("memory", BYTES_PER_GB, "memory"),
+    "storage_bytes": ("storage", BYTES_PER_GB, "storage"),
 }
 
 
@@ -77,12 +78,10 @@ class Admission:
                 self._begun += more_bytes
                 return
             if more_bytes > left + others:
-                raise InsufficientResources(
-                    f"{more_bytes / BYTES_PER_GB:.4g} GB more storage are needed, "
-                    f"{max(left + others, 0) / BYTES_PER_GB:.4g} GB are left. Ask for less, or delete a workspace.",
-                    code="insufficient_storage",
-                    field="storage",
-                )
+                still = max(left + others, 0) / BYTES_PER_GB
+                values = {"needed": f"{more_bytes / BYTES_PER_GB:.4g}", "left": f"{still:.4g}"}
+                said = Sentence("refused.storage_left", values)
+                raise InsufficientResources(said, code="insufficient_storage", field="storage")
             # It depends on how the others end, which takes them one transaction.
             if self._ended == ended:
                 await left_next.wait()
@@ -124,11 +123,9 @@ async def within_quotas(tx: Transaction, owner_id: str) -> AsyncIterator[None]:
 
 def _refused(dimension: str, had: Quota, has: Quota) -> InsufficientResources:
     words, unit, field = _SAID[dimension]
+    is_own = has.kind is QuotaSubject.USER
     allowed, used, wanted = (getattr(one, dimension) / unit for one in (has.allowed, had.used, has.used))
-    whose = "Your quota" if has.kind is QuotaSubject.USER else f"The quota of the group {has.name}"
-    return InsufficientResources(
-        f"{whose} allows {allowed:.4g} {words}: {used:.4g} are used, {wanted - used:.4g} more were asked for. "
-        "Stop or delete a workspace, ask for less, or ask an administrator for more.",
-        code="quota_exceeded",
-        field=field,
-    )
+    whose = Sentence("quota.own") if is_own else Sentence("quota.group", {"group": has.name})
+    values = {"allowed": f"{allowed:.4g}", "used": f"{used:.4g}", "more": f"{wanted - used:.4g}"}
+    said = Sentence("refused.quota", values, {"whose": whose, "unit": Sentence(f"unit.{words}")})
+    return InsufficientResources(said, code="quota_exceeded", field=field)

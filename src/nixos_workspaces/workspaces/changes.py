@@ -5,12 +5,12 @@ from __future__ import annotations
 from nixos_workspaces.events import Event
 from nixos_workspaces.model.workspace import Progress, Workspace
 from nixos_workspaces.schemas.wire import SentenceAnswer
-from nixos_workspaces.schemas.workspaces import PhaseAnswer
+from nixos_workspaces.schemas.workspaces import FaultAnswer, PhaseAnswer
 
 
 def status_event(workspace: Workspace) -> Event:
     """Return the event of a workspace's status; ``owner_id`` is for choosing its recipients, not for clients."""
-    fault = workspace.fault
+    fault = FaultAnswer.of(workspace.fault)
     return Event(
         "workspace.status",
         workspace.id,
@@ -18,7 +18,7 @@ def status_event(workspace: Workspace) -> Event:
             "owner_id": workspace.owner_id,
             "name": workspace.name,
             "status": workspace.status.value,
-            "fault": None if fault is None else {"code": fault.code, "message": fault.message},
+            "fault": None if fault is None else fault.model_dump(mode="json", exclude={"at"}),
             "generation": workspace.generation,
             "phases": _phases(workspace),
         },

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 
 from nixos_workspaces.errors import InvalidInput
 from nixos_workspaces.model.environment import Environment, Generation, Template, environment
 from nixos_workspaces.model.machine import BYTES_PER_GB, Resources
 from nixos_workspaces.model.names import HIGHEST_PORT, LOWEST_PORT, is_port, is_workspace_name
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.workspace import Workspace, WorkspaceChange, WorkspaceConfig
 
 MIN_CPU = 0.25
@@ -50,16 +51,27 @@ def with_git(config: WorkspaceConfig, templates: Iterable[Template]) -> Workspac
     return replace(config, environment=environment(wanted.template, (*wanted.packages, "git"), wanted.ports))
 
 
-def check_size(field: str, value: float, least: float, most: float, unit: float, name: str) -> None:
+def too_small(field: str, least: float) -> Sentence:
+    """Return the sentence about a size below the least."""
+    return _bound("refused.too_small", field, {"least": f"{least:.4g}"})
+
+
+def too_large(field: str, most: float) -> Sentence:
+    """Return the sentence about a size beyond the machine's."""
+    return _bound("refused.too_large", field, {"most": f"{most:.4g}"})
+
+
+def _bound(code: str, field: str, values: Mapping[str, str]) -> Sentence:
+    unit = Sentence("unit.cpu" if field == "cpu" else "unit.gigabytes")
+    return Sentence(code, values, {"size": Sentence(f"size.{field}"), "unit": unit})
+
+
+def check_size(field: str, value: float, least: float, most: float, unit: float) -> None:
     """Refuse a size that is no size, too small, or more than the whole machine has."""
     if not math.isfinite(value) or value < least:
-        raise InvalidInput(f"{field} must be at least {least / unit:.4g} {name}.", field=field)
+        raise InvalidInput(too_small(field, least / unit), field=field)
     if value > most:
-        raise InvalidInput(
-            f"{field} must be at most {most / unit:.4g} {name}: the machine has no more.",
-            code="exceeds_machine",
-            field=field,
-        )
+        raise InvalidInput(too_large(field, most / unit), code="exceeds_machine", field=field)
 
 
 def changed(workspace: Workspace, change: WorkspaceChange) -> Workspace:
@@ -128,6 +140,6 @@ def difference(before: Workspace, after: Workspace) -> dict[str, object]:
 
 def check_sizes(wanted: Resources, cpu: float, memory_bytes: int, storage_bytes: int) -> None:
     """Refuse sizes that are too small, or more than a machine with so much has."""
-    check_size("cpu", wanted.cpu, MIN_CPU, cpu, 1, "cores")
-    check_size("memory", wanted.memory_bytes, MIN_BYTES, memory_bytes, BYTES_PER_GB, "GB")
-    check_size("storage", wanted.storage_bytes, MIN_BYTES, storage_bytes, BYTES_PER_GB, "GB")
+    check_size("cpu", wanted.cpu, MIN_CPU, cpu, 1)
+    check_size("memory", wanted.memory_bytes, MIN_BYTES, memory_bytes, BYTES_PER_GB)
+    check_size("storage", wanted.storage_bytes, MIN_BYTES, storage_bytes, BYTES_PER_GB)

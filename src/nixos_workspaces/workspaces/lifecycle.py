@@ -18,6 +18,7 @@ from typing import assert_never
 from nixos_workspaces.errors import Conflict, RuntimeFailed, Unavailable, WorkspacesError
 from nixos_workspaces.model.environment import Generation
 from nixos_workspaces.model.machine import MachineState, Observed
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.workspace import Desire, Failure, Fault, Phase, Status, Workspace
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {
@@ -385,7 +386,7 @@ def failed(workspace: Workspace, kind: str, error: WorkspacesError, now: datetim
 
     A build that Nix refused is not tried again by itself, nor held against the machine: a running workspace runs on.
     """
-    fault = Fault(error.code, error.message, now)
+    fault = Fault(error.code, error.message, now, error.said)
     if kind in (StepKind.BUILD, StepKind.SELECT) and not isinstance(error, Unavailable | RuntimeFailed):
         return replace(workspace, build_failure=Failure(kind, fault, 1, None, workspace.intent))
     if workspace.desire is Desire.DELETED or isinstance(error, Unavailable):
@@ -441,10 +442,6 @@ ALLOWED: dict[Verb, frozenset[Status]] = {
     Verb.DELETE: _ALL,
 }
 """The statuses in which each verb is allowed."""
-_INSTEAD = {
-    Verb.PAUSE: "Only a running workspace can be paused: start it, or wait until it runs.",
-    Verb.RESUME: "Only a paused workspace can be resumed: start it instead.",
-}
 
 
 def asked(workspace: Workspace, verb: Verb) -> Workspace:
@@ -456,7 +453,8 @@ def asked(workspace: Workspace, verb: Verb) -> Workspace:
     if workspace.desire is Desire.DELETED and verb is not Verb.DELETE:
         raise Conflict(f"Workspace {workspace.name} is being deleted.", code="being_deleted")
     if workspace.status not in ALLOWED[verb]:
-        raise Conflict(f"Workspace {workspace.name} is {workspace.status}. {_INSTEAD[verb]}", code="wrong_state")
+        said = Sentence(f"refused.{verb.value}", {"name": workspace.name, "status": workspace.status})
+        raise Conflict(said, code="wrong_state")
     wanted = replace(workspace, intent=workspace.intent + 1)
     match verb:
         case Verb.START | Verb.RESUME:

@@ -27,6 +27,7 @@ from nixos_workspaces.model.environment import Generation
 from nixos_workspaces.model.machine import Metrics
 from nixos_workspaces.model.names import LONGEST_IDEMPOTENCY_KEY, is_idempotency_key
 from nixos_workspaces.model.network import NetworkEntry, NetworkMode, NetworkPolicy
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.workspace import Desire, Workspace, WorkspaceChange, WorkspaceConfig, WorkspaceStatus
 from nixos_workspaces.nix.base import Environments
 from nixos_workspaces.runtimes.base import Runtime
@@ -77,7 +78,7 @@ class NixOSSandboxOrchestrator:
         *,
         figures: Callable[[Workspace], Awaitable[Metrics | None]],
         changed: Callable[[Workspace], None],
-        full_disk: Callable[[], str] = lambda: "",
+        full_disk: Callable[[], Sentence | None] = lambda: None,
         first_network: FirstNetwork = lambda mode, allow: NetworkPolicy(mode or NetworkMode.NONE, allow),
         within_budget: WithinBudget = _unbounded,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -85,7 +86,7 @@ class NixOSSandboxOrchestrator:
     ) -> None:
         """Record desires in ``database``; ``changed`` is called with each, to wake the reconciler and tell subscribers.
 
-        ``full_disk`` tells why nothing may be created now, in a sentence, or is empty.
+        ``full_disk`` tells why nothing may be created now, or is None.
         ``first_network`` returns what a new workspace may reach, or refuses what was asked for.
         ``within_budget`` refuses what would let a workspace run, in the transaction of its intent.
         ``figures`` reads a workspace's present figures; None while it does not run and where they cannot be told.
@@ -136,7 +137,7 @@ class NixOSSandboxOrchestrator:
             if config.git is not None or dotfiles is not None:
                 config = desired.with_git(config, await self._environments.templates())
             if full := await asyncio.to_thread(self._full_disk):
-                raise InsufficientResources(f"{full} Make room, then create it.", code="disk_full")
+                raise InsufficientResources(Sentence("refused.disk_full", parts={"said": full}), code="disk_full")
             await self._environments.check(config.environment)
             config = replace(config, environment=desired.normal(config))
             return await self._admit(config, digest, principal, idempotency_key, request_id, dotfiles)

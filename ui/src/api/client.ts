@@ -1,3 +1,5 @@
+import type { Said } from "../shared/i18n/messages";
+
 /** An answer of the service that is not a success, or no answer at all (`code` is then `offline`). */
 export class ApiError extends Error {
   constructor(
@@ -6,6 +8,7 @@ export class ApiError extends Error {
     message: string,
     readonly field: string | null = null,
     readonly requestId: string | null = null,
+    readonly said: Said | null = null,
   ) {
     super(message);
     this.name = "ApiError";
@@ -76,9 +79,10 @@ function urlOf(path: string, query: RequestOptions["query"]): string {
 export async function errorOf(response: Response): Promise<ApiError> {
   try {
     const { error } = (await response.json()) as {
-      error: { code: string; message: string; field: string | null; request_id: string };
+      error: { code: string; message: string; field: string | null; request_id: string; said?: Said | null };
     };
-    return new ApiError(response.status, error.code, error.message, error.field, error.request_id);
+    const { code, message, field, request_id, said } = error;
+    return new ApiError(response.status, code, message, field, request_id, said);
   } catch {
     return new ApiError(
       response.status,

@@ -528,6 +528,7 @@ export interface components {
             line: components["schemas"]["Line"];
             /** @description good, bad, or unknown where it could not be looked at. */
             outcome: components["schemas"]["Outcome"];
+            /** @description The finding by its code; the code of a bad one stands for its remedy too. */
             said: components["schemas"]["SentenceAnswer"];
             /** Sentence */
             sentence: string;
@@ -1119,6 +1120,11 @@ export interface components {
              * @description Stands in the service's log too.
              */
             request_id: string;
+            /**
+             * @description The message by its code, where it has one: a page says it in its language.
+             * @default null
+             */
+            said: components["schemas"]["SentenceAnswer"] | null;
         };
         /**
          * EstimateAnswer
@@ -1232,6 +1238,7 @@ export interface components {
          * @description One observation.
          */
         EvidenceAnswer: {
+            /** @description The finding by its code; the code of a bad one stands for its remedy too. */
             said: components["schemas"]["SentenceAnswer"];
             /** Sentence */
             sentence: string;
@@ -1250,6 +1257,8 @@ export interface components {
             code: string;
             /** Message */
             message: string;
+            /** @description The message by its code, where it has one. */
+            said?: components["schemas"]["SentenceAnswer"] | null;
         };
         /**
          * FileAnswer
@@ -2152,6 +2161,7 @@ export interface components {
              * @description A path of the browser's pages; empty where there is none.
              */
             link: string;
+            /** @description The finding by its code; the code of a bad one stands for its remedy too. */
             said: components["schemas"]["SentenceAnswer"];
             /** Sentence */
             sentence: string;
@@ -3342,6 +3352,7 @@ export interface components {
              * @description The reason in English.
              */
             message: string;
+            /** @description The finding by its code; the code of a bad one stands for its remedy too. */
             reason: components["schemas"]["SentenceAnswer"];
         };
         /**
@@ -3500,6 +3511,13 @@ export interface components {
              * @description Stable, for programs.
              */
             code: string;
+            /**
+             * Parts
+             * @description Values that are sentences themselves; in English they stand in `values` too.
+             */
+            parts?: {
+                [key: string]: components["schemas"]["SentenceAnswer"];
+            };
             /** Values */
             values: {
                 [key: string]: string;
@@ -4583,6 +4601,7 @@ export interface components {
             next: components["schemas"]["NextStepAnswer"];
             /** @description The complaint that is answered; null where nothing is wrong. */
             question: components["schemas"]["Question"] | null;
+            /** @description The finding by its code; the code of a bad one stands for its remedy too. */
             said: components["schemas"]["SentenceAnswer"];
             /** Sentence */
             sentence: string;

@@ -23,8 +23,10 @@ from nixos_workspaces.model.automation.scaling import (
     Size,
 )
 from nixos_workspaces.model.machine import BYTES_PER_GB
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.workspace import Desire, Workspace
 from nixos_workspaces.runtimes.base import Machines
+from nixos_workspaces.workspaces.desired import too_large
 from nixos_workspaces.workspaces.lookup import find
 
 SHOWN = 50
@@ -150,9 +152,8 @@ class ScalingPolicies:
 def _check_boost(workspace: Workspace, boost: Boost) -> None:
     """Refuse a boost that makes nothing larger, and one of a workspace that is not to run."""
     if workspace.desire is not Desire.RUNNING:
-        raise Conflict(
-            f"Workspace {workspace.name} is {workspace.status}: start it, then boost it.", code="wrong_state"
-        )
+        said = Sentence("refused.boost", {"name": workspace.name, "status": workspace.status})
+        raise Conflict(said, code="wrong_state")
     chosen = workspace.resources
     smaller = (boost.cpu is not None and boost.cpu < chosen.cpu) or (
         boost.memory_bytes is not None and boost.memory_bytes < chosen.memory_bytes
@@ -166,7 +167,5 @@ def _check_boost(workspace: Workspace, boost: Boost) -> None:
 
 
 def _exceeds_machine(field: str, machine: Size) -> InvalidInput:
-    most = f"{machine.cpu:.4g} cores" if field == "cpu" else f"{machine.memory_bytes / BYTES_PER_GB:.4g} GB"
-    return InvalidInput(
-        f"{field} must be at most {most}: the machine has no more.", code="exceeds_machine", field=field
-    )
+    most = machine.cpu if field == "cpu" else machine.memory_bytes / BYTES_PER_GB
+    return InvalidInput(too_large(field, most), code="exceeds_machine", field=field)

@@ -112,12 +112,9 @@ class Budgets:
         month = month_of(self._clock())
         for one in await tx.budgets.over(owner_id, workspace_id):
             if one.holds_back(month):
-                whose = {"user": "Your budget", "group": "The budget of your group"}.get(one.kind, "Its budget")
-                raise InsufficientResources(
-                    f"{whose} of {money(one.amount_micro)[:-4]} for this month is used up. Nothing is created or "
-                    "started until the next month; stop what is not needed, or ask an administrator for more.",
-                    code="budget_reached",
-                )
+                whose = Sentence(f"budget.{one.kind if one.kind in ('user', 'group') else 'workspace'}")
+                said = Sentence("refused.budget", {"amount": money(one.amount_micro)[:-4]}, {"whose": whose})
+                raise InsufficientResources(said, code="budget_reached")
 
     async def allow(self, owner_id: str, workspace_id: str) -> bool:
         """Tell whether no budget that holds back new use is used up."""

@@ -51,7 +51,7 @@ WHY: Mapping[str, str] = MappingProxyType(
         "why.seen.fault": "The last failure, at {at}: {said} ({problem})",
         "why.seen.tries": "The step {step} failed {count} times in a row.",
         "why.seen.boot": "The end of its boot log: {line}",
-        "why.seen.login": "{part} did not answer at the last try: {reason}",
+        "why.seen.login": "{part} did not answer at the last try: {said}",
         "why.seen.processor": "It uses {share} % of its processors.",
         "why.seen.memory": "It uses {share} % of its memory.",
         "why.seen.storage": "It uses {share} % of its storage.",

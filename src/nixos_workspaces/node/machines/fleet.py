@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from nixos_workspaces.errors import InsufficientResources, RuntimeFailed
 from nixos_workspaces.model.machine import BYTES_PER_GB
 from nixos_workspaces.model.network import EgressRules
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.node.egress.programs import program_of
 from nixos_workspaces.node.egress.reports import Packet
 from nixos_workspaces.node.kernel.cgroups import members, remove_empty
@@ -100,11 +101,9 @@ class Fleet:
         with self._claiming:
             left = self._tools.memory_bytes - sum(self._memory(besides=workspace_id).values())
             if memory_bytes > left:
-                message = (
-                    f"{memory_bytes / BYTES_PER_GB:.4g} GB of memory are needed, {max(left, 0) / BYTES_PER_GB:.4g} GB "
-                    "are left for workspaces that run. Stop one, or ask for less."
-                )
-                raise InsufficientResources(message, code="insufficient_memory", field="memory")
+                needed, still = memory_bytes / BYTES_PER_GB, max(left, 0) / BYTES_PER_GB
+                said = Sentence("refused.memory_left", {"needed": f"{needed:.4g}", "left": f"{still:.4g}"})
+                raise InsufficientResources(said, code="insufficient_memory", field="memory")
             self._booting[workspace_id] = memory_bytes
         try:
             yield

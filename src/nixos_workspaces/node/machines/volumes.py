@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nixos_workspaces.errors import InsufficientResources, RuntimeFailed
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.node.kernel import fscrypt
 from nixos_workspaces.node.kernel.cgroups import KeptFiles, number
 from nixos_workspaces.node.kernel.mounts import (
@@ -170,11 +171,8 @@ def _check_space(directory: Path, wanted: int) -> None:
     left = space(directory).free
     if wanted > left:
         gigabyte = 1 << 30
-        message = (
-            f"The disk has {left / gigabyte:.1f} GB left for volumes and {wanted / gigabyte:.1f} GB are needed. "
-            "Delete workspaces, or ask for less storage."
-        )
-        raise InsufficientResources(message, code="insufficient_storage", field="storage")
+        values = {"left": f"{left / gigabyte:.1f}", "needed": f"{wanted / gigabyte:.1f}"}
+        raise InsufficientResources(Sentence("refused.disk_left", values), code="insufficient_storage", field="storage")
 
 
 def _allocate(image: Path, offset: int, length: int) -> None:

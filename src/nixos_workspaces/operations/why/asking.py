@@ -12,13 +12,14 @@ from typing import Any
 from nixos_workspaces.errors import Unavailable, WorkspacesError
 from nixos_workspaces.model.machine import Pressure, Usage
 from nixos_workspaces.model.network import NetworkMode
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.usage import Connectivity
 from nixos_workspaces.model.why.explanation import Explanation, Question
 from nixos_workspaces.model.workspace import Status, Workspace
 from nixos_workspaces.operations.disks import Disks
 from nixos_workspaces.operations.logins import SETTLED_AFTER, Logins
 from nixos_workspaces.operations.why.explain import explain
-from nixos_workspaces.operations.why.situation import Asking, Load, Part, Situation, Unanswered
+from nixos_workspaces.operations.why.situation import Asking, Load, Part, Situation, unanswered_by
 from nixos_workspaces.runtimes.base import Runtime
 
 PATIENCE_SECONDS = 20.0
@@ -86,7 +87,9 @@ class Why:
         except WorkspacesError as problem:
             return replace(situation, engine_problem=problem)
         except TimeoutError:
-            return replace(situation, engine_problem=Unavailable(f"No answer within {ENGINE_SECONDS:g} seconds."))
+            return replace(
+                situation, engine_problem=Unavailable(Sentence("login.engine", {"seconds": f"{ENGINE_SECONDS:g}"}))
+            )
         return replace(
             situation,
             machine=machine,
@@ -105,7 +108,7 @@ class Why:
         )
         unanswered = None if login is None else login.unanswered
         if unanswered is None and reached is not None and not reached.answers:
-            unanswered = {Part.SSH: Unanswered("no_answer", "It gave no answer to the last question.")}
+            unanswered = {Part.SSH: unanswered_by(Sentence("login.lost"), "no_answer")}
         return replace(
             situation,
             load=load,

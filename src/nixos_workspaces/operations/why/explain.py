@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from nixos_workspaces.model.machine import BYTES_PER_GB
-from nixos_workspaces.model.service import Sentence, moment
+from nixos_workspaces.model.service import Sentence, moment, quoting
 from nixos_workspaces.model.why.explanation import Explanation, NextAction, NextStep, Question
 from nixos_workspaces.model.workspace import Desire, Failure, Status, Workspace
 from nixos_workspaces.operations.why.lines import checks_of
@@ -21,6 +21,7 @@ from nixos_workspaces.operations.why.situation import (
     Situation,
     Unanswered,
     figure,
+    login_sentence,
 )
 
 _PASSING = frozenset({"build_timeout", "evaluation_timeout", "download_failed", "package_set_unavailable"})
@@ -61,7 +62,7 @@ def not_running(situation: Situation) -> Reason | None:
         return Sentence("why.deleting"), NextAction.WAIT
     if situation.engine_problem is not None:
         problem = situation.engine_problem
-        return Sentence("why.engine", {"problem": problem.code, "said": problem.message}), NextAction.LOOK_AT_SERVICE
+        return quoting("why.engine", problem), NextAction.LOOK_AT_SERVICE
     if machine is not None and machine.quarantine:
         return Sentence("why.quarantined", {"told": machine.quarantine}), NextAction.LOOK_AT_SERVICE
     if workspace.status is Status.RUNNING:
@@ -85,7 +86,7 @@ def _on_the_way(situation: Situation) -> Reason:
             return Sentence("why.restarting"), NextAction.WAIT
         case _:
             if situation.full_disk:
-                return Sentence("why.disk", {"said": situation.full_disk}), NextAction.LOOK_AT_SERVICE
+                return Sentence("why.disk", parts={"said": situation.full_disk}), NextAction.LOOK_AT_SERVICE
             return Sentence("why.starting"), NextAction.WAIT
 
 
@@ -98,10 +99,9 @@ def _failed(situation: Situation, failure: Failure) -> Reason:
     """Return the reason out of the failure that stands in the way."""
     fault = failure.fault
     if situation.full_disk and failure is situation.workspace.build_failure:
-        return Sentence("why.disk", {"said": situation.full_disk}), NextAction.LOOK_AT_SERVICE
-    told = {"problem": fault.code, "said": fault.message}
+        return Sentence("why.disk", parts={"said": situation.full_disk}), NextAction.LOOK_AT_SERVICE
     if failure.retry_at is not None and fault.code not in NO_ROOM:
-        return Sentence("why.retried", told | {"at": moment(failure.retry_at)}), NextAction.WAIT
+        return quoting("why.retried", fault, at=moment(failure.retry_at)), NextAction.WAIT
     code, action = "why.failed", NextAction.START
     if fault.code in NO_ROOM:
         code, action = "why.no_room", NextAction.RESIZE
@@ -109,7 +109,7 @@ def _failed(situation: Situation, failure: Failure) -> Reason:
         code, action = _LAST[fault.code]
     elif failure is situation.workspace.build_failure:
         code, action = "why.build", NextAction.REBUILD if fault.code in _PASSING else NextAction.CHANGE_ENVIRONMENT
-    return Sentence(code, told), action
+    return quoting(code, fault), action
 
 
 _LAST: Mapping[str, tuple[str, NextAction]] = MappingProxyType(
@@ -133,7 +133,7 @@ def unreachable(situation: Situation) -> Reason | None:
         return _no_ssh(situation, ssh)
     for part, code in ((Part.COMMAND, "why.commands"), (Part.TERMINAL, "why.terminals")):
         if (silent := login.get(part)) is not None:
-            return Sentence(code, _told(silent)), NextAction.RESTART
+            return quoting(code, silent), NextAction.RESTART
     if situation.asking.sockets >= situation.asking.most_sockets:
         return Sentence("why.sockets", {"count": str(situation.asking.sockets)}), NextAction.CLOSE_TERMINALS
     return None
@@ -144,10 +144,10 @@ def _no_ssh(situation: Situation, ssh: Unanswered) -> Reason:
     if situation.is_young:
         return Sentence("why.young"), NextAction.WAIT
     if ssh.code in REFUSED_KEY:
-        return Sentence("why.key", _told(ssh)), NextAction.RESTART
+        return quoting("why.key", ssh), NextAction.RESTART
     if situation.load is not None and situation.load.cpu >= BUSY:
         return Sentence("why.busy", {"share": figure(situation.load.cpu)}), NextAction.RESIZE
-    return Sentence("why.silent", _told(ssh)), NextAction.RESTART
+    return quoting("why.silent", ssh), NextAction.RESTART
 
 
 def files(situation: Situation) -> Reason | None:
@@ -158,7 +158,7 @@ def files(situation: Situation) -> Reason | None:
     if (broken := _broken_device(situation)) is not None:
         return broken
     if (silent := login.get(Part.FILE)) is not None:
-        return Sentence("why.files", _told(silent)), NextAction.RESTART
+        return quoting("why.files", silent), NextAction.RESTART
     return _full(situation)
 
 
@@ -216,13 +216,13 @@ def evidence(situation: Situation) -> Iterator[Sentence]:
         yield from workspace.stop_reason.seen
     if (failure := situation.failure) is not None:
         fault = failure.fault
-        yield Sentence("why.seen.fault", {"at": moment(fault.at), "problem": fault.code, "said": fault.message})
+        yield quoting("why.seen.fault", fault, at=moment(fault.at))
         if failure.count > 1:
             yield Sentence("why.seen.tries", {"step": failure.step, "count": str(failure.count)})
     if situation.boot_end and workspace.status is not Status.RUNNING and situation.asking.may_read_log:
         yield Sentence("why.seen.boot", {"line": situation.boot_end})
     for part, silent in (situation.login or {}).items():
-        yield Sentence("why.seen.login", {"part": part, "reason": silent.reason})
+        yield login_sentence(part, silent)
     yield from _figures(situation)
 
 
@@ -273,7 +273,3 @@ def _next(situation: Situation, action: NextAction) -> NextStep:
         action = NextAction.ASK_OWNER
     command, page = _STEPS.get(action, ("", ""))
     return NextStep(action, command.format(name=name), page.format(here=f"/workspaces/{situation.workspace.id}"))
-
-
-def _told(silent: Unanswered) -> dict[str, str]:
-    return {"problem": silent.code, "said": silent.reason}

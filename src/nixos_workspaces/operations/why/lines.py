@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from nixos_workspaces.model.service import Sentence
+from nixos_workspaces.model.service import Sentence, quoting
 from nixos_workspaces.model.why.explanation import Check, Line, Outcome
 from nixos_workspaces.model.workspace import Status
 from nixos_workspaces.operations.why.situation import FAR_MS, FULL, NO_ROOM, REFUSED_KEY, Part, Situation, figure
@@ -22,11 +22,10 @@ def checks_of(situation: Situation) -> tuple[Check, ...]:
 
 def _resources(situation: Situation) -> Found:
     if situation.full_disk:
-        return Outcome.BAD, Sentence("why.disk", {"said": situation.full_disk})
+        return Outcome.BAD, Sentence("why.disk", parts={"said": situation.full_disk})
     failure = situation.failure
     if failure is not None and failure.fault.code in NO_ROOM:
-        told = {"problem": failure.fault.code, "said": failure.fault.message}
-        return Outcome.BAD, Sentence("why.no_room", told)
+        return Outcome.BAD, quoting("why.no_room", failure.fault)
     if situation.engine_problem is not None:
         return _UNKNOWN
     return Outcome.GOOD, Sentence("why.found.resources")
@@ -34,7 +33,7 @@ def _resources(situation: Situation) -> Found:
 
 def _infrastructure(situation: Situation) -> Found:
     if (problem := situation.engine_problem) is not None:
-        return Outcome.BAD, Sentence("why.engine", {"problem": problem.code, "said": problem.message})
+        return Outcome.BAD, quoting("why.engine", problem)
     if situation.machine is None:
         return _UNKNOWN
     if situation.machine.quarantine:
@@ -45,7 +44,7 @@ def _infrastructure(situation: Situation) -> Found:
 def _configuration(situation: Situation) -> Found:
     workspace, failure = situation.workspace, situation.workspace.build_failure
     if failure is not None and failure.intent == workspace.intent:
-        return Outcome.BAD, Sentence("why.build", {"problem": failure.fault.code, "said": failure.fault.message})
+        return Outcome.BAD, quoting("why.build", failure.fault)
     if workspace.built_revision != workspace.revision:
         return Outcome.UNKNOWN, Sentence("why.found.unbuilt")
     return Outcome.GOOD, Sentence("why.found.configuration")
@@ -57,7 +56,7 @@ def _logs(situation: Situation) -> Found:
         return Outcome.GOOD, Sentence("why.found.log")
     if situation.boot_end and situation.asking.may_read_log and failure is not situation.workspace.build_failure:
         return Outcome.BAD, Sentence("why.seen.boot", {"line": situation.boot_end})
-    return Outcome.BAD, Sentence("why.failed", {"problem": failure.fault.code, "said": failure.fault.message})
+    return Outcome.BAD, quoting("why.failed", failure.fault)
 
 
 def _running(situation: Situation) -> Found:
@@ -74,7 +73,7 @@ def _ssh(situation: Situation) -> Found:
         return _UNKNOWN
     for part, code in ((Part.SSH, "why.silent"), (Part.COMMAND, "why.commands"), (Part.TERMINAL, "why.terminals")):
         if (silent := situation.login.get(part)) is not None:
-            return Outcome.BAD, Sentence(code, {"problem": silent.code, "said": silent.reason})
+            return Outcome.BAD, quoting(code, silent)
     return Outcome.GOOD, Sentence("why.found.ssh")
 
 
@@ -94,7 +93,7 @@ def _network(situation: Situation) -> Found:
         silent = (situation.login or {}).get(Part.SSH)
         if silent is None or silent.code in REFUSED_KEY:
             return _UNKNOWN
-        return Outcome.BAD, Sentence("why.silent", {"problem": silent.code, "said": silent.reason})
+        return Outcome.BAD, quoting("why.silent", silent)
     latency = {"latency": figure(situation.latency_ms)}
     if situation.latency_ms >= FAR_MS:
         return Outcome.BAD, Sentence("why.far", latency)
@@ -118,7 +117,7 @@ def _authentication(situation: Situation) -> Found:
     if silent is None:
         return Outcome.GOOD, Sentence("why.found.login")
     if silent.code in REFUSED_KEY:
-        return Outcome.BAD, Sentence("why.key", {"problem": silent.code, "said": silent.reason})
+        return Outcome.BAD, quoting("why.key", silent)
     return _UNKNOWN
 
 
@@ -130,7 +129,7 @@ def _file_system(situation: Situation) -> Found:
     if situation.login is None or Part.SSH in situation.login:
         return _UNKNOWN
     if (silent := situation.login.get(Part.FILE)) is not None:
-        return Outcome.BAD, Sentence("why.files", {"problem": silent.code, "said": silent.reason})
+        return Outcome.BAD, quoting("why.files", silent)
     return Outcome.GOOD, Sentence("why.found.files")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from nixos_workspaces.errors import WorkspacesError
+from nixos_workspaces.errors import Said, WorkspacesError
 from nixos_workspaces.model.machine import Observed
 from nixos_workspaces.model.network import NetworkMode
+from nixos_workspaces.model.service import Sentence, quoting
 from nixos_workspaces.model.workspace import Failure, Workspace
 
 NO_ROOM = frozenset(
@@ -43,7 +44,20 @@ class Unanswered:
 
     code: str
     """Of the error; empty where there was none."""
-    reason: str
+    message: str
+    said: Said | None = None
+    """The message by its code, where it has one."""
+
+
+def unanswered_by(said: Sentence, code: str = "") -> Unanswered:
+    """Return that a part did not answer, with the reason by its code."""
+    return Unanswered(code, said.text, said)
+
+
+def login_sentence(part: Part, silent: Unanswered) -> Sentence:
+    """Return the sentence about a part of a login that did not answer."""
+    said = quoting("why.seen.login", silent)
+    return replace(said, parts={**said.parts, "part": Sentence(f"login.part.{part.lower()}")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +108,7 @@ class Situation:
     latency_ms: float | None = None
     network: NetworkMode | None = None
     way_out_trouble: str = ""
-    full_disk: str = ""
+    full_disk: Sentence | None = None
     """Why nothing is built for want of room, in a sentence; empty where there is room."""
     free_bytes: int | None = None
     """Storage for new volumes."""

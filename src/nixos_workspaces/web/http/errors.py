@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 
 from nixos_workspaces import errors
 from nixos_workspaces.schemas.problems import described
+from nixos_workspaces.schemas.wire import SentenceAnswer
 
 logger = logging.getLogger(__name__)
 
@@ -104,11 +105,11 @@ def status_of(error: errors.WorkspacesError) -> int:
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
 
 
-def error_body(error: errors.WorkspacesError, request_id: str) -> dict[str, dict[str, str | None]]:
+def error_body(error: errors.WorkspacesError, request_id: str) -> dict[str, dict[str, Any]]:
     """Return the one error shape."""
-    return {
-        "error": {"code": error.code, "message": error.message, "field": error.field, "request_id": request_id},
-    }
+    stated = {"code": error.code, "message": error.message, "field": error.field, "request_id": request_id}
+    said = None if error.said is None else SentenceAnswer.of(error.said).model_dump(mode="json")
+    return {"error": {**stated, "said": said}}
 
 
 def error_headers(status: int) -> dict[str, str]:

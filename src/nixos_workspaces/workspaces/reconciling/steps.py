@@ -12,6 +12,7 @@ from nixos_workspaces.errors import Unavailable, WorkspacesError
 from nixos_workspaces.keys.store import KeyStore, WorkspaceKeys
 from nixos_workspaces.model.environment import Generation
 from nixos_workspaces.model.machine import MachineSpec
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.workspace import Phase, Progress, Workspace
 from nixos_workspaces.nix.base import Environments
 from nixos_workspaces.runtimes.base import Runtime
@@ -45,10 +46,10 @@ class Steps:
         environments: Environments,
         keys: KeyStore,
         logs: BuildLogs,
-        full_disk: Callable[[], str] = lambda: "",
+        full_disk: Callable[[], Sentence | None] = lambda: None,
         at_start: AtStart = AtStart(),
     ) -> None:
-        """Act through these parts; ``full_disk`` tells why nothing may be built now, in a sentence, or is empty."""
+        """Act through these parts; ``full_disk`` tells why nothing may be built now, or is None."""
         self._runtime = runtime
         self._environments = environments
         self._keys = keys
@@ -132,7 +133,7 @@ class Steps:
         """Build the environment with its log kept."""
         on_progress(Progress(Phase.EVALUATE))
         if full := await asyncio.to_thread(self._full_disk):
-            raise Unavailable(f"{full} Nothing is built until there is room.", code="disk_full")
+            raise Unavailable(Sentence("refused.build_disk_full", parts={"said": full}), code="disk_full")
         with self._logs.writing(workspace.id) as log:
             try:
                 return await self._environments.build(workspace.id, workspace.environment, on_progress, log.write)

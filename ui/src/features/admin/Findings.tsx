@@ -2,7 +2,6 @@ import { CircleAlert, CircleCheck, Info, type LucideIcon, TriangleAlert } from "
 import type { Health } from "../../api/types";
 import { addEnglish, type Translate, useT } from "../../shared/i18n/messages";
 import { health as texts } from "../../shared/i18n/health.en";
-import { packageSetName } from "../../shared/i18n/names";
 import { type Column, Table } from "../../ui/Table";
 import { checkName } from "./checkName";
 
@@ -21,11 +20,7 @@ const SEVERITIES: readonly [Severity, LucideIcon, string][] = [
 
 const rank = ({ severity }: Finding) => SEVERITIES.findIndex(([one]) => one === severity);
 
-/** The package set by its name in the language in force. */
-const namedSet = (t: Translate, said: Finding["said"]): Finding["said"] =>
-  said.values.set ? { ...said, values: { set: packageSetName(t, said.values.set) } } : said;
-
-const sentenceOf = (t: Translate, { said, message }: Finding) => t.said(namedSet(t, said), message);
+const sentenceOf = (t: Translate, { said, message }: Finding) => t.said(said, message);
 const remedyOf = (t: Translate, { said, remedy }: Finding) => remedy && t.remedy(said, remedy);
 
 /** All findings as text, for a message to somebody who can help. */

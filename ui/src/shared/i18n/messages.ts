@@ -7,16 +7,19 @@ export type Locale = "en" | "de";
 /** Texts of errors by their code. */
 export type Problems = Readonly<Record<string, string>>;
 
+/** A sentence of the service by its code, with what is filled in; values that are sentences themselves are its parts. */
+export interface Said {
+  code: string;
+  values: Readonly<Record<string, string>>;
+  parts?: Readonly<Record<string, Said>>;
+}
+
 /** An error as the service tells it. */
 export interface Problem {
   code: string;
   message: string;
-}
-
-/** A sentence that the service says of its own accord, by its code, with what is filled in. */
-export interface Said {
-  code: string;
-  values: Readonly<Record<string, string>>;
+  /** The message by its code, where it has one. */
+  said?: Said | null;
 }
 
 /** Texts of such sentences by their code. */
@@ -47,7 +50,21 @@ const preferred: Locale =
 export const localeStore = keptStore<Locale>("nixws.locale", preferred, isLocale);
 
 /** What counts or measures in a sentence of the service. */
-const FIGURES = new Set(["free", "total", "share", "count", "bad", "before", "restarts", "latency"]);
+const FIGURES = new Set(
+  (
+    "free total share count bad before restarts latency needed left most least allowed used more peak rate percent " +
+    "cpu cpu_total memory memory_total"
+  ).split(" "),
+);
+
+/** Values that stand for a word of the catalogue, by the stem of its key. */
+const WORDS: Record<string, string> = {
+  status: "status",
+  desire: "status",
+  state: "status",
+  mode: "network.mode",
+  floor: "network.mode",
+};
 
 function fill(text: string, parameters: Parameters = {}): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(parameters[name] ?? whole));
@@ -67,23 +84,32 @@ export function translator(
   const plural = new Intl.PluralRules(locale);
   const numbers = new Intl.NumberFormat(locale);
   const translate = (key: MessageKey, parameters?: Parameters) => fill(catalogue[key], parameters);
-  const problem = ({ code, message }: Problem) => fill(problems[code] ?? "{said}", { said: message });
+  // A sentence that this language has says all of it; else the code's text leads up to the service's English one.
+  const problem = ({ code, message, said }: Problem): string =>
+    say(sentences, said, fill(problems[code] ?? "{said}", { said: message }));
   const moments = new Intl.DateTimeFormat(locale, { dateStyle: "short", timeStyle: "medium" });
-  /** Figures and moments as the language writes them, and an error that is told in its words. */
-  const written = (values: Said["values"]): Parameters => {
+  /** The catalogue's word for a value of the service that has one, such as a status. */
+  const word = (name: string, value: string): string => {
+    if (name === "set" && value === en["packages.debianSet"]) return catalogue["packages.debianSet"];
+    const key = `${WORDS[name]}.${value}`;
+    return name in WORDS && Object.hasOwn(catalogue, key) ? catalogue[key as MessageKey] : value;
+  };
+  /** Figures, moments and states as the language writes them, and an error that is told in its words. */
+  const written = ({ values, parts }: Said): Parameters => {
     const all = Object.entries(values).map(([name, value]) => {
-      if (FIGURES.has(name)) return [name, numbers.format(Number(value))];
+      if (FIGURES.has(name) && !Number.isNaN(Number(value))) return [name, numbers.format(Number(value))];
       if (name === "at")
         return [name, moments.format(new Date(value.replace(" ", "T").replace(" UTC", "Z")))];
-      if (name === "said" && values.problem) return [name, problem({ code: values.problem, message: value })];
-      return [name, value];
+      if (name === "said" && values.problem)
+        return [name, problem({ code: values.problem, message: value, said: parts?.said ?? null })];
+      return [name, say(sentences, parts?.[name], word(name, value))];
     });
     return Object.fromEntries(all) as Parameters;
   };
-  const say = (texts: SaidTexts, said: Said | null | undefined, words: string) => {
+  function say(texts: SaidTexts, said: Said | null | undefined, words: string): string {
     const text = said && texts[said.code];
-    return text ? fill(text, written(said.values)) : words;
-  };
+    return text ? fill(text, written(said)) : words;
+  }
   return Object.assign(translate, {
     locale,
     problem,

@@ -44,7 +44,7 @@ export const sentences: SaidTexts = {
   "stop.budget": "Das Budget für diesen Monat ({kind}) ist aufgebraucht ({amount}).",
   "stop.schedule": "Sein Zeitplan hat ihn angehalten ({cron}, {zone}).",
 
-  // The health of the parts of the service
+  // Advice about sizes, and why one has changed by itself
   "advice.too_early": "Für eine Empfehlung ist er noch nicht lange genug gelaufen: noch {minutes} Minuten.",
   "advice.cpu":
     "Neun Zehntel der Zeit brauchte er höchstens {used} Kerne; auch wobei er gebremst wurde, zählt.",
@@ -62,6 +62,7 @@ export const sentences: SaidTexts = {
   "scaling.in_use": "Er braucht den Speicher, der ihm genommen werden sollte.",
   "scaling.no_room": "Ein Kontingent oder die Maschine hat keinen Platz für mehr.",
   "scaling.budget": "Das Budget erlaubt nicht mehr.",
+  // The health of the parts of the service
   "commitment.within":
     "Laufende Workspaces dürfen {cpu} von {cpu_total} Kernen und {memory} von {memory_total} GB brauchen.",
   "commitment.over":
@@ -106,6 +107,73 @@ export const sentences: SaidTexts = {
     "Die Hintergrundaufgabe {task} ist noch nicht gelungen; Neuanläufe: {restarts}: {said}",
   "background.failed":
     "Die Hintergrundaufgabe {task} ist zuletzt am {at} gelungen; Neuanläufe: {restarts}: {said}",
+
+  // Errors that say more than their code
+  "refused.pause":
+    "Workspace {name}: {status}. Pausieren lässt sich nur, was läuft: Starten Sie ihn, oder warten Sie, bis er läuft.",
+  "refused.resume":
+    "Workspace {name}: {status}. Fortsetzen lässt sich nur, was pausiert ist: Starten Sie ihn.",
+  "refused.boost": "Workspace {name}: {status}. Starten Sie ihn, dann geben Sie ihm den Schub.",
+  "refused.learning": "Der Workspace {name} läuft nicht: Starten Sie ihn zuerst.",
+  "refused.too_small": "{size}: mindestens {least} {unit}.",
+  "refused.too_large": "{size}: höchstens {most} {unit}; mehr hat die Maschine nicht.",
+  "refused.quota":
+    "{whose} erlaubt {allowed} {unit}: {used} sind belegt, {more} mehr wären nötig. Halten Sie einen Workspace an oder löschen Sie einen, verlangen Sie weniger, oder bitten Sie einen Verwalter um mehr.",
+  "refused.budget":
+    "{whose} von {amount} ist für diesen Monat aufgebraucht. Bis zum nächsten Monat wird nichts angelegt oder gestartet; halten Sie an, was niemand braucht, oder bitten Sie einen Verwalter um mehr.",
+  "refused.memory_left":
+    "{needed} GB Arbeitsspeicher sind nötig, {left} GB sind für laufende Workspaces übrig. Halten Sie einen an, oder verlangen Sie weniger.",
+  "refused.storage_left":
+    "{needed} GB mehr Speicherplatz sind nötig, {left} GB sind übrig. Verlangen Sie weniger, oder löschen Sie einen Workspace.",
+  "refused.disk_left":
+    "Auf dem Datenträger sind {left} GB für neue frei und {needed} GB nötig. Löschen Sie Workspaces, oder verlangen Sie weniger Speicherplatz.",
+  "refused.disk_full": "{said} Schaffen Sie Platz, dann legen Sie ihn an.",
+  "refused.build_disk_full": "{said} Nichts wird gebaut, bis Platz ist.",
+  "size.cpu": "Prozessor",
+  "size.memory": "Arbeitsspeicher",
+  "size.storage": "Speicherplatz",
+  "unit.cpu": "Kerne",
+  "unit.gigabytes": "GB",
+  "unit.memory": "GB Arbeitsspeicher",
+  "unit.storage": "GB Speicherplatz",
+  "unit.workspaces": "Workspaces",
+  "unit.running": "laufende Workspaces",
+  "quota.own": "Ihr Kontingent",
+  "quota.group": "Das Kontingent der Gruppe {group}",
+  "budget.user": "Ihr Budget",
+  "budget.group": "Das Budget Ihrer Gruppe",
+  "budget.workspace": "Sein Budget",
+  "refused.template": "Die Vorlage {name} gibt es nicht.",
+  "refused.template_near": "Die Vorlage {name} gibt es nicht. Meinten Sie {near}?",
+  "refused.package": "Das Paket {name} gibt es nicht ({set}).",
+  "refused.package_near": "Das Paket {name} gibt es nicht ({set}). Meinten Sie {near}?",
+  "refused.near": "{first} oder {last}",
+  "refused.package_unusable":
+    "Das Paket {name} gibt es ({set}), es lässt sich aber nicht benutzen: Es ist unfrei, kaputt, unsicher oder für eine andere Plattform.",
+  "refused.mode":
+    "Die Stufe {mode} geht über die Vorgabe der Verwaltung hinaus: Wählen Sie höchstens {floor}.",
+  "refused.entry": "{entry} geht über die Vorgabe der Verwaltung hinaus ({floor}{why}).",
+  "refused.learning_floor":
+    "Beim Lernen ist eine Weile alles erreichbar; das geht über die Vorgabe der Verwaltung hinaus.",
+  "refused.entries": "Ein Workspace hat höchstens {most} Einträge: Nehmen Sie erst welche weg.",
+  "refused.part": "Hier dürfen Sie {most} sein, nicht {wanted}.",
+  "refused.watching": "Terminals dürfen Sie hier ansehen, aber nicht öffnen.",
+  "person.observer": "zusehend",
+  "person.peer": "mittippend",
+  "person.moderator": "leitend",
+  "login.exit": "Es endete mit dem Code {exit}.",
+  "login.no_answer": "Keine Antwort innerhalb von {seconds} Sekunden.",
+  "login.broke_off": "Die Verbindung brach ab ({kind}).",
+  "login.lost": "Keine Antwort auf die letzte Frage.",
+  "login.engine": "Keine Antwort innerhalb von {seconds} Sekunden.",
+  "login.part.ssh": "SSH",
+  "login.part.command": "Ein Befehl",
+  "login.part.terminal": "Ein Terminal",
+  "login.part.file": "Eine Datei",
+  "task.cancelled": "Sie wurde abgebrochen.",
+  "task.ended": "Sie hat von selbst aufgehört.",
+  "task.slow": "Sie dauerte zu lange und wurde abgebrochen.",
+  "task.unexpected": "Unerwarteter Fehler ({kind}); das Protokoll des Dienstes sagt mehr.",
 
   // Why a workspace does not do what is expected of it
   "why.well": "Soweit zu sehen ist, ist alles in Ordnung.",
@@ -154,7 +222,7 @@ export const sentences: SaidTexts = {
   "why.seen.fault": "Der letzte Fehlschlag, am {at}: {said} ({problem})",
   "why.seen.tries": "Der Schritt {step} ist {count}-mal nacheinander fehlgeschlagen.",
   "why.seen.boot": "Das Ende seines Startprotokolls: {line}",
-  "why.seen.login": "{part} hat beim letzten Versuch nicht geantwortet: {reason}",
+  "why.seen.login": "{part} hat beim letzten Versuch nicht geantwortet: {said}",
   "why.seen.processor": "Er nutzt {share} % seiner Prozessoren.",
   "why.seen.memory": "Er nutzt {share} % seines Arbeitsspeichers.",
   "why.seen.storage": "Er nutzt {share} % seines Speicherplatzes.",

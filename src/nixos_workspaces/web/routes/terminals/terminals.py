@@ -96,6 +96,7 @@ from nixos_workspaces.auth.counted import Kind
 from nixos_workspaces.auth.policy import Action, Principal, may
 from nixos_workspaces.errors import Conflict, Forbidden, NotFound, WorkspacesError
 from nixos_workspaces.model.access.shares import Part, terminal_part
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.terminals import Mode, Terminal
 from nixos_workspaces.model.workspace import AuthorisedId, Workspace
 from nixos_workspaces.schemas.terminals import (
@@ -308,9 +309,10 @@ async def _entrant(services: Services, key: AuthorisedId, principal: Principal, 
     """Return the client's person with the part that it wants. Raises ``Forbidden`` for more than ``most``."""
     mode = Mode.OBSERVER if wanted.readonly else wanted.mode or most
     if _RANK.index(mode) > _RANK.index(most):
-        raise Forbidden(f"You may be {most.value} here, not {mode.value}.", code="mode_forbidden")
+        parts = {"most": Sentence(f"person.{most.value}"), "wanted": Sentence(f"person.{mode.value}")}
+        raise Forbidden(Sentence("refused.part", parts=parts), code="mode_forbidden")
     if mode is Mode.OBSERVER and not wanted.session:
-        raise Forbidden("You may watch terminals here, not open them.", code="mode_forbidden")
+        raise Forbidden(Sentence("refused.watching"), code="mode_forbidden")
     choices = await services.recording.recordings.choices(key)
     person = Person(principal.id, principal.name, mode, is_guest=most is not Mode.MODERATOR)
     return Entrant(person, wanted.presence, choices.moderated)

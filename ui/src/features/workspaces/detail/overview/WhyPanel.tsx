@@ -7,7 +7,7 @@ import type { Metrics, WorkspaceDetail, WorkspaceVerb } from "../../../../api/ty
 import type { components } from "../../../../api/schema";
 import { health } from "../../../../shared/i18n/health.en";
 import { more } from "../../../../shared/i18n/more.en";
-import { addEnglish, type Said, type Translate, useT } from "../../../../shared/i18n/messages";
+import { addEnglish, useT } from "../../../../shared/i18n/messages";
 import { Button } from "../../../../ui/Button";
 
 addEnglish(health);
@@ -33,29 +33,6 @@ function speaksForLooking({ status, notice, connectivity, metrics }: WorkspaceDe
 }
 
 /** States of a workspace in the words of the page. */
-const STATES = new Set([
-  "creating",
-  "starting",
-  "running",
-  "paused",
-  "stopping",
-  "stopped",
-  "deleting",
-  "error",
-]);
-
-function inWords(t: Translate, { code, values }: Said): Said {
-  const named = Object.entries(values).map(([name, value]) => [
-    name,
-    ["status", "desire", "state"].includes(name) && STATES.has(value)
-      ? t(`status.${value as WorkspaceDetail["status"]}`)
-      : name === "mode" && Object.hasOwn(more, `network.mode.${value}`)
-        ? t(`network.mode.${value}` as keyof typeof more)
-        : value,
-  ]);
-  return { code, values: Object.fromEntries(named) as Said["values"] };
-}
-
 /** Why a workspace does not run, is slow or is not reached: one sentence, and the next step. */
 export function WhyPanel({ detail }: { detail: WorkspaceDetail }) {
   const t = useT();
@@ -95,20 +72,19 @@ export function WhyPanel({ detail }: { detail: WorkspaceDetail }) {
 
 function Answer({ why, detail }: { why: Why; detail: WorkspaceDetail }) {
   const t = useT();
-  const say = (said: Said, words: string) => t.said(inWords(t, said), words);
   return (
     <>
       <p>
-        <strong>{say(why.said, why.sentence)}</strong>
+        <strong>{t.said(why.said, why.sentence)}</strong>
       </p>
       <p>
-        {say(why.next.said, why.next.sentence)} <Step next={why.next} detail={detail} />
+        {t.said(why.next.said, why.next.sentence)} <Step next={why.next} detail={detail} />
       </p>
       <details>
         <summary>{t("why.seen")}</summary>
         <ul>
           {why.evidence.map((one) => (
-            <li key={one.sentence}>{say(one.said, one.sentence)}</li>
+            <li key={one.sentence}>{t.said(one.said, one.sentence)}</li>
           ))}
         </ul>
       </details>
@@ -117,8 +93,8 @@ function Answer({ why, detail }: { why: Why; detail: WorkspaceDetail }) {
         <ul>
           {why.checks.map(({ line, title, outcome, said, sentence }) => (
             <li key={line}>
-              {say({ code: `why.line.${line}`, values: {} }, title)} – {t(`why.outcome.${outcome}`)}:{" "}
-              {say(said, sentence)}
+              {t.said({ code: `why.line.${line}`, values: {} }, title)} – {t(`why.outcome.${outcome}`)}:{" "}
+              {t.said(said, sentence)}
             </li>
           ))}
         </ul>
