@@ -21,12 +21,8 @@ export default defineConfig({
             },
             // Two hundred bytes each: an icon in a file of its own costs a request. Those of files come with files.
             {
-              name: "icons",
-              test: /node_modules\/lucide-react\/(?!.*\/icons\/(file-|folder-|text-wrap|shield|user-|key-round))/,
-            },
-            {
               name: "base",
-              test: /src\/(ui\/(?!Modal|Menu|Confirm|Table|WideBox|Sparkline|spark)|shared\/(?!i18n\/(de|[a-z]+\.(de|en))|ansi|download|Meter)|api\/(?!terminals|LineStream|secrets|people|passkey|signIn|transfers|network|scaling|costs))/,
+              test: /preload-helper|node_modules\/lucide-react\/(?!.*\/icons\/(file-|folder-|text-wrap|shield|user-|key-round))|src\/(features\/files\/listing\/order|ui\/(?!Modal|Menu|Confirm|Table|WideBox|Sparkline|spark)|shared\/(?!i18n\/(de|(?!problems\.en)[a-z]+\.(de|en))|ansi|download|Meter)|api\/(?!terminals|LineStream|secrets|people|passkey|signIn|transfers|network|scaling|costs))/,
             },
             {
               name: "list",

@@ -120,6 +120,8 @@ describe("columns", () => {
   it("are as many as there is room for, the name and its status always", () => {
     expect(fitted(COLUMNS, 120).columns).toEqual(COLUMNS);
     expect(fitted(["open", "cpu", "memory", "storage", "used"], 84).columns).toHaveLength(5);
+    // A few pixels more change no row.
+    expect(fitted(COLUMNS, 121)).toBe(fitted(COLUMNS, 120));
     expect(fitted(COLUMNS, 23)).toMatchObject({ columns: [], hasAction: false });
   });
 });

@@ -53,7 +53,8 @@ guardLeaving();
 followFocus();
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no element with the id root");
-await Promise.all([followLocale(), nameThisPage()]);
+// The first view is drawn once, with what it shows: the list is asked for while the language comes.
+await Promise.all([followLocale(), nameThisPage(), router.load()]);
 createRoot(root).render(
   <StrictMode>
     <QueryClientProvider client={client}>

@@ -70,6 +70,12 @@ function fill(text: string, parameters: Parameters = {}): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(parameters[name] ?? whole));
 }
 
+/** Made when it is first wanted: a formatter takes longer to make than the first view has to spare. */
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
+}
+
 interface Sentences {
   sentences?: SaidTexts;
   remedies?: SaidTexts;
@@ -81,13 +87,13 @@ export function translator(
   problems: Problems = {},
   { sentences = {}, remedies = {} }: Sentences = {},
 ): Translate {
-  const plural = new Intl.PluralRules(locale);
-  const numbers = new Intl.NumberFormat(locale);
+  const plural = once(() => new Intl.PluralRules(locale));
+  const numbers = once(() => new Intl.NumberFormat(locale));
+  const moments = once(() => new Intl.DateTimeFormat(locale, { dateStyle: "short", timeStyle: "medium" }));
   const translate = (key: MessageKey, parameters?: Parameters) => fill(catalogue[key], parameters);
   // A sentence that this language has says all of it; else the code's text leads up to the service's English one.
   const problem = ({ code, message, said }: Problem): string =>
     say(sentences, said, fill(problems[code] ?? "{said}", { said: message }));
-  const moments = new Intl.DateTimeFormat(locale, { dateStyle: "short", timeStyle: "medium" });
   /** The catalogue's word for a value of the service that has one, such as a status. */
   const word = (name: string, value: string): string => {
     if (name === "set" && value === en["packages.debianSet"]) return catalogue["packages.debianSet"];
@@ -97,9 +103,9 @@ export function translator(
   /** Figures, moments and states as the language writes them, and an error that is told in its words. */
   const written = ({ values, parts }: Said): Parameters => {
     const all = Object.entries(values).map(([name, value]) => {
-      if (FIGURES.has(name) && !Number.isNaN(Number(value))) return [name, numbers.format(Number(value))];
+      if (FIGURES.has(name) && !Number.isNaN(Number(value))) return [name, numbers().format(Number(value))];
       if (name === "at")
-        return [name, moments.format(new Date(value.replace(" ", "T").replace(" UTC", "Z")))];
+        return [name, moments().format(new Date(value.replace(" ", "T").replace(" UTC", "Z")))];
       if (name === "said" && values.problem)
         return [name, problem({ code: values.problem, message: value, said: parts?.said ?? null })];
       return [name, say(sentences, parts?.[name], word(name, value))];
@@ -116,8 +122,8 @@ export function translator(
     said: (said: Said | null | undefined, words: string) => say(sentences, said, words),
     remedy: (said: Said, words: string) => say(remedies, said, words),
     count: (key: CountKey, count: number) => {
-      const form = plural.select(count) === "one" ? "one" : "other";
-      return fill(catalogue[`${key}.${form}` as MessageKey], { count: numbers.format(count) });
+      const form = plural().select(count) === "one" ? "one" : "other";
+      return fill(catalogue[`${key}.${form}` as MessageKey], { count: numbers().format(count) });
     },
   });
 }

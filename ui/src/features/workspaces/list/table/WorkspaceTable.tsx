@@ -1,4 +1,4 @@
-import { defaultRangeExtractor, useVirtualizer, type Range, type VirtualItem } from "@tanstack/react-virtual";
+import { useVirtualizer, type Range, type VirtualItem, type Virtualizer } from "@tanstack/react-virtual";
 import { type CSSProperties, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { Workspace } from "../../../../api/types";
 import { useT } from "../../../../shared/i18n/messages";
@@ -15,22 +15,35 @@ import { TableRow } from "./TableRow";
 /** Of a row, in rem. */
 const HEIGHTS = { comfortable: 3.5, compact: 2.25 } as const;
 const HEAD_REM = 2.25;
-const OVERSCAN = 8;
+/** So many rows beyond those in sight are made ahead of the wheel, and behind it or while the list is filtered. */
+const AHEAD = 8;
+const BEHIND = 2;
 /** After so long at rest the rows are put in order again for who reads the page as it is written. */
 const REST_MS = 500;
 
+/** How many rows are made above and below what is in sight. */
+type Margin = readonly [above: number, below: number];
+
+/** At rest both ways may be next; on the way there is one, and what is just filtered or new has to be seen soon. */
+function marginOf(direction: "forward" | "backward" | null, isBusy: boolean): Margin {
+  if (direction) return direction === "forward" ? [BEHIND, AHEAD] : [AHEAD, BEHIND];
+  return isBusy ? [BEHIND, BEHIND] : [AHEAD, AHEAD];
+}
+
 /** The rows near what is in sight, and the one that has the focus, which would be lost with it. */
-function near(range: Range, shown: readonly Workspace[]): number[] {
-  const indexes = defaultRangeExtractor(range);
+function near(range: Range, [above, below]: Margin, shown: readonly Workspace[]): number[] {
+  const first = Math.max(0, range.startIndex - above);
+  const last = Math.min(range.count - 1, range.endIndex + below);
+  const indexes = Array.from({ length: last - first + 1 }, (_, place) => first + place);
   const id = document.activeElement?.closest<HTMLElement>(".table-row")?.dataset.id;
   const focused = id === undefined ? -1 : shown.findIndex((one) => one.id === id);
   if (focused < 0 || indexes.includes(focused)) return indexes;
   return focused < range.startIndex ? [focused, ...indexes] : [...indexes, focused];
 }
 
-/** Whether a value has been the same for a while; so it is at first. */
+/** Whether a value has been the same for a while; it has not at first. */
 function useIsAtRest(value: unknown): boolean {
-  const [rested, setRested] = useState(value);
+  const [rested, setRested] = useState<unknown>();
   useEffect(() => {
     const timer = setTimeout(() => setRested(value), REST_MS);
     return () => clearTimeout(timer);
@@ -76,17 +89,17 @@ export function WorkspaceTable(props: WorkspaceTableProps) {
   const [slots] = useState(() => new Slots());
   const width = useWidth(scroller);
   const { columns, hasAction, template } = useMemo(() => fitted(wanted, width / rem), [wanted, width, rem]);
+  const isAtRest = useIsAtRest(shown);
   const height = HEIGHTS[density] * rem;
   // oxlint-disable-next-line react/incompatible-library -- no compiler is used that would memoise around it
-  const rows = useVirtualizer({
+  const rows: Virtualizer<HTMLDivElement, Element> = useVirtualizer({
     count: shown.length,
     getScrollElement: () => scroller.current,
     getItemKey: (index) => shown[index]?.id ?? index,
     estimateSize: () => height,
-    overscan: OVERSCAN,
     // What is in sight is made already: rows beyond it come a frame later, and the one that answers the wheel is not held up.
     useFlushSync: false,
-    rangeExtractor: (range) => near(range, shown),
+    rangeExtractor: (range) => near(range, marginOf(rows.scrollDirection, !isAtRest), shown),
     isScrollingResetDelay: REST_MS,
     initialRect: { width: 1400, height: 700 },
     // The heads lie over what scrolls.
@@ -110,7 +123,7 @@ export function WorkspaceTable(props: WorkspaceTableProps) {
     onLeave,
     handle,
   });
-  const isMoving = !useIsAtRest(shown) || rows.isScrolling;
+  const isMoving = !isAtRest || rows.isScrolling;
   const { items, ids, set } = selection;
   const selectAll = useCallback(
     (isSelected: boolean) => set(isSelected ? shown.map((one) => one.id) : []),

@@ -50,6 +50,9 @@ export interface Fitted {
   template: string;
 }
 
+/** The same columns are the same value, whatever the width: no row is made anew for a few pixels. */
+const fits = new Map<string, Fitted>();
+
 /** Those of the wanted columns for which there is room. */
 export function fitted(wanted: readonly Column[], widthRem: number): Fitted {
   const left = new Set<Column | "action">([...wanted, "action"]);
@@ -68,5 +71,9 @@ export function fitted(wanted: readonly Column[], widthRem: number): Fitted {
       return share > 0 ? `minmax(${width}rem, ${share}fr)` : `${width}rem`;
     })
     .join(" ");
-  return { columns: COLUMNS.filter((one) => left.has(one)), hasAction: left.has("action"), template };
+  const fit = { columns: COLUMNS.filter((one) => left.has(one)), hasAction: left.has("action"), template };
+  const key = `${fit.columns.join()} ${fit.hasAction}`;
+  const known = fits.get(key) ?? fit;
+  fits.set(key, known);
+  return known;
 }
