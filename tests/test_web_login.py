@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -147,6 +148,18 @@ def test_a_page_has_the_browser_fetch_its_first_data_only_with_a_session(web: We
             link = http.get(path, headers=session).headers["link"]
             assert "</api/nixos/workspaces?limit=50>; rel=preload; as=fetch; crossorigin" in link
         assert "link" not in http.get("/sign-in", headers=session).headers
+
+
+def test_every_view_of_the_ui_is_served_at_its_address(web: Web) -> None:
+    """Views of workspaces lie below ``/workspaces``; an address of none is the UI too, as what is not found."""
+    router = (Path(__file__).parents[1] / "ui/src/app/router.tsx").read_text()
+    of_the_shell = r"getParentRoute: \(\) => (?:appRoute|rootRoute),\s+path: \"(/[\w/-]*)\""
+    views = set(re.findall(of_the_shell, router)) - {"/gallery"}
+    assert {"/workspaces", "/usage", "/templates", "/admin/health", "/sign-in"} <= views
+    with web.http() as http:
+        for view in views:
+            assert http.get(view, headers={"Accept": "text/html"}).status_code == 200, view
+        assert http.get("/nowhere", headers={"Accept": "text/html"}).status_code == 404
 
 
 def test_a_file_of_the_ui_is_packed_for_who_takes_it_so(

@@ -268,6 +268,32 @@ def goes_to_generations(shot: Shot) -> None:
     shot.page.locator(".generations, .generation").first.scroll_into_view_if_needed()
 
 
+def goes_to(key: str) -> Act:
+    """Scrolls to the part of a long page that has this heading."""
+
+    def act(shot: Shot) -> None:
+        heading = shot.page.get_by_role("heading", name=shot.say(key), exact=True).first
+        heading.evaluate("one => (one.closest('section') ?? one).scrollIntoView()")
+
+    return act
+
+
+def has_budgets(shot: Shot) -> None:
+    """One budget is there, another is being set."""
+    shot.service.api("PUT", "/budgets/workspace:pictured", json={"amount": "5", "at_limit": "stop"})
+    shot.page.reload()
+    goes_to("usage.budgets")(shot)
+
+
+def has_hours(shot: Shot) -> None:
+    """A workspace rests, and has hours of its own."""
+    runs = [("start", "30 8 * * 1-5"), ("stop", "0 19 * * *")]
+    wanted = [{"action": action, "cron": cron, "zone": "Europe/Berlin"} for action, cron in runs]
+    shot.service.api("PUT", "/workspaces/pictured/schedule", json={"runs": wanted})
+    shot.page.reload()
+    goes_to("idle.title")(shot)
+
+
 VIEWS: dict[str, tuple[str, Act]] = {
     "list": ("/workspaces", nothing),
     "list-cards": ("/workspaces?view=cards", nothing),
@@ -320,11 +346,21 @@ VIEWS: dict[str, tuple[str, Act]] = {
     "journal": ("/workspaces/pictured/logs", reads_the_journal),
     "journal-stopped": ("/workspaces/asleep/logs", presses("logs.journal")),
     "settings": ("/workspaces/pictured/settings", nothing),
+    "settings-sizes": ("/workspaces/pictured/settings", goes_to("scaling.title")),
+    "settings-rest": ("/workspaces/pictured/settings", has_hours),
+    "settings-hours": ("/workspaces/pictured/settings", goes_to("schedule.title")),
     "restart": ("/workspaces/pictured/settings", asks_to_restart),
     "delete": ("/workspaces/pictured/settings", asks_to_delete),
+    "network": ("/workspaces/pictured/network", nothing),
+    "ports": ("/workspaces/pictured/ports", nothing),
+    "secrets": ("/workspaces/pictured/secrets", nothing),
     "templates": ("/templates", nothing),
+    "usage": ("/usage", nothing),
+    "usage-budgets": ("/usage", has_budgets),
     "health": ("/admin/health", nothing),
     "account": ("/me", nothing),
+    "profile": ("/profile", nothing),
+    "ssh-keys": ("/ssh-keys", nothing),
     "people": ("/admin/users", nothing),
     "audit": ("/admin/audit", nothing),
     "device": ("/device", nothing),

@@ -226,7 +226,8 @@ async def ui_route(request: Request) -> Response:
 
 for _path in (
     *("/sign-in", "/join", "/previews", "/workspaces", "/workspaces/{path:path}"),
-    *("/me", "/me/{path:path}", "/device", "/admin/{path:path}"),
+    *("/me", "/me/{path:path}", "/device", "/admin", "/admin/{path:path}"),
+    *("/templates", "/usage", "/profile", "/ssh-keys"),
 ):
     router.add_api_route(_path, ui_route, methods=["GET"], include_in_schema=False, route_class_override=APIRoute)
 

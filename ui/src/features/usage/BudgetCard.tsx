@@ -11,6 +11,9 @@ import { Button } from "../../ui/Button";
 import { Field } from "../../ui/Field";
 import { type Column, Table } from "../../ui/Table";
 
+/** The catalogue's word for the kind of what has a budget. */
+const KINDS = { user: "usage.by.owner", group: "usage.by.group", workspace: "usage.by.workspace" } as const;
+
 type Wanted = Parameters<typeof setBudget>;
 
 /** Budgets with what of each is spent, and setting one. */
@@ -28,7 +31,7 @@ export function BudgetCard({ currency }: { currency: string }) {
   const written = (amount: string) =>
     currency ? money(amount, currency, t.locale) : amount.replace(/0{4}$/, "");
   const columns: Column<Budget>[] = [
-    { key: "name", head: t("usage.budgetOf"), isWhole: true, cell: ({ kind, name }) => `${kind}: ${name}` },
+    { key: "name", head: t("usage.budgetOf"), isWhole: true, cell: ({ kind, name }) => `${t(KINDS[kind])}: ${name}` },
     {
       key: "spent",
       head: t("usage.spent"),
