@@ -110,11 +110,8 @@ def test_a_sentence_within_another_is_told_by_its_code() -> None:
     assert refused.message == "The template c does not exist. Did you mean a or b?"
     quoted = SentenceAnswer.of(quoting("why.failed", refused)).model_dump()
     assert quoted["values"] == {"problem": "unknown_template", "said": refused.message}
-    assert quoted["parts"]["said"]["parts"]["near"] == {
-        "code": "refused.near",
-        "values": dict(near.values),
-        "parts": {},
-    }
+    told = {"code": "refused.near", "values": {"first": "a", "last": "b"}, "parts": {}}
+    assert quoted["parts"]["said"]["parts"]["near"] == {**told, "text": "a or b"}
     assert quoting("why.failed", InvalidInput("Of old.", code="x")).parts == {}
 
 

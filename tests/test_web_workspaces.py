@@ -91,8 +91,9 @@ def test_verbs_by_id_and_by_name(web: Web) -> None:
         web.reaches(made["id"], "stopped")
         wrong = http.post(f"{LIST}/verbs/pause")
         assert (wrong.status_code, wrong.json()["error"]["code"]) == (409, "wrong_state")
+        error = wrong.json()["error"]
         said = {"code": "refused.pause", "values": {"name": "verbs", "status": "stopped"}, "parts": {}}
-        assert wrong.json()["error"]["said"] == said
+        assert error["said"] == {**said, "text": error["message"]}
         stopped = http.get(f"{LIST}/verbs").json()["workspace"]
         assert (stopped["metrics"], stopped["ssh_info"]) == (None, None)
         gone = http.delete(f"{LIST}/verbs")

@@ -133,11 +133,12 @@ describe("the rest of a workspace", () => {
       code: "stop.idle",
       sentence: "Nothing worked in it for 30 minutes.",
       said: { code: "stop.idle", values: { minutes: "30" } },
-      seen: [{ code: "idle.most", values: { unit: "sshd.service", percent: "0.1" } }],
+      seen: [{ code: "idle.most", values: { unit: "sshd.service" }, text: "Most: sshd.service." }],
       at: "2026-11-29T18:00:00.000Z",
     };
     await page(() => <StopReasonPanel reason={reason} />);
     expect(await screen.findByText("Nothing worked in it for 30 minutes.")).toBeTruthy();
+    expect(screen.getByText("Most: sshd.service.")).toBeTruthy();
   });
 
   it("reads and writes whole minutes", () => {

@@ -225,10 +225,11 @@ class SentenceAnswer(Answer):
     parts: dict[str, SentenceAnswer] = Field(
         default_factory=dict, description="Values that are sentences themselves; in English they stand in `values` too."
     )
+    text: str = Field(default_factory=str, description="The sentence in English.")
 
     @classmethod
     def of(cls, sentence: Said) -> Self:
         """Convert."""
         english = {name: part.text for name, part in sentence.parts.items()}
         parts = {name: SentenceAnswer.of(part) for name, part in sentence.parts.items()}
-        return cls(code=sentence.code, values={**sentence.values, **english}, parts=parts)
+        return cls(code=sentence.code, values={**sentence.values, **english}, parts=parts, text=sentence.text)

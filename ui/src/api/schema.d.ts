@@ -3518,6 +3518,11 @@ export interface components {
             parts?: {
                 [key: string]: components["schemas"]["SentenceAnswer"];
             };
+            /**
+             * Text
+             * @description The sentence in English.
+             */
+            text?: string;
             /** Values */
             values: {
                 [key: string]: string;

@@ -31,7 +31,12 @@ export function BudgetCard({ currency }: { currency: string }) {
   const written = (amount: string) =>
     currency ? money(amount, currency, t.locale) : amount.replace(/0{4}$/, "");
   const columns: Column<Budget>[] = [
-    { key: "name", head: t("usage.budgetOf"), isWhole: true, cell: ({ kind, name }) => `${t(KINDS[kind])}: ${name}` },
+    {
+      key: "name",
+      head: t("usage.budgetOf"),
+      isWhole: true,
+      cell: ({ kind, name }) => `${t(KINDS[kind])}: ${name}`,
+    },
     {
       key: "spent",
       head: t("usage.spent"),

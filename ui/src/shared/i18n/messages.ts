@@ -12,6 +12,8 @@ export interface Said {
   code: string;
   values: Readonly<Record<string, string>>;
   parts?: Readonly<Record<string, Said>>;
+  /** In English. */
+  text?: string;
 }
 
 /** An error as the service tells it. */
@@ -114,7 +116,7 @@ export function translator(
   };
   function say(texts: SaidTexts, said: Said | null | undefined, words: string): string {
     const text = said && texts[said.code];
-    return text ? fill(text, written(said)) : words;
+    return text ? fill(text, written(said)) : (said?.text ?? words);
   }
   return Object.assign(translate, {
     locale,
