@@ -273,6 +273,8 @@ def goes_to(key: str) -> Act:
 
     def act(shot: Shot) -> None:
         heading = shot.page.get_by_role("heading", name=shot.say(key), exact=True).first
+        heading.wait_for()
+        shot.page.wait_for_load_state("networkidle")
         heading.evaluate("one => (one.closest('section') ?? one).scrollIntoView()")
 
     return act
@@ -280,7 +282,7 @@ def goes_to(key: str) -> Act:
 
 def has_budgets(shot: Shot) -> None:
     """One budget is there, another is being set."""
-    shot.service.api("PUT", "/budgets/workspace:pictured", json={"amount": "5", "at_limit": "stop"})
+    shot.service.api("PUT", "/budgets/workspace:pictured", 204, json={"amount": "5", "at_limit": "stop"})
     shot.page.reload()
     goes_to("usage.budgets")(shot)
 

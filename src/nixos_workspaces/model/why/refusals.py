@@ -50,6 +50,21 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "refused.near": "{first} or {last}",
         "refused.package_unusable": "The package {name} exists in {set} but cannot be used: it is unfree, broken, "
         "insecure or made for another platform.",
+        # Builds
+        "refused.nix": "Nix refused the environment: {reason}",
+        "refused.nix_slow": "Nix was stopped because it took longer than {seconds} seconds. Try again (what is built "
+        "is kept), or raise build_timeout.",
+        "refused.no_package": "The package {name} does not exist in this package set. Correct or remove it.",
+        "refused.by_set": "The package set refuses {name}: {reason}. Remove it or choose another package.",
+        "refused.builder": "{name} could not be built: its builder {reason}.",
+        "refused.builder_said": "{name} could not be built: its builder {reason}. Its last lines: {lines}",
+        "refused.build_slow": "{name} could not be built: it took longer than {seconds} seconds.",
+        "refused.imported": "{name} would have to be built while the environment is evaluated (import from "
+        "derivation), which is off. Remove it, or what reads its result.",
+        "refused.download": "A source could not be downloaded: {source}: {reason}. Check the network, then build "
+        "again.",
+        "refused.endless": "The template or the package set refers to itself without end (infinite recursion). "
+        "Correct the template.",
         # The network, and terminals of others
         "refused.mode": "Mode {mode} goes beyond the floor that the administrator has set: choose at most {floor}.",
         "refused.entry": "{entry} goes beyond the floor that the administrator has set ({floor}{why}).",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from nixos_workspaces.errors import BuildFailed, Unavailable, WorkspacesError
 from nixos_workspaces.model.environment import Environment
+from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.nix.reports.build_log import plain, store_name
 
 _LAST_LINES = 3
@@ -46,18 +47,14 @@ def explain(
     ``workspace.json`` that Nix points at.
     """
     if timeout is not None:
-        return BuildFailed(
-            f"Nix was stopped because it took longer than {timeout:g} seconds. Try again (what is built is kept), "
-            "or raise build_timeout.",
-            code="build_timeout",
-        )
+        return BuildFailed(Sentence("refused.nix_slow", {"seconds": f"{timeout:g}"}), code="build_timeout")
     clean = "\n".join(line for line in map(plain, text.split("\n")) if not _QUOTED_SOURCE.match(line))
     case = _Case(environment, tails or {}, clean)
     for pattern, translate in _TABLE:
         found = pattern.search(clean)
         if found:
             return translate(found, case)
-    return BuildFailed(f"Nix refused the environment: {_last_error(clean)}")
+    return BuildFailed(Sentence("refused.nix", {"reason": _last_error(clean)}))
 
 
 def evaluation_too_slow(seconds: float) -> WorkspacesError:
@@ -89,20 +86,20 @@ def _memory(_found: re.Match[str], _: _Case) -> WorkspacesError:
 
 def _package(found: re.Match[str], case: _Case) -> WorkspacesError:
     return BuildFailed(
-        f"The package {found[1]} does not exist in this package set. Correct or remove it.",
+        Sentence("refused.no_package", {"name": found[1]}),
         code="unknown_package",
         field=_package_field(lambda name: name == found[1], case.environment),
     )
 
 
 def _template(found: re.Match[str], _: _Case) -> WorkspacesError:
-    return BuildFailed(f"The template {found[1]} does not exist.", code="unknown_template", field="template")
+    return BuildFailed(Sentence("refused.template", {"name": found[1]}), code="unknown_template", field="template")
 
 
 def _unfree(found: re.Match[str], case: _Case) -> WorkspacesError:
     named = found[1].rstrip("\u2019'")
     return BuildFailed(
-        f"The package set refuses {named}: {found[2].strip()}. Remove it or choose another package.",
+        Sentence("refused.by_set", {"name": named, "reason": found[2].strip()}),
         field=_package_field(lambda name: _is_built_as(name, named), case.environment),
     )
 
@@ -132,9 +129,10 @@ def _builder(found: re.Match[str], case: _Case) -> WorkspacesError:
     named = store_name(found[1])
     lines = list(case.tails.get(named, ())) or re.findall(r"^\s*> ?(.*)$", case.text[found.end() :], re.MULTILINE)
     tail = " / ".join(line.strip() for line in [line for line in lines if line.strip()][-_LAST_LINES:])
-    last = f" Its last lines: {_short(tail)}" if tail else ""
+    values = {"name": named, "reason": _short(found[2])}
+    said = Sentence("refused.builder_said", {**values, "lines": _short(tail)}) if tail else None
     return BuildFailed(
-        f"{named} could not be built: its builder {_short(found[2])}.{last}",
+        said or Sentence("refused.builder", values),
         field=_package_field(lambda name: _is_built_as(name, named), case.environment),
     )
 
@@ -148,8 +146,7 @@ def _unlocked(_found: re.Match[str], _: _Case) -> WorkspacesError:
 def _imported(found: re.Match[str], case: _Case) -> WorkspacesError:
     named = store_name(found[1].removesuffix("^out"))
     return BuildFailed(
-        f"{named} would have to be built while the environment is evaluated (import from derivation), which is off. "
-        "Remove it, or what reads its result.",
+        Sentence("refused.imported", {"name": named}),
         code="import_from_derivation",
         field=_package_field(lambda name: _is_built_as(name, named), case.environment),
     )
@@ -158,23 +155,19 @@ def _imported(found: re.Match[str], case: _Case) -> WorkspacesError:
 def _too_slow(found: re.Match[str], case: _Case) -> WorkspacesError:
     named = store_name(found[1].removesuffix("^out"))
     return BuildFailed(
-        f"{named} could not be built: it took longer than {found[2]} seconds.",
+        Sentence("refused.build_slow", {"name": named, "seconds": found[2]}),
         code="build_timeout",
         field=_package_field(lambda name: _is_built_as(name, named), case.environment),
     )
 
 
 def _download(found: re.Match[str], _: _Case) -> WorkspacesError:
-    return BuildFailed(
-        f"A source could not be downloaded: {found[1]}: {_short(found[2])}. Check the network, then build again.",
-        code="download_failed",
-    )
+    values = {"source": found[1], "reason": _short(found[2])}
+    return BuildFailed(Sentence("refused.download", values), code="download_failed")
 
 
 def _endless(_found: re.Match[str], _: _Case) -> WorkspacesError:
-    return BuildFailed(
-        "The template or the package set refers to itself without end (infinite recursion). Correct the template."
-    )
+    return BuildFailed(Sentence("refused.endless"))
 
 
 _TABLE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Case], WorkspacesError]], ...] = (

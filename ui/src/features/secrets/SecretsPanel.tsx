@@ -25,11 +25,11 @@ export function SecretsPanel({ workspaceId }: { workspaceId: string | null }) {
   // A workspace's own name is the heading above those of its views.
   const Heading = workspaceId === null ? "h2" : "h3";
   const columns: Column<Secret>[] = [
-    { key: "name", head: t("secrets.name"), cell: ({ name }) => <code>{name}</code> },
+    { key: "name", head: t("secrets.name"), isWhole: true, cell: ({ name }) => <code>{name}</code> },
     { key: "kind", head: t("secrets.kind"), cell: ({ kind }) => t(`secrets.${kind}`) },
     { key: "where", head: t("secrets.where"), cell: ({ path, host }) => path ?? host ?? "" },
     { key: "length", head: t("secrets.length"), cell: ({ length }) => t(`secrets.${length}`) },
-    { key: "at", head: t("secrets.at"), cell: ({ updated_at: at }) => dateTime(at, t.locale) },
+    { key: "at", head: t("secrets.at"), isWhole: true, cell: ({ updated_at: at }) => dateTime(at, t.locale) },
     {
       key: "delete",
       head: t("action.delete"),

@@ -150,6 +150,22 @@ export const sentences: SaidTexts = {
   "refused.near": "{first} oder {last}",
   "refused.package_unusable":
     "Das Paket {name} gibt es ({set}), es lässt sich aber nicht benutzen: Es ist unfrei, kaputt, unsicher oder für eine andere Plattform.",
+  "refused.nix": "Nix hat die Umgebung abgelehnt: {reason}",
+  "refused.nix_slow":
+    "Nix wurde angehalten, weil es länger als {seconds} Sekunden brauchte. Versuchen Sie es noch einmal (was gebaut ist, bleibt), oder erhöhen Sie build_timeout.",
+  "refused.no_package":
+    "Das Paket {name} gibt es in dieser Paketmenge nicht. Berichtigen oder entfernen Sie es.",
+  "refused.by_set":
+    "Die Paketmenge lehnt {name} ab: {reason}. Entfernen Sie es, oder wählen Sie ein anderes Paket.",
+  "refused.builder": "{name} ließ sich nicht bauen ({reason}).",
+  "refused.builder_said": "{name} ließ sich nicht bauen ({reason}). Die letzten Zeilen: {lines}",
+  "refused.build_slow": "{name} ließ sich nicht bauen: es dauerte länger als {seconds} Sekunden.",
+  "refused.imported":
+    "{name} müsste schon beim Auswerten der Umgebung gebaut werden (import from derivation), was nicht erlaubt ist. Entfernen Sie es, oder was sein Ergebnis liest.",
+  "refused.download":
+    "Eine Quelle ließ sich nicht herunterladen: {source}: {reason}. Prüfen Sie das Netz, dann bauen Sie noch einmal.",
+  "refused.endless":
+    "Die Vorlage oder die Paketmenge verweist endlos auf sich selbst. Berichtigen Sie die Vorlage.",
   "refused.mode":
     "Die Stufe {mode} geht über die Vorgabe der Verwaltung hinaus: Wählen Sie höchstens {floor}.",
   "refused.entry": "{entry} geht über die Vorgabe der Verwaltung hinaus ({floor}{why}).",
