@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forked_nixws import empty_directory
+from forked_nixws import empty_directory, run_nixws
 from web_service import Web, running_web
 
 NIXWS = Path(sys.executable).parent / "nixws"
@@ -31,15 +31,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def run(*words: str, code: int = 0, **more: str) -> str:
     """Return what ``nixws`` prints: results, and messages where there are none."""
-    done = subprocess.run(
-        [str(NIXWS), *words],
-        env=environment(**more),
-        cwd=empty_directory(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = run_nixws(words, environment(**more))
     assert done.returncode == code, (words, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     return done.stdout or done.stderr
