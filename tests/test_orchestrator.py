@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,14 @@ from nixos_workspaces.model.environment import Environment
 from nixos_workspaces.model.machine import BYTES_PER_GB, MachineSpec, MachineState, Resources
 from nixos_workspaces.model.plans import Losses, Plan, RestartReason
 from nixos_workspaces.model.service import HealthItem, Sentence
-from nixos_workspaces.model.workspace import Status, Workspace, WorkspaceChange, WorkspaceConfig, WorkspaceQuery
+from nixos_workspaces.model.workspace import (
+    MAX_PAGE,
+    Status,
+    Workspace,
+    WorkspaceChange,
+    WorkspaceConfig,
+    WorkspaceQuery,
+)
 from nixos_workspaces.services import Services
 from nixos_workspaces.settings import Settings
 from nixos_workspaces.workspaces import lifecycle
@@ -59,6 +66,17 @@ async def until(services: Services, reference: str, status: Status, principal: P
 
     await eventually(there)
     return await services.workspaces.get(reference, principal=principal)
+
+
+async def until_all(services: Services, made: Iterable[Workspace], status: Status) -> None:
+    """Wait until each of many shows ``status``: one question for all, or the questions would be most of the work."""
+    wanted = {one.id for one in made}
+
+    async def there() -> bool:
+        page = await services.workspaces.page(WorkspaceQuery(limit=MAX_PAGE), principal=ANN)
+        return wanted <= {one.id for one in page.items if one.status is status}
+
+    await eventually(there)
 
 
 async def until_gone(services: Services, workspace_id: str) -> None:
@@ -505,7 +523,7 @@ async def test_fifty_in_parallel(services: Services, world: World) -> None:
     made = await asyncio.gather(
         *(services.orchestrator.create_workspace(config(f"w{n}"), principal=ANN) for n in range(50))
     )
-    await asyncio.gather(*(until(services, one.id, Status.RUNNING) for one in made))
+    await until_all(services, made, Status.RUNNING)
     verbs = services.orchestrator
     asked = [
         verb(one.id, principal=ANN)
@@ -851,7 +869,7 @@ async def test_two_control_planes_share_the_work(tmp_path: Path) -> None:
                 for n, services in enumerate([one, two] * 10)
             )
         )
-        await asyncio.gather(*(until(two, workspace.id, Status.RUNNING) for workspace in made))
+        await until_all(two, made, Status.RUNNING)
         for workspace in made:
             assert world.calls.count(("start", workspace.id)) == 1
             assert world.calls.count(("build", workspace.id)) == 1
