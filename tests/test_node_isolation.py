@@ -18,11 +18,12 @@ from pathlib import Path
 import pytest
 from node_fixture import Node, running_node
 from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 from ssh_judgement import CURVE25519, judge
 from waiting import until
 
 from nixos_workspaces.model.machine import MachineSpec
-from nixos_workspaces.node.machines.network import name_of
+from nixos_workspaces.node.machines.network import name_of, remove_link
 
 _PROBE = Path(__file__).with_name("node_probe.py")
 
@@ -183,6 +184,13 @@ def test_a_link_that_goes_while_it_is_looked_at_has_no_name() -> None:
     with IPRoute() as netlink:
         assert name_of(netlink, netlink.link_lookup(ifname="lo")[0]) == "lo"
         assert name_of(netlink, (1 << 31) - 1) is None
+
+
+def test_a_link_that_is_gone_since_it_was_listed_is_removed() -> None:
+    with IPRoute() as netlink:
+        remove_link(netlink, (1 << 31) - 1)
+        with pytest.raises(NetlinkError):
+            remove_link(netlink, 0)
 
 
 async def test_addresses_of_the_range_that_nobody_has_go_nowhere(node: Node) -> None:

@@ -71,7 +71,7 @@ class Network:
             for link in netlink.get_links():
                 name = link.get("ifname") or ""
                 if name.startswith(self._prefix) and name not in kept and not keep_others:
-                    netlink.link("del", index=link["index"])
+                    remove_link(netlink, link["index"])
             netlink.route("replace", **self._barrier)
             if not netlink.get_addr(address=self.gateway):
                 netlink.addr("add", index=_LOOPBACK, address=self.gateway, prefixlen=32)
@@ -85,7 +85,7 @@ class Network:
         with IPRoute() as netlink:
             for link in netlink.get_links():
                 if (link.get("ifname") or "").startswith(self._prefix):
-                    netlink.link("del", index=link["index"])
+                    remove_link(netlink, link["index"])
             for verb, what in (
                 (netlink.route, self._barrier),
                 (netlink.addr, {"index": _LOOPBACK, "address": self.gateway, "prefixlen": 32}),
@@ -124,8 +124,7 @@ class Network:
         interface = self._addresses.interface(index)
         with IPRoute() as netlink:
             for link in netlink.link_lookup(ifname=interface):
-                with suppress(NetlinkError):  # it goes by itself when the workspace's namespace ends
-                    netlink.link("del", index=link)
+                remove_link(netlink, link)
         self.way_out.rules.forget(index)
 
     def counters(self, index: int) -> tuple[str, str]:
@@ -168,6 +167,15 @@ def name_of(netlink: IPRoute, link: int) -> str | None:
             return None
         raise
     return str(found[0].get("ifname")) if found else None
+
+
+def remove_link(netlink: IPRoute, link: int) -> None:
+    """Remove a link; it goes by itself when the workspace's namespace ends, perhaps since it was listed."""
+    try:
+        netlink.link("del", index=link)
+    except NetlinkError as failed:
+        if failed.code != errno.ENODEV:
+            raise
 
 
 def _mac(index: int, *, side: int) -> str:
