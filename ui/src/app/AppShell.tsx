@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { Link, Outlet } from "@tanstack/react-router";
+import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { Bell, Search } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { hasAccount, mayCreate, useSession } from "../api/abilities";
 import type { Session } from "../api/types";
 import { useT } from "../shared/i18n/messages";
@@ -74,6 +74,12 @@ export function AppShell() {
     ...(mayCreate(session) && { c: create }),
   });
   const close = () => setPanel("none");
+  const nav = useRef<HTMLElement>(null);
+  const { pathname } = useLocation();
+  // On a narrow screen the areas scroll: the one that is shown is to be in sight.
+  useEffect(() => {
+    nav.current?.querySelector("[aria-current=page]")?.scrollIntoView({ inline: "nearest" });
+  }, [pathname]);
   return (
     <div className="app">
       <a className="skip-link" href="#content">
@@ -84,7 +90,7 @@ export function AppShell() {
           <Logo />
           <span className="brand-name">{t("app.name")}</span>
         </Link>
-        <nav className="app-nav" aria-label={t("nav.label")}>
+        <nav ref={nav} className="app-nav" aria-label={t("nav.label")}>
           {AREAS.filter(([path]) => isFor(path, session)).map(([path, text]) => (
             <Link key={path} to={path} className="app-nav-link">
               {t(text)}

@@ -27,6 +27,14 @@ function place(element: HTMLElement): Shown {
   };
 }
 
+/** Moves what would stand past an edge of the window. */
+function keepInSight(element: HTMLElement | null): void {
+  if (!element) return;
+  const { left, right } = element.getBoundingClientRect();
+  const past = Math.max(0, right + GAP - innerWidth) - Math.max(0, GAP - left);
+  if (past) element.style.marginInlineStart = `${-past}px`;
+}
+
 /** Shows the words of whatever element is pointed at; once in a page. Escape puts them away (WCAG 2.2, 1.4.13). */
 export function TooltipLayer() {
   const [shown, setShown] = useState<Shown | null>(null);
@@ -71,6 +79,7 @@ export function TooltipLayer() {
     <div
       className="tooltip"
       aria-hidden
+      ref={keepInSight}
       data-above={isAbove}
       style={{ insetInlineStart: x, insetBlockStart: y }}
     >

@@ -74,7 +74,7 @@ function PortTable({ ports, onShow }: { ports: readonly Port[]; onShow: (port: P
       head: t("ports.visibility"),
       cell: (one) => one.url && <Badge>{t(`ports.${one.visibility}`)}</Badge>,
     },
-    { key: "actions", head: "", cell: (one) => <Actions port={one} onShow={onShow} /> },
+    { key: "actions", head: "", isWhole: true, cell: (one) => <Actions port={one} onShow={onShow} /> },
   ];
   return <Table label={t("ports.title")} columns={columns} rows={ports} keyOf={(one) => one.port} />;
 }

@@ -40,6 +40,7 @@ export function BudgetCard({ currency }: { currency: string }) {
     {
       key: "spent",
       head: t("usage.spent"),
+      isWhole: true,
       cell: ({ spent, amount, percent: share, reached }) => (
         <>
           {t("usage.ofAmount", { spent: written(spent), amount: written(amount) })} (

@@ -11,7 +11,6 @@ export function CostTable({ costs, by }: { costs: Costs; by: Grouping }) {
     {
       key: "name",
       head: t(`usage.by.${by}`),
-      isWhole: true,
       cell: (item) => (item === costs.total ? <strong>{t("usage.all")}</strong> : nameOf(item, by, t)),
     },
     ...(costs.currency ? moneyColumns(costs.currency, t) : usedColumns(t)),

@@ -1007,8 +1007,8 @@ export const de: Catalogue = {
   "advice.title": "Empfehlung",
   "advice.fits": "Seine Größe passt zu dem, was er braucht.",
   "advice.tooEarly": "Für eine Empfehlung ist es noch zu früh.",
-  "advice.change": "Besser würde passen: {cpu} Kerne und {memory} GB.",
-  "advice.now": "Jetzt: {cpu} Kerne und {memory} GB.",
+  "advice.change": "Besser würde passen: {cores} und {memory} GB.",
+  "advice.now": "Jetzt: {cores} und {memory} GB.",
   "advice.saving": "Spart {amount} im Monat.",
   "advice.costs": "Kostet {amount} mehr im Monat.",
   "advice.confidence": "Wie sicher das ist: {share}",
@@ -1018,7 +1018,7 @@ export const de: Catalogue = {
   "scaling.title": "Größe, die sich selbst ändert",
   "scaling.hint":
     "Größer binnen Sekunden, wenn der Speicher knapp wird oder die Kerne ausgelastet sind; langsam kleiner, wenn eine Weile weniger gebraucht wurde. Nie über Kontingente oder die Maschine hinaus, und benutzter Speicher wird nie genommen.",
-  "scaling.now": "Er hat jetzt {cpu} Kerne und {memory} GB.",
+  "scaling.now": "Er hat jetzt {cores} und {memory} GB.",
   "scaling.cpuMin": "Kerne, mindestens",
   "scaling.cpuMax": "Kerne, höchstens",
   "scaling.memoryMin": "GB Speicher, mindestens",
@@ -1042,7 +1042,7 @@ export const de: Catalogue = {
   "scaling.kind.up": "Größer",
   "scaling.kind.down": "Kleiner",
   "scaling.kind.refused": "Nicht möglich",
-  "scaling.step": "{cpu} Kerne, {memory} GB",
+  "scaling.step": "{cores}, {memory} GB",
   "scaling.evidence": "{cpu} Kerne und {memory} benutzt",
   "passkeys.title": "Passkeys",
   "passkeys.hint":

@@ -116,12 +116,12 @@ export function translator(
   };
   function say(texts: SaidTexts, said: Said | null | undefined, words: string): string {
     const text = said && texts[said.code];
-    return text ? fill(text, written(said)) : (said?.text ?? words);
+    return text ? fill(text, written(said)) : words;
   }
   return Object.assign(translate, {
     locale,
     problem,
-    said: (said: Said | null | undefined, words: string) => say(sentences, said, words),
+    said: (said: Said | null | undefined, words: string) => say(sentences, said, said?.text ?? words),
     remedy: (said: Said, words: string) => say(remedies, said, words),
     count: (key: CountKey, count: number) => {
       const form = plural().select(count) === "one" ? "one" : "other";

@@ -3,8 +3,8 @@ export const scaling = {
   "advice.title": "Advice",
   "advice.fits": "Its size fits what it uses.",
   "advice.tooEarly": "It is too early for advice.",
-  "advice.change": "Another size would fit better: {cpu} cores and {memory} GB.",
-  "advice.now": "Now: {cpu} cores and {memory} GB.",
+  "advice.change": "Another size would fit better: {cores} and {memory} GB.",
+  "advice.now": "Now: {cores} and {memory} GB.",
   "advice.saving": "Saves {amount} a month.",
   "advice.costs": "Costs {amount} more a month.",
   "advice.confidence": "How sure it is: {share}",
@@ -14,7 +14,7 @@ export const scaling = {
   "scaling.title": "Size that changes by itself",
   "scaling.hint":
     "Larger within seconds when memory runs short or the cores are used up; smaller slowly, when less was needed for a while. Never beyond quotas or the machine, and memory in use is never taken away.",
-  "scaling.now": "It has {cpu} cores and {memory} GB now.",
+  "scaling.now": "It has {cores} and {memory} GB now.",
   "scaling.cpuMin": "Cores, at least",
   "scaling.cpuMax": "Cores, at most",
   "scaling.memoryMin": "GB of memory, at least",
@@ -38,6 +38,6 @@ export const scaling = {
   "scaling.kind.up": "Larger",
   "scaling.kind.down": "Smaller",
   "scaling.kind.refused": "Not possible",
-  "scaling.step": "{cpu} cores, {memory} GB",
+  "scaling.step": "{cores}, {memory} GB",
   "scaling.evidence": "{cpu} cores and {memory} in use",
 } as const;

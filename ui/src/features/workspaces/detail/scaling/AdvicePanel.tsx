@@ -67,7 +67,7 @@ function headline(advice: Advice, t: Translate): string {
 }
 
 function sizeText(key: "advice.now" | "advice.change", cpu: number, memory: number, t: Translate): string {
-  return t(key, { cpu: number(cpu, t.locale), memory: number(memory, t.locale) });
+  return t(key, { cores: t.count("meter.cores", cpu), memory: number(memory, t.locale) });
 }
 
 /** What following it saves a month, in the price book's currency; nothing where there are no prices. */

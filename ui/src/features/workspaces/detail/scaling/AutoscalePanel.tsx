@@ -37,7 +37,7 @@ export function AutoscalePanel({ detail }: { detail: WorkspaceDetail }) {
         <>
           <p>
             {t("scaling.now", {
-              cpu: number(data.size.cpu, t.locale),
+              cores: t.count("meter.cores", data.size.cpu),
               memory: number(data.size.memory, t.locale),
             })}
           </p>
@@ -84,7 +84,7 @@ function BoundsForm({ detail, current }: { detail: WorkspaceDetail; current: Aut
   };
   return (
     <form onSubmit={submit} noValidate>
-      <div className="sizes">
+      <div className="sizes sizes-bounds">
         {FIELDS.map((field) => (
           <Field key={field} label={t(`scaling.${field}`)}>
             {(input) => (
@@ -171,7 +171,7 @@ const columnsOf = (t: Translate): Column<ScalingDecision>[] => [
 ];
 
 const stepText = ({ after }: ScalingDecision, t: Translate): string =>
-  t("scaling.step", { cpu: number(after.cpu, t.locale), memory: number(after.memory, t.locale) });
+  t("scaling.step", { cores: t.count("meter.cores", after.cpu), memory: number(after.memory, t.locale) });
 
 const evidenceText = ({ evidence }: ScalingDecision, t: Translate): string =>
   t("scaling.evidence", {
