@@ -64,7 +64,7 @@ function RestForm({ id, idle }: RestProps) {
       <h3>{t("idle.title")}</h3>
       <p className="muted">{t("idle.hint")}</p>
       {!idle.own && <p className="muted">{t("idle.ofService")}</p>}
-      <div className="sizes">
+      <div className="sizes sizes-two">
         <Minutes label={t("idle.pauseAfter")} value={pause} onChange={setPause} />
         <Minutes label={t("idle.stopAfter")} value={stop} onChange={setStop} />
       </div>
@@ -115,7 +115,7 @@ function QuietFields({ hours, zone, onChange }: QuietProps) {
   return (
     <div role="group" aria-label={t("idle.quiet")}>
       <p className="muted">{t("idle.quietHint", { zone })}</p>
-      <div className="sizes">
+      <div className="sizes sizes-two">
         {(["begin", "end"] as const).map((one) => (
           <Field key={one} label={t(`idle.quiet.${one}`)}>
             {(field) => (

@@ -60,7 +60,7 @@ export function SchedulePanel({ id }: SchedulePanelProps) {
         ))}
       </ul>
       {shown && <p className="muted">{t("schedule.next", { runs: shown })}</p>}
-      <div className="sizes">
+      <div className="sizes sizes-two">
         <Field label={t("schedule.action")}>
           {(field) => (
             <select
