@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import gc
 import os
 import re
 import signal
@@ -111,6 +112,18 @@ def is_worker(config: pytest.Config) -> bool:
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     """End as after Ctrl-C: fixtures are torn down, the summary is printed."""
     raise KeyboardInterrupt
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep tests and modules, which stay until the end, from being looked at whenever garbage is collected."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
