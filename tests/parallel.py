@@ -50,7 +50,7 @@ BROWSERS = "test_ui"
 """Begin of the names of modules that drive a browser; unit tests of the same name are spread with them."""
 LONGEST_FIRST: tuple[str, ...] = (
     *("system/", "test_node", "contracts/test_runtime", "test_nix"),
-    *("test_reconciler", "test_orchestrator", "test_cli", "test_openapi", "test_light"),
+    *("test_openapi", "test_policy_matrix", "test_reconciler", "test_orchestrator", "test_cli", "test_light"),
 )
 """Beginnings of the modules that take longest: begun last, one of them would be waited for at the end."""
 
