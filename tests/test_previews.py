@@ -423,6 +423,33 @@ def test_what_is_open_ends_when_the_port_is_private_again(place: Place) -> None:
         assert ends(stream) < 1
 
 
+async def torrent(_head: str, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Answer with a terabyte, as fast as it is taken."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (1 << 40))
+    while True:
+        writer.write(bytes(1 << 16))
+        await writer.drain()
+
+
+def test_a_body_that_the_kernel_passes_on_ends_too(place: Place) -> None:
+    with serving(torrent) as program:
+        place.listen(3002, program)
+        told = place.show(3002, "link")
+        guest = place.browser(3002)
+        guest.get(told["link"].partition(guest.host)[2])
+        cookies = "; ".join(f"{name}={value}" for name, value in guest.cookies.items())
+        with guest.raw(f"GET / HTTP/1.1\r\nHost: {guest.host}\r\nCookie: {cookies}\r\n\r\n".encode()) as body:
+            got = 0
+            while got < 50_000_000:
+                count = len(body.recv(1 << 20))
+                assert count
+                got += count
+            place.show(3002, "private")
+            assert ends(body) < 1
+        until("the program is left", lambda: program.ended == program.connections)
+        place.forget(3002)
+
+
 @pytest.mark.usefixtures("app")
 @pytest.mark.parametrize("wanted", [{"part": "port:3000"}, {"access": "editor"}], ids=["port", "editor"])
 def test_what_is_open_ends_with_its_share(place: Place, wanted: dict[str, str]) -> None:
