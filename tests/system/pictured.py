@@ -275,7 +275,7 @@ def goes_to(key: str) -> Act:
         heading = shot.page.get_by_role("heading", name=shot.say(key), exact=True).first
         heading.wait_for()
         shot.page.wait_for_load_state("networkidle")
-        heading.evaluate("one => (one.closest('section') ?? one).scrollIntoView()")
+        heading.evaluate("one => (one.closest('.panel, .card') ?? one).scrollIntoView()")
 
     return act
 

@@ -28,7 +28,7 @@ export function SecretsPanel({ workspaceId }: { workspaceId: string | null }) {
     { key: "name", head: t("secrets.name"), isWhole: true, cell: ({ name }) => <code>{name}</code> },
     { key: "kind", head: t("secrets.kind"), cell: ({ kind }) => t(`secrets.${kind}`) },
     { key: "where", head: t("secrets.where"), cell: ({ path, host }) => path ?? host ?? "" },
-    { key: "length", head: t("secrets.length"), cell: ({ length }) => t(`secrets.${length}`) },
+    { key: "length", head: t("secrets.length"), isWhole: true, cell: ({ length }) => t(`secrets.${length}`) },
     { key: "at", head: t("secrets.at"), isWhole: true, cell: ({ updated_at: at }) => dateTime(at, t.locale) },
     {
       key: "delete",

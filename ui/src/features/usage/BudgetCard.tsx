@@ -48,7 +48,12 @@ export function BudgetCard({ currency }: { currency: string }) {
         </>
       ),
     },
-    { key: "limit", head: t("usage.atLimit"), cell: ({ at_limit }) => t(`usage.atLimit.${at_limit}`) },
+    {
+      key: "limit",
+      head: t("usage.atLimit"),
+      isWhole: true,
+      cell: ({ at_limit }) => t(`usage.atLimit.${at_limit}`),
+    },
   ];
   if (isAdmin)
     columns.push({
