@@ -62,7 +62,8 @@ held, next_size, next_share = b"", 0.0, 0.0
 while True:
     now = time.monotonic()
     if now >= next_size:
-        held = bytes(bytearray(dice.randrange(10, 400) << 20))
+        held = b""
+        held = b"x" * (dice.randrange(10, 400) << 20)
         next_size = now + dice.uniform(40, 200)
     if now >= next_share:
         share, next_share = dice.choice([0.0, 0.1, 0.4, 0.8]), now + dice.uniform(5, 60)
@@ -279,6 +280,7 @@ def main() -> None:
             "kills": kills,
             **compared(found, kernel),
         }
+        print(json.dumps(result, indent=1), flush=True)
         service.ssh(made, "systemctl --user stop load")
         service.api("POST", f"/workspaces/{made['id']}/stop", 202)
         service.reaches(made["id"], "stopped")
