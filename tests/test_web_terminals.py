@@ -399,7 +399,8 @@ def test_workspaces_that_are_not_there_or_do_not_run(web: Web) -> None:
 
 def test_a_flood_of_small_messages_is_refused(web: Web, workspace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The service lingers for as long as a busy client may need to read why, between all that it still sends."""
-    monkeypatch.setattr(direct_socket, "LINGER_SECONDS", 60.0)
+    for name in ("LINGER_SECONDS", "ANSWER_SECONDS"):
+        monkeypatch.setattr(direct_socket, name, 60.0)
     terminal = made(web, workspace, "sleep 1000")
     with opened(web, workspace, session=terminal) as other, opened(web, workspace, session=terminal) as client:
         with suppress(websockets.exceptions.ConnectionClosed):
