@@ -18,11 +18,11 @@ from nixos_workspaces.auth.policy import ADMIN
 from nixos_workspaces.automation.scaling.policies import ScalingPolicies, ScalingStatus
 from nixos_workspaces.automation.scaling.watching import AUTOSCALE, Around, Autoscale
 from nixos_workspaces.database import Database, open_database
-from nixos_workspaces.errors import Conflict, InsufficientResources, InvalidInput
+from nixos_workspaces.errors import Conflict, InsufficientResources, InvalidInput, Unavailable
 from nixos_workspaces.model.access.people import Amounts, QuotaSubject
 from nixos_workspaces.model.automation.scaling import AutoscalePolicy, ScalingKind, Size
 from nixos_workspaces.model.environment import Environment
-from nixos_workspaces.model.machine import BYTES_PER_GB, MachineState, Observed, Resources, Usage
+from nixos_workspaces.model.machine import BYTES_PER_GB, Capabilities, MachineState, Observed, Resources, Usage
 from nixos_workspaces.model.workspace import Desire, Status, Workspace, WorkspaceChange
 from nixos_workspaces.workspaces import desired, lifecycle
 from nixos_workspaces.workspaces.admission import within_quotas
@@ -207,6 +207,17 @@ async def test_neither_machine_nor_budget_is_exceeded(place: Place) -> None:
     place.spends = False
     assert (await place.look(100 * MIB, cores=1.0, times=6)).cpu == 1.0
     assert (ScalingKind.REFUSED, "scaling.budget") in await place.reasons()
+
+
+async def test_changing_by_itself_is_ended_while_the_engine_is_away(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away() -> Capabilities:
+        raise Unavailable("The node does not answer.")
+
+    await place.policies.change(ID, POLICY, principal=ADMIN)
+    monkeypatch.setattr(place.engine, "capabilities", away)
+    assert (await place.policies.change(ID, None, principal=ADMIN)).policy is None
 
 
 async def test_memory_in_use_is_not_taken_away(place: Place) -> None:

@@ -82,12 +82,10 @@ class ScalingPolicies:
         """
         if policy is not None:
             policy.check()
-        machine = await self._machine()
+        machine = None if policy is None else await self._machine()
         async with self._audited(reference, principal, Action.CHANGE_AUTOSCALE, request_id) as act:
-            if policy is not None and (
-                policy.most.cpu > machine.cpu or policy.most.memory_bytes > machine.memory_bytes
-            ):
-                raise _exceeds_machine("cpu" if policy.most.cpu > machine.cpu else "memory", machine)
+            if policy is not None and machine is not None:
+                _check_most(policy.most, machine)
             stored = await act.tx.scaling.find(act.workspace.id)
             await act.tx.scaling.replace(act.workspace.id, replace(stored, policy=policy))
             await act.note(before=policy_form(stored.policy), after=policy_form(policy))
@@ -147,6 +145,14 @@ class ScalingPolicies:
         self, reference: str, principal: Principal, action: Action, request_id: str
     ) -> AbstractAsyncContextManager[Act]:
         return audited(self._database, self._clock, reference, principal, action, request_id)
+
+
+def _check_most(most: Size, machine: Size) -> None:
+    """Refuse a size that the machine does not have."""
+    if most.cpu > machine.cpu:
+        raise _exceeds_machine("cpu", machine)
+    if most.memory_bytes > machine.memory_bytes:
+        raise _exceeds_machine("memory", machine)
 
 
 def _check_boost(workspace: Workspace, boost: Boost) -> None:
