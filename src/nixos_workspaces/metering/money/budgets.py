@@ -112,7 +112,7 @@ class Budgets:
         month = month_of(self._clock())
         for one in await tx.budgets.over(owner_id, workspace_id):
             if one.holds_back(month):
-                whose = Sentence(f"budget.{one.kind if one.kind in ('user', 'group') else 'workspace'}")
+                whose = Sentence(f"budget.{one.kind}")
                 said = Sentence("refused.budget", {"amount": money(one.amount_micro)[:-4]}, {"whose": whose})
                 raise InsufficientResources(said, code="budget_reached")
 
