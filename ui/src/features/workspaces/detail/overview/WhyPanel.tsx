@@ -32,7 +32,6 @@ function speaksForLooking({ status, notice, connectivity, metrics }: WorkspaceDe
   return much || Boolean(notice) || connectivity?.latency_ms === null;
 }
 
-/** States of a workspace in the words of the page. */
 /** Why a workspace does not run, is slow or is not reached: one sentence, and the next step. */
 export function WhyPanel({ detail }: { detail: WorkspaceDetail }) {
   const t = useT();
