@@ -76,7 +76,7 @@ while True:
 
 @dataclass
 class Kernel:
-    """What a control group counts, read from outside."""
+    """The counters of a control group, read from outside."""
 
     name: str
     walls: list[float] = field(default_factory=list)

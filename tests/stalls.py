@@ -46,7 +46,7 @@ def _note_collection(phase: str, _info: dict[str, int]) -> None:
 
 
 class _Used(threading.local):
-    """What a thread had used when it was last read, which takes as long as a short callback."""
+    """The use of a thread when it was last read; reading it takes as long as a short callback."""
 
     at = 0.0
     seconds = 0.0
