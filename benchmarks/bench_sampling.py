@@ -30,7 +30,7 @@ sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import uvloop
 from fakes import FakeRuntime
-from terminal_web import terminal_place, viewer
+from terminal_web import RAW_CAT, terminal_place, viewer
 from waiting import until
 from web_service import Web
 
@@ -42,7 +42,6 @@ from nixos_workspaces.runtimes.local import LocalRuntime
 RESULTS = Path(__file__).resolve().parent / "results"
 NODE = Path(__file__).resolve().parent / "bench_metering.py"
 MOST_COST = 1.10
-RAW_CAT = "stty raw -echo; echo ready; exec cat"
 PAUSE = (0.01, 0.03)
 """Seconds between two keys."""
 

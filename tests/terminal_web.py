@@ -32,6 +32,8 @@ from nixos_workspaces.terminals.recording.opening import open_recordings
 from nixos_workspaces.terminals.ssh_bridge import Credentials, SSHBridge
 
 BINARY = "nixws.terminal.v1"
+RAW_CAT = "stty raw -echo; echo ready; exec cat"
+"""Gives back every byte that is typed, and nothing else."""
 
 
 class AnyInside(Inside):

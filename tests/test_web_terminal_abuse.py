@@ -24,7 +24,7 @@ from raw_socket import (
     frame_header,
     handshake,
 )
-from terminal_web import Viewer, raw_viewer, terminal_web
+from terminal_web import RAW_CAT, Viewer, raw_viewer, terminal_web
 from waiting import until
 from web_service import Web
 
@@ -33,7 +33,6 @@ from nixos_workspaces.web.http.sockets import direct_socket
 from nixos_workspaces.web.routes.terminals import socket as terminal_socket
 from nixos_workspaces.web.routes.terminals import terminals
 
-RAW_CAT = "stty raw -echo; echo ready; exec cat"
 DOCUMENTED = {int(word) for word in (terminals.__doc__ or "").replace(",", " ").split() if word.isdigit()}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 import websockets.exceptions
-from terminal_web import BINARY, Viewer, raw_viewer, terminal_web, viewer
+from terminal_web import BINARY, RAW_CAT, Viewer, raw_viewer, terminal_web, viewer
 from waiting import until
 from web_service import Web
 from websockets.sync.client import connect
@@ -22,8 +22,6 @@ from websockets.sync.client import connect
 from nixos_workspaces.auth.policy import ADMIN
 from nixos_workspaces.web.http.sockets import direct_socket
 from nixos_workspaces.web.routes.terminals import socket as terminal_socket
-
-RAW_CAT = "stty raw -echo; echo ready; exec cat"
 
 
 @pytest.fixture(scope="module")
