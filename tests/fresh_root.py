@@ -123,12 +123,19 @@ def _configure(root: Path, suite: str) -> list[Path]:
     (root / "etc/apt/sources.list").write_text("\n".join(lines) + "\n")
     transport = subprocess.run(["apt-config", "dump", "Acquire"], check=True, capture_output=True, text=True).stdout
     (root / "etc/apt/apt.conf.d/90transport").write_text(transport)
-    # The user ids of builds: before and after each, Nix kills every process that it sees under the build's id, and a
-    # Nix of this machine sees the processes of the root.
     site = root / "opt/nixws/nix/etc/site.conf"
     site.parent.mkdir(parents=True)
-    site.write_text(f"start-id = {_BUILD_IDS + _BUILD_IDS_OF_ONE * random.randrange(80)}\n")
+    site.write_text(build_ids() + "\n")
     return sorted(shared)
+
+
+def build_ids() -> str:
+    """Return the line of Nix's configuration that gives a Nix with a store of its own its own user ids for builds.
+
+    Before and after a build Nix kills every process that it sees under the build's id, and which ids are taken is
+    noted beside the store: two stores on one kernel would kill each other's builds.
+    """
+    return f"start-id = {_BUILD_IDS + _BUILD_IDS_OF_ONE * random.randrange(80)}"
 
 
 def _copy_tree(into: Path) -> None:

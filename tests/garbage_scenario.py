@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from fresh_root import build_ids
 from real_nix import build, machine_nix, open_environments
 
 from nixos_workspaces.nix import Nix
@@ -31,7 +32,8 @@ from nixos_workspaces.node.nix_daemon import NixDaemon
 @asynccontextmanager
 async def nix_of(kind: str, directory: Path) -> AsyncIterator[Nix]:
     """Yield the Nix to use, with its daemon running where it has one."""
-    nix = machine_nix()
+    found = machine_nix()
+    nix = replace(found, environment={**found.environment, "NIX_CONFIG": build_ids()})
     if kind == "direct":
         yield nix
         return

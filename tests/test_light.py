@@ -20,7 +20,8 @@ CLIENT = {"httpx2", "pydantic", "websockets"}
 """Libraries of the client: help is printed without them."""
 OURS = {"cli", "client", "errors", "model", "schemas", "settings"}
 """Packages of ours that a verb of the client may load."""
-HELP_SECONDS = 0.4
+MOST_OF_HELP = 6.5
+"""Help takes at most so many times what loading the libraries takes that print it (4.2 on a quiet machine)."""
 NODE = {"dns", "idna", "nixos_workspaces", "pyroute2", "typing_extensions"}
 """The node loads little besides the standard library: the only process that runs as root holds its own world."""
 
@@ -168,13 +169,20 @@ def test_the_verb_node_ends_with_the_words_and_the_code_of_the_nodes_own_process
 
 
 def test_help_takes_little_time() -> None:
-    """Processor time, the least of five: what else the machine does must not count."""
-    assert min(processor_seconds("--help") for _ in range(5)) <= HELP_SECONDS
+    """Processor time beside a peer's in the same run, the least of five: what else the machine does slows both.
+
+    The seconds are in ``benchmarks/bench_api.py``.
+    """
+    both = [
+        (processor_seconds("-m", "nixos_workspaces.cli.main", "--help"), processor_seconds("-c", "import typer, rich"))
+        for _ in range(5)
+    ]
+    assert min(ours for ours, _ in both) <= MOST_OF_HELP * min(peer for _, peer in both)
 
 
 def processor_seconds(*words: str) -> float:
     with Path(os.devnull).open("wb") as nowhere:
-        child = subprocess.Popen([sys.executable, "-m", "nixos_workspaces.cli.main", *words], stdout=nowhere)
+        child = subprocess.Popen([sys.executable, *words], stdout=nowhere)
         _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     assert child.returncode == 0

@@ -27,9 +27,12 @@ def rested(service: Service, made: JSON, status: str, **times: str) -> JSON:
     service.api("PUT", f"/workspaces/{made['id']}/idle", json={"warn": "1s", **times})
 
     def rests() -> bool:
-        """Ask for the list: asking for one workspace has the service look whether its sshd answers, which is work."""
-        found = service.api("GET", "/workspaces")["workspaces"]
-        return any(one["id"] == made["id"] and one["status"] == status for one in found)
+        """Ask for the list: asking for one workspace has the service look whether its sshd answers, which is work.
+
+        One that was just woken may still be listed as paused, but with no reason.
+        """
+        (found,) = (one for one in service.api("GET", "/workspaces")["workspaces"] if one["id"] == made["id"])
+        return found["status"] == status and found["stop_reason"] is not None
 
     until(f"it is {status}", rests, 120, 0.5)
     found = service.show(made["id"])
