@@ -177,6 +177,27 @@ def test_a_stop_keeps_tabs_names_and_widths_and_says_what_ended(ui: Tab) -> None
     expect(divider).to_have_attribute("aria-valuenow", wide or "")
 
 
+IN_FRONT = """() => {
+    const tabs = document.querySelector(".terminal-tabs ul");
+    window.front = [];
+    new MutationObserver((changes) => {
+        if (changes.some((change) => [...change.addedNodes].some((node) => node.matches?.(".terminal-tab"))))
+            window.front.push(tabs.lastElementChild.dataset.current);
+    }).observe(tabs, { childList: true });
+}"""
+"""Notes of each tab that is added whether it is the one in front at that moment."""
+
+
+def test_a_new_terminal_is_in_front_from_the_moment_its_tab_is_there(ui: Tab) -> None:
+    """A name that is typed at once is that of the new one."""
+    page = ui.page
+    page.evaluate(IN_FRONT)
+    for count in (2, 3):
+        page.get_by_role("button", name="New terminal").click()
+        expect(page.locator(".terminal-tab")).to_have_count(count)
+    assert page.evaluate("front") == ["true", "true"]
+
+
 def test_tabs_are_dragged_into_another_order_which_is_kept(ui: Tab) -> None:
     page = ui.page
     names = page.locator(".terminal-tab-name")

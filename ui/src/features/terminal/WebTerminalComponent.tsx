@@ -10,7 +10,7 @@ import { lazily } from "../../shared/lazily";
 import { useStore } from "../../shared/Store";
 import { useTitle } from "../../shared/useTitle";
 import type { News } from "./connection/wire";
-import { allOf, type LayoutAction, tabOf, terminalsOf } from "./layout/layout";
+import { allOf, tabOf, terminalsOf } from "./layout/layout";
 import { layoutKeeper } from "./layout/LayoutKeeper";
 import { Panes } from "./layout/Panes";
 import { TerminalTabs } from "./layout/TerminalTabs";
@@ -141,13 +141,13 @@ export function WebTerminalComponent({
     onCurrent?.(id);
   };
   /** Opens a terminal and puts it into its place before anything else can tell of it; null where it failed. */
-  const make = async (cwd: string, place: (id: string) => LayoutAction) => {
+  const make = async (cwd: string, place: (id: string) => void) => {
     setOpening((count) => count + 1);
     try {
       const { id } = await open.mutateAsync(cwd);
       young.current.set(id, Date.now());
       setFresh((before) => new Set(before).add(id));
-      keeper.dispatch(place(id));
+      place(id);
       return id;
     } catch {
       return null; // it was said
@@ -157,7 +157,11 @@ export function WebTerminalComponent({
   };
   const add = async (beside?: string, direction?: Direction) => {
     const cwd = beside === undefined ? "" : cwdOf(beside);
-    const id = await make(cwd, (made) => ({ type: "opened", id: made, beside, direction }));
+    const id = await make(cwd, (made) => {
+      // In front from the moment its tab is drawn: what is pressed next means it.
+      setChosen(made);
+      keeper.dispatch({ type: "opened", id: made, beside, direction });
+    });
     if (id === null || !isShown.current) return;
     setVisited((before) => new Set([...before, ...inTab]));
     choose(id);
@@ -165,7 +169,7 @@ export function WebTerminalComponent({
   const reopen = async (ids: readonly string[]) => {
     for (const id of ids) {
       const before = keeper.layout.get().terminals[id];
-      const place = (made: string): LayoutAction => ({ type: "reopened", before: id, id: made });
+      const place = (made: string) => keeper.dispatch({ type: "reopened", before: id, id: made });
       // The directory may have gone meanwhile.
       const made = (await make(before?.cwd ?? "", place)) ?? (before?.cwd ? await make("", place) : null);
       if (made === null) return;
