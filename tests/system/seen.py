@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from playwright.sync_api import Page
+from waiting import until
+
+SIZES = ((390, 844), (720, 450), (768, 1024), (1024, 768), (1440, 900), (1920, 1080))
+"""Windows in which every view is looked at; among them 1440 by 900 at a zoom of 200 %."""
+EXTREMES = ((320, 640), (2560, 1440))
+"""Windows in which nothing may be wider than them."""
+LAID_OUT_SECONDS = 2.0
+_WIDER = "Math.max(0, document.documentElement.scrollWidth - innerWidth)"
+
 FINDINGS = """
 () => {
   const found = [];
@@ -63,3 +75,31 @@ FINDINGS = """
 }
 """
 """JavaScript that returns one line for each thing; an empty list for a page that is well."""
+
+
+def findings(page: Page) -> list[str]:
+    """Return the faults of the layout in all sizes of the window, in which the page may take a moment to settle."""
+    found: list[str] = []
+    before = page.viewport_size
+    assert before is not None
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        found += [f"{width} x {height}: {one}" for one in _settled(page)]
+    for width, height in EXTREMES:
+        page.set_viewport_size({"width": width, "height": height})
+        over = page.evaluate(_WIDER)
+        found += [f"{width} x {height}: {over} px wider than the window"] if over else []
+    page.set_viewport_size(before)
+    return found
+
+
+def _settled(page: Page) -> list[str]:
+    found: list[str] = []
+
+    def is_well() -> bool:
+        found[:] = page.evaluate(FINDINGS)
+        return not found
+
+    with suppress(AssertionError):
+        until("the page is laid out", is_well, LAID_OUT_SECONDS)
+    return found

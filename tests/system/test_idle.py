@@ -24,17 +24,19 @@ def service() -> Iterator[Service]:
 
 def rested(service: Service, made: JSON, status: str, **times: str) -> JSON:
     """Give it times of rest, wait until it rests, and take them away again, so that it stays woken."""
+
+    def becomes(wanted: str) -> None:
+        """Ask for the list: asking for one workspace has the service look whether its sshd answers, which is work."""
+
+        def is_so() -> bool:
+            found = service.api("GET", "/workspaces")["workspaces"]
+            return any(one["id"] == made["id"] and one["status"] == wanted for one in found)
+
+        until(f"it is {wanted}", is_so, 120, 0.2)
+
+    becomes("running")  # one that was just woken may still be listed as paused
     service.api("PUT", f"/workspaces/{made['id']}/idle", json={"warn": "1s", **times})
-
-    def rests() -> bool:
-        """Ask for the list: asking for one workspace has the service look whether its sshd answers, which is work.
-
-        One that was just woken may still be listed as paused, but with no reason.
-        """
-        (found,) = (one for one in service.api("GET", "/workspaces")["workspaces"] if one["id"] == made["id"])
-        return found["status"] == status and found["stop_reason"] is not None
-
-    until(f"it is {status}", rests, 120, 0.5)
+    becomes(status)
     found = service.show(made["id"])
     service.api("PUT", f"/workspaces/{made['id']}/idle", json={})
     return found

@@ -21,8 +21,6 @@ NOTES_WHEN_PHASES_GO = """
   new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
 }
 """
-SIZES = ((320, 640), (390, 844), (720, 450), (1024, 768), (1920, 1080), (2560, 1440))
-"""Among them 1440 by 900 at a zoom of 200 %."""
 
 
 @pytest.fixture(scope="module")
@@ -175,33 +173,32 @@ def test_a_package_is_added_with_its_difference_shown(ui: Tab, service: Service,
     service.reaches(workspace["id"], "running", 120)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing(browser: Browser, service: Service, workspace: JSON, theme: str) -> None:
+def test_axe_finds_nothing(browser: Browser, service: Service, workspace: JSON) -> None:
     found: dict[str, list[str]] = {}
-    with tab(browser, service.url, theme=theme, for_axe=True) as opened:
+    with tab(browser, service.url, for_axe=True) as opened:
         opened.page.goto(f"{service.url}/sign-in")
         opened.page.get_by_role("heading", level=1).wait_for()
-        found["sign-in"] = opened.violations()
+        found["sign-in"] = opened.violations_of_both_themes()
         opened.sign_in(service.token)
         for view in views_of(workspace):
             opened.open(view)
-            found[view] = opened.violations()
+            found[view] = opened.violations_of_both_themes()
         opened.open("/workspaces")
         form_of(opened.page)
         opened.page.get_by_role("textbox", name="Name").fill("Wrong")
-        found["form"] = opened.violations()
+        found["form"] = opened.violations_of_both_themes()
         opened.page.keyboard.press("Escape")
         for name, key in (("palette", "Control+k"), ("keys", "?")):
             opened.page.keyboard.press(key)
             opened.page.get_by_role("dialog").wait_for()
-            found[name] = opened.violations()
+            found[name] = opened.violations_of_both_themes()
             opened.page.keyboard.press("Escape")
             expect(opened.page.get_by_role("dialog")).to_have_count(0)
         for view, name in (("/settings", "Delete"), ("/terminal", "Terminal settings"), ("", "Tasks")):
             opened.open(f"/workspaces/{workspace['id']}{view}")
             opened.page.get_by_role("button", name=name).last.click()
             opened.page.get_by_role("dialog").wait_for()
-            found[name] = opened.violations()
+            found[name] = opened.violations_of_both_themes()
             opened.page.keyboard.press("Escape")
         root = f"/workspaces/{workspace['id']}"
         for view, name in (
@@ -214,25 +211,13 @@ def test_axe_finds_nothing(browser: Browser, service: Service, workspace: JSON, 
             opened.open(view)
             opened.page.get_by_role("button", name=name, exact=True).last.click()
             opened.page.get_by_role("menu").wait_for()
-            found[name] = opened.violations()
+            found[name] = opened.violations_of_both_themes()
         opened.open(root)
         opened.page.keyboard.press("Control+k")
         for typed in ("term", "nothing is called so"):
             opened.page.get_by_role("combobox", name="Command palette").fill(typed)
-            found[typed] = opened.violations()
+            found[typed] = opened.violations_of_both_themes()
     assert {view: problems for view, problems in found.items() if problems} == {}
-
-
-@pytest.mark.parametrize(("width", "height"), SIZES)
-def test_nothing_is_wider_than_the_window(
-    browser: Browser, service: Service, workspace: JSON, width: int, height: int
-) -> None:
-    with tab(browser, service.url, width=width, height=height) as opened:
-        opened.sign_in(service.token)
-        for view in views_of(workspace):
-            opened.open(view)
-            over = opened.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            assert over <= 0, f"{view} is {over} px wider than {width}"
 
 
 def test_the_keyboard_alone_is_enough(ui: Tab, workspace: JSON) -> None:

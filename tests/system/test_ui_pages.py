@@ -8,14 +8,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 from system.browser import Tab, tab
-from system.seen import FINDINGS
+from system.seen import FINDINGS, findings
 from system.service import JSON, Service
 
 pytestmark = pytest.mark.system
-
-SIZES = ((390, 844), (720, 450), (768, 900), (1024, 768), (1440, 900), (1920, 1080))
-"""Among them 1440 by 900 at a zoom of 200 %."""
-TALLER = "document.documentElement.scrollHeight - innerHeight"
 
 
 @pytest.fixture(scope="module")
@@ -41,36 +37,23 @@ def part(page: Page, name: str) -> None:
     page.get_by_role("navigation", name="Parts of the workspace").get_by_role("link", name=name).click()
 
 
-@pytest.mark.parametrize(("width", "height"), SIZES)
-def test_no_page_is_taller_than_the_window(
-    browser: Browser, service: Service, workspace: JSON, width: int, height: int
-) -> None:
-    """Longer contents scroll in their own place: two scrollbars beside each other are none."""
-    with tab(browser, service.url, width=width, height=height) as opened:
-        opened.page.goto(f"{service.url}/sign-in")
-        opened.page.get_by_role("button", name="Sign in", exact=True).wait_for()
-        assert opened.page.evaluate(TALLER) <= 0, "sign-in"
-        opened.sign_in(service.token)
-        for view in views_of(workspace):
-            opened.open(view)
-            assert opened.page.evaluate(TALLER) <= 0, view
-
-
 @pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
-@pytest.mark.parametrize(("width", "height"), SIZES)
-def test_nothing_is_cut_off_and_no_two_scrollbars_stand_beside_each_other(
-    browser: Browser, service: Service, workspace: JSON, width: int, height: int, locale: str
-) -> None:
-    """Longer words are what breaks a layout: each view is looked at in both languages."""
+def test_every_view_fits_into_every_window(browser: Browser, service: Service, workspace: JSON, locale: str) -> None:
+    """Nothing is wider or taller than the window, cut off, broken or beside a second scrollbar.
+
+    Longer words are what breaks a layout: each view is looked at in both languages.
+    """
     found: dict[str, list[str]] = {}
-    with tab(browser, service.url, width=width, height=height, locale=locale) as opened:
+    with tab(browser, service.url, locale=locale) as opened:
         opened.page.goto(f"{service.url}/sign-in")
+        opened.page.locator("input").wait_for()
+        found["sign-in"] = findings(opened.page)
         opened.page.locator("input").fill(service.token)
         opened.page.keyboard.press("Enter")
         opened.page.wait_for_url("**/workspaces")
         for view in views_of(workspace):
             opened.open(view)
-            found[view] = opened.page.evaluate(FINDINGS)
+            found[view] = findings(opened.page)
     assert {view: lines for view, lines in found.items() if lines} == {}
 
 

@@ -12,15 +12,13 @@ from people_fixture import person
 from playwright.sync_api import Browser, Page, expect
 from system.browser import Tab, chromium, tab
 from system.people_views import LONG_HANDLE, Sight, populate, views_of
-from system.seen import FINDINGS
+from system.seen import FINDINGS, findings
 from system.words import Words
 from terminal_web import terminal_place
 from web_service import Web
 
 pytestmark = pytest.mark.system
 
-SIZES = ((390, 844), (720, 450), (768, 1024), (1024, 768), (1440, 900), (1920, 1080))
-"""Among them 1440 by 900 at a zoom of 200 %."""
 LOCALES = ("en", "de")
 PASSWORD = "seven green lanterns at sea"
 
@@ -74,21 +72,15 @@ def walk(opened: Tab, web: Web, workspace: str, language: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("language", LOCALES)
-@pytest.mark.parametrize(("width", "height"), SIZES)
-def test_nothing_is_cut_off_broken_or_crowded(
-    page: Tab, web: Web, workspace: str, width: int, height: int, language: str
-) -> None:
-    page.page.set_viewport_size({"width": width, "height": height})
-    found = {view: page.page.evaluate(FINDINGS) for view in walk(page, web, workspace, language)}
+def test_nothing_is_cut_off_broken_or_crowded(page: Tab, web: Web, workspace: str, language: str) -> None:
+    found = {view: findings(page.page) for view in walk(page, web, workspace, language)}
     assert {view: lines for view, lines in found.items() if lines} == {}
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
-def test_axe_finds_nothing(page: Tab, web: Web, workspace: str, theme: Any, width: int) -> None:
+def test_axe_finds_nothing(page: Tab, web: Web, workspace: str, width: int) -> None:
     page.page.set_viewport_size({"width": width, "height": 900})
-    page.page.emulate_media(color_scheme=theme)
-    found = {view: page.violations() for view in walk(page, web, workspace, "en")}
+    found = {view: page.violations_of_both_themes() for view in walk(page, web, workspace, "en")}
     assert {view: lines for view, lines in found.items() if lines} == {}
 
 
