@@ -31,6 +31,7 @@ from nixos_workspaces.errors import (
     WorkspacesError,
 )
 from nixos_workspaces.model.automation.activity import Activity
+from nixos_workspaces.model.closures.paths import StorePath
 from nixos_workspaces.model.environment import Environment, Generation, Package, Template
 from nixos_workspaces.model.machine import (
     BYTES_PER_GB,
@@ -373,6 +374,15 @@ class FakeEnvironments:
 
     async def generations(self, workspace_id: str) -> Sequence[Generation]:
         return tuple(self._world.generations.get(workspace_id, ()))
+
+    async def closure(self, generation: Generation) -> Sequence[StorePath]:
+        """Return the toplevel and a path for each package, whose version is the length of its name."""
+        await self._called("closure")
+        parts = [f"/nix/store/{'0' * 32}-{name}-{len(name)}" for name in generation.environment.packages]
+        return (
+            StorePath(generation.toplevel, 1 << 20, tuple(parts)),
+            *(StorePath(path, 1 << 21) for path in parts),
+        )
 
     async def select(self, workspace_id: str, number: int) -> Generation:
         await self._called("select", workspace_id)

@@ -19,6 +19,7 @@ import pytest
 from real_nix import FLAKE, REPOSITORY, Watched, build, machine_nix, open_environments
 
 from nixos_workspaces.errors import BuildFailed, Conflict, InvalidInput, NotFound, Unavailable
+from nixos_workspaces.model.closures.differences import difference
 from nixos_workspaces.model.environment import environment
 from nixos_workspaces.model.workspace import Phase
 from nixos_workspaces.nix import BuildLimits, Grants, Nix
@@ -109,6 +110,24 @@ async def test_generation_without_note_is_read_from_the_flake(tmp_path: Path) ->
     assert await again.generations("ws-a") == (built,)
     await build(again, "ws-a", "beta")
     assert [item.environment.packages for item in await again.generations("ws-a")] == [("alpha",), ("beta",)]
+
+
+async def test_a_generation_tells_its_closure_and_how_another_differs(tmp_path: Path) -> None:
+    environments = await open_environments(tmp_path)
+    one = await build(environments, "ws-a", "alpha")
+    other = await build(environments, "ws-a", "beta", "gamma")
+    before, after = await environments.closure(one), await environments.closure(other)
+    for generation, closure in ((one, before), (other, after)):
+        listed = await environments._nix.text("path-info", "--recursive", generation.toplevel, timeout=20)
+        assert [path.path for path in closure] == sorted(listed.split())
+        assert {path for each in closure for path in each.references} <= {path.path for path in closure}
+    found = difference(before, after)
+    assert {part.name for part in found.added} == {"beta", "gamma"}
+    assert {part.name for part in found.removed} == {"alpha"}
+    assert found.bytes_added - found.bytes_removed == sum(p.bytes for p in after) - sum(p.bytes for p in before)
+    missing = replace(one, toplevel=f"/nix/store/{'0' * 32}-collected")
+    with pytest.raises(NotFound, match="removed from the store"):
+        await environments.closure(missing)
 
 
 async def test_what_the_installation_grants_is_told_to_every_build(tmp_path: Path) -> None:

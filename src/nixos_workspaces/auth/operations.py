@@ -50,6 +50,7 @@ OPERATIONS: Mapping[str, Action] = MappingProxyType(
         "boost_workspace": Action.BOOST,
         "end_boost": Action.BOOST,
         "list_generations": Action.READ_USAGE,
+        "compare_generations": Action.READ_USAGE,
         "get_metrics_history": Action.READ_USAGE,
         "get_metrics": Action.READ_USAGE,
         "list_programs": Action.READ_PROGRAMS,

@@ -20,6 +20,7 @@ from nixos_workspaces.cli import catalogue, files, ssh, sync, terminals, workspa
 from nixos_workspaces.cli.automation import idle, scaling, schedules
 from nixos_workspaces.cli.connect import config, forward, ssh_keys
 from nixos_workspaces.cli.contents import editors, repositories, secrets
+from nixos_workspaces.cli.environments import differences
 from nixos_workspaces.cli.health import support, why
 from nixos_workspaces.cli.metering import costs, metrics
 from nixos_workspaces.cli.network import verbs as network
@@ -73,6 +74,7 @@ for part in (
     part.register(app)
 app.command("config-ssh")(config.config_ssh)
 app.command()(forward.forward)
+app.command()(differences.diff)
 app.command()(why.why)
 app.command()(support.support)
 app.command()(schedules.schedule)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from nixos_workspaces.model.closures.paths import StorePath
 from nixos_workspaces.model.environment import Environment, Generation, Package, Template
 from nixos_workspaces.model.workspace import Progress
 
@@ -35,6 +36,9 @@ class Environments(Protocol):
 
     async def generations(self, workspace_id: str) -> Sequence[Generation]:
         """Return the built generations, in any order; empty for an unknown workspace."""
+
+    async def closure(self, generation: Generation) -> Sequence[StorePath]:
+        """Return all paths that a generation needs; ``NotFound`` where it was collected meanwhile."""
 
     async def select(self, workspace_id: str, number: int) -> Generation:
         """Make an older generation the present one; ``NotFound`` if there is none of that number."""

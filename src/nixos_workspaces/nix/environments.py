@@ -12,6 +12,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from nixos_workspaces.errors import Conflict
+from nixos_workspaces.model.closures.paths import StorePath
 from nixos_workspaces.model.environment import Environment, Generation, Package, Template
 from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.workspace import Phase, Progress
@@ -24,6 +25,7 @@ from nixos_workspaces.nix.names import refuse_malformed, refuse_malformed_id
 from nixos_workspaces.nix.package_set import PackageSet
 from nixos_workspaces.nix.reports.build_log import BuildLog
 from nixos_workspaces.nix.reports.failures import evaluation_too_slow, explain
+from nixos_workspaces.nix.store.closures import Closures
 from nixos_workspaces.process import CommandFailed, run_streaming
 
 _COLLECT_SECONDS = 3600.0
@@ -90,6 +92,7 @@ class Environments:
         for needed in (self._locks, self._workspaces, home):
             needed.mkdir(parents=True, exist_ok=True)
         self._nix = nix.homed(home).limited(limits.evaluation_bytes)
+        self._closures = Closures(self._nix)
         self._flakes = Flakes(directory / "flakes", flake, package_set, self._nix, grants)
         self._catalogue = Catalogue(home, package_set, self._nix, flake / "templates", self._evaluations)
 
@@ -153,6 +156,10 @@ class Environments:
     async def generations(self, workspace_id: str) -> tuple[Generation, ...]:
         """Return the generations that can be selected, oldest first; none for an unknown workspace."""
         return await asyncio.to_thread(self._profile(workspace_id).generations)
+
+    async def closure(self, generation: Generation) -> tuple[StorePath, ...]:
+        """Return all paths that a generation needs, sorted; ``NotFound`` where it was collected meanwhile."""
+        return await self._closures.of(generation.toplevel)
 
     async def select(self, workspace_id: str, number: int) -> Generation:
         """Make the generation ``number`` the current one; ``NotFound`` when it was collected or never was."""

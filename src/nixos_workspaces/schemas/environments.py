@@ -1,4 +1,4 @@
-"""Wire types of templates, packages and generations."""
+"""Wire types of templates, packages, generations and how these differ."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import Self
 
 from pydantic import Field
 
+from nixos_workspaces.model.closures.differences import Difference, PartChange
 from nixos_workspaces.model.environment import Generation, Package, Template
 from nixos_workspaces.schemas.wire import (
     Answer,
     Time,
 )
+
+MOST_GENERATION = 2**31 - 1
 
 
 class GenerationAnswer(Answer):
@@ -42,6 +45,67 @@ class GenerationList(Answer):
     """Every generation of a workspace that can be rebuilt to, newest first."""
 
     generations: list[GenerationAnswer]
+
+
+class PartAnswer(Answer):
+    """One part of a system that differs."""
+
+    name: str
+    before: list[str] = Field(
+        description="Its versions, an empty text where its name tells none; an empty list where it was not there."
+    )
+    after: list[str]
+    bytes_before: int = Field(description="Size of its paths that only the first generation has.")
+    bytes_after: int
+
+    @classmethod
+    def of(cls, part: PartChange) -> Self:
+        """Convert."""
+        return cls(
+            name=part.name,
+            before=list(part.before),
+            after=list(part.after),
+            bytes_before=part.bytes_before,
+            bytes_after=part.bytes_after,
+        )
+
+
+class UnitsAnswer(Answer):
+    """The systemd units that differ; those of the user's own service manager begin with `user:`."""
+
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
+
+
+class DifferenceAnswer(Answer):
+    """How one generation differs from another."""
+
+    first: int
+    second: int
+    added: list[PartAnswer]
+    removed: list[PartAnswer]
+    changed: list[PartAnswer] = Field(description="Other versions.")
+    rebuilt: list[PartAnswer] = Field(description="The same versions out of another build: configuration, as a rule.")
+    units: UnitsAnswer
+    bytes_added: int = Field(description="Size of all paths that only the second has, as archives.")
+    bytes_removed: int
+
+    @classmethod
+    def of(cls, first: int, second: int, found: Difference) -> Self:
+        """Convert."""
+        units = found.units
+        return cls(
+            first=first,
+            second=second,
+            added=[PartAnswer.of(one) for one in found.added],
+            removed=[PartAnswer.of(one) for one in found.removed],
+            changed=[PartAnswer.of(one) for one in found.changed],
+            rebuilt=[PartAnswer.of(one) for one in found.rebuilt],
+            units=UnitsAnswer(added=list(units.added), removed=list(units.removed), changed=list(units.changed)),
+            bytes_added=found.bytes_added,
+            bytes_removed=found.bytes_removed,
+        )
 
 
 class TemplateAnswer(Answer):

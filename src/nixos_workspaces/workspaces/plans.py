@@ -1,13 +1,15 @@
-"""Changes told before they are made: whether they restart a workspace, and what ends with that."""
+"""Changes told before they are made: whether they restart a workspace, what ends with that, what becomes different."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from nixos_workspaces.auth.policy import Action, Principal, authorise, enter
 from nixos_workspaces.database import Database
-from nixos_workspaces.errors import WorkspacesError
+from nixos_workspaces.errors import NotFound, WorkspacesError
+from nixos_workspaces.model.closures.differences import Difference, difference
+from nixos_workspaces.model.environment import Generation
 from nixos_workspaces.model.machine import MachineState
 from nixos_workspaces.model.plans import Losses, Plan, RestartReason
 from nixos_workspaces.model.terminals import Terminal
@@ -63,6 +65,21 @@ class Plans:
         reasons = _reasons(now, wanted, rebuild=rebuild, live_growth=live_growth)
         return Plan(reasons, await self._losses(enter(principal, Action.RESIZE, now), machine.state))
 
+    async def between(
+        self, reference: str, first: int, second: int | None, *, principal: Principal
+    ) -> tuple[Generation, Generation, Difference]:
+        """Return two generations and how the second differs from the first; without one, from the first to the present.
+
+        Raises ``NotFound`` for a generation that there is not (any more).
+        """
+        async with self._database.reading() as tx:
+            now = await find(tx, reference, principal)
+        authorise(principal, Action.READ_USAGE, now)
+        found = {one.number: one for one in await self._environments.generations(now.id)}
+        before, after = _chosen(found, first), _chosen(found, now.generation if second is None else second)
+        paths = await self._environments.closure(before), await self._environments.closure(after)
+        return before, after, difference(*paths)
+
     async def _losses(self, key: AuthorisedId, state: MachineState) -> Losses:
         """Return the programs that run; those that cannot be told are no reason to tell nothing."""
         terminals: tuple[Terminal, ...] | None = None
@@ -75,6 +92,14 @@ class Plans:
         except WorkspacesError:
             pass
         return Losses(terminals, processes)
+
+
+def _chosen(found: Mapping[int, Generation], number: int | None) -> Generation:
+    """Return the generation of a number; None is the present one before the first build."""
+    if number is None or number not in found:
+        existing = ", ".join(map(str, sorted(found))) or "none"
+        raise NotFound(f"There is no generation {number or ''}; there are: {existing}.", field="generation")
+    return found[number]
 
 
 def _reasons(now: Workspace, wanted: Workspace, *, rebuild: bool, live_growth: bool) -> tuple[RestartReason, ...]:

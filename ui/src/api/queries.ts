@@ -5,6 +5,7 @@ import { whenIdle } from "../shared/Chunk";
 import type { components } from "./schema";
 import type {
   Capacity,
+  Difference,
   Generation,
   Health,
   MetricsHistory,
@@ -107,6 +108,18 @@ export const generationsQuery = (id: string) =>
     queryFn: async ({ signal }) =>
       (await request<{ generations: Generation[] }>("GET", workspacePath(id, "generations"), { signal }))
         .generations,
+  });
+
+/** How the system of a generation differs from an earlier one's; neither ever changes. */
+export const differenceQuery = (id: string, from: number, to: number) =>
+  queryOptions({
+    queryKey: ["workspace", id, "difference", from, to],
+    staleTime: Number.POSITIVE_INFINITY,
+    queryFn: ({ signal }) =>
+      request<Difference>("GET", workspacePath(id, "generations", String(from), "diff"), {
+        query: { to },
+        signal,
+      }),
   });
 
 export const templatesQuery = queryOptions({

@@ -1004,6 +1004,38 @@ export interface components {
             device_code: string;
         };
         /**
+         * DifferenceAnswer
+         * @description How one generation differs from another.
+         */
+        DifferenceAnswer: {
+            /** Added */
+            added: components["schemas"]["PartAnswer"][];
+            /**
+             * Bytes Added
+             * @description Size of all paths that only the second has, as archives.
+             */
+            bytes_added: number;
+            /** Bytes Removed */
+            bytes_removed: number;
+            /**
+             * Changed
+             * @description Other versions.
+             */
+            changed: components["schemas"]["PartAnswer"][];
+            /** First */
+            first: number;
+            /**
+             * Rebuilt
+             * @description The same versions out of another build: configuration, as a rule.
+             */
+            rebuilt: components["schemas"]["PartAnswer"][];
+            /** Removed */
+            removed: components["schemas"]["PartAnswer"][];
+            /** Second */
+            second: number;
+            units: components["schemas"]["UnitsAnswer"];
+        };
+        /**
          * DotfilesAnswer
          * @description The repository of a person's dotfiles.
          */
@@ -2254,6 +2286,28 @@ export interface components {
             package_set: string;
             /** Packages */
             packages: components["schemas"]["PackageAnswer"][];
+        };
+        /**
+         * PartAnswer
+         * @description One part of a system that differs.
+         */
+        PartAnswer: {
+            /** After */
+            after: string[];
+            /**
+             * Before
+             * @description Its versions, an empty text where its name tells none; an empty list where it was not there.
+             */
+            before: string[];
+            /** Bytes After */
+            bytes_after: number;
+            /**
+             * Bytes Before
+             * @description Size of its paths that only the first generation has.
+             */
+            bytes_before: number;
+            /** Name */
+            name: string;
         };
         /**
          * PasskeyAnswer
@@ -4262,6 +4316,18 @@ export interface components {
         TypedRangeList: {
             /** Typed */
             typed: components["schemas"]["TypedRangeInfo"][];
+        };
+        /**
+         * UnitsAnswer
+         * @description The systemd units that differ; those of the user's own service manager begin with `user:`.
+         */
+        UnitsAnswer: {
+            /** Added */
+            added: string[];
+            /** Changed */
+            changed: string[];
+            /** Removed */
+            removed: string[];
         };
         /**
          * UpdateRequest

@@ -7,7 +7,8 @@ import { useT } from "../../../../shared/i18n/messages";
 import { Badge } from "../../../../ui/Badge";
 import { Button } from "../../../../ui/Button";
 import { useRestartQuestion } from "../useRestartQuestion";
-import { changeOf, isNothing } from "./generationChanges";
+import { GenerationDifference } from "./GenerationDifference";
+import { changeOf, isNothing, numberBefore } from "./generationChanges";
 
 /** The built versions of the environment: what changed with each, and the way back. */
 export function Generations({ detail }: { detail: WorkspaceDetail }) {
@@ -32,6 +33,7 @@ export function Generations({ detail }: { detail: WorkspaceDetail }) {
                 </time>
               </p>
               <Change generation={generation} all={generations} />
+              <Details workspaceId={detail.id} generation={generation} all={generations} />
             </div>
             {generation.current ? (
               <Badge tone="live">{t("detail.current")}</Badge>
@@ -51,9 +53,21 @@ export function Generations({ detail }: { detail: WorkspaceDetail }) {
   );
 }
 
+interface OfAll {
+  generation: Generation;
+  all: readonly Generation[];
+}
+
+function Details({ workspaceId, generation, all }: OfAll & { workspaceId: string }) {
+  const from = numberBefore(generation, all);
+  return from === null ? null : (
+    <GenerationDifference workspaceId={workspaceId} from={from} to={generation.number} />
+  );
+}
+
 const list = (items: readonly (string | number)[]) => items.join(", ");
 
-function Change({ generation, all }: { generation: Generation; all: readonly Generation[] }) {
+function Change({ generation, all }: OfAll) {
   const t = useT();
   const change = changeOf(generation, all);
   if (!change) {

@@ -13,11 +13,15 @@ export interface GenerationChange {
 const without = <T>(all: readonly T[], others: readonly T[]): T[] =>
   all.filter((one) => !others.includes(one));
 
+/** The number of the generation that was built before one; null for the first. */
+export function numberBefore(generation: Generation, all: readonly Generation[]): number | null {
+  const numbers = all.map(({ number }) => number).filter((one) => one < generation.number);
+  return numbers.length > 0 ? Math.max(...numbers) : null;
+}
+
 /** How a generation differs from the one built before it; null for the first. `all` may come in any order. */
 export function changeOf(generation: Generation, all: readonly Generation[]): GenerationChange | null {
-  const before = all
-    .filter((one) => one.number < generation.number)
-    .toSorted((a, b) => b.number - a.number)[0];
+  const before = all.find(({ number }) => number === numberBefore(generation, all));
   if (!before) return null;
   return {
     added: without(generation.packages, before.packages),

@@ -1,0 +1,1 @@
+"""The store, as Nix tells it."""
