@@ -55,7 +55,13 @@ def loaded(code: str) -> tuple[set[str], set[str]]:
 
 
 def test_the_client_loads_no_part_of_the_server() -> None:
+    """Nor the calls and wire types of nouns before one is used; all of them are there for who asks."""
     libraries, ours = loaded("import nixos_workspaces.client")
+    assert libraries & SERVER == set()
+    assert ours == {"client", "errors", "model", "schemas"}
+    absent = "assert not {'websockets', 'nixos_workspaces.schemas.workspaces'} & set(sys.modules)"
+    code = f"import sys, nixos_workspaces.client as client; {absent}; [getattr(client, one) for one in client.__all__]"
+    libraries, ours = loaded(code)
     assert libraries & SERVER == set()
     assert ours == {"client", "errors", "model", "schemas"}
 

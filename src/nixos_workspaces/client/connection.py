@@ -12,8 +12,6 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx2
-import websockets.exceptions
-import websockets.sync.client
 from pydantic import BaseModel, ValidationError
 
 from nixos_workspaces import errors
@@ -167,16 +165,17 @@ class Connection:
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Yield events (``web.events``) until the service or the caller ends it."""
+        from websockets.exceptions import InvalidStatus, WebSocketException
+        from websockets.sync.client import connect
+
         url = self.url.replace("http", "ws", 1) + "/ws/nixos/events"
         try:
-            with websockets.sync.client.connect(
-                url, additional_headers=self._headers, proxy=None, ssl=self.tls
-            ) as socket:
+            with connect(url, additional_headers=self._headers, proxy=None, ssl=self.tls) as socket:
                 for message in socket:
                     yield json.loads(message)
-        except websockets.exceptions.InvalidStatus as refused:
+        except InvalidStatus as refused:
             raise error_of(refused.response.status_code, bytes(refused.response.body or b"")) from refused
-        except (OSError, websockets.exceptions.WebSocketException) as lost:
+        except (OSError, WebSocketException) as lost:
             raise errors.Unavailable(f"The event socket of {self.url} was lost: {lost}.") from lost
 
     @contextmanager
