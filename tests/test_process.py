@@ -106,7 +106,7 @@ def test_a_command_that_takes_too_long_is_killed_with_its_children(way: Run, tmp
     assert failed.value.timed_out
     assert failed.value.completed.stdout == b"so far\n"
     until(lambda: not runs(mark))
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 @EVERY_WAY
@@ -138,7 +138,7 @@ def test_what_has_left_the_group_keeps_nobody_waiting(way: Run, tmp_path: Path, 
         assert time.monotonic() - began < 100
         assert (done.stdout, timed_out) == (b"done\n", ending != "exit 0")
         assert runs(mark)
-        assert open_descriptors() == before
+        assert open_descriptors() <= before
     finally:
         os.kill(int(mark.read_text()), 9)
 
@@ -163,7 +163,7 @@ def test_cancelling_kills_the_group(tmp_path: Path, streaming: bool, grace: floa
     before = open_descriptors()
     uvloop.run(scenario())
     until(lambda: not runs(mark))
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 def test_a_command_that_is_asked_to_end_may_do_so() -> None:

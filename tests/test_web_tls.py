@@ -8,7 +8,7 @@ import json
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from fakes import fake_services
 from nginx_fixture import documented_location, free_port, running_nginx, write_certificate
 from open_things import Place, running_place
 from test_web_rates import entries
+from tls_socket import TlsSocket, tls_socket
 from waiting import until
 from web_service import Web, running_web
-from websockets.sync.client import ClientConnection, connect
 
 from nixos_workspaces.client import Client
 from nixos_workspaces.errors import InvalidInput, Unavailable
@@ -66,10 +66,10 @@ class Behind:
         assert (done.status_code, done.headers["location"]) == (303, "/")
         return browser
 
-    def socket(self, path: str, browser: httpx2.Client, **headers: str) -> ClientConnection:
+    def socket(self, path: str, browser: httpx2.Client, **headers: str) -> AbstractContextManager[TlsSocket]:
         cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
         sent = {"Cookie": cookies, "Origin": self.url, **headers}
-        return connect(self.url.replace("http", "ws") + path, ssl=self.tls, additional_headers=sent, proxy=None)
+        return tls_socket(self.url.replace("http", "ws") + path, self.tls, sent)
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +135,11 @@ def test_the_setting_alone_decides_the_origin(behind: Behind, origin: str) -> No
     browser = behind.signed_in()
     given = {"Origin": origin.format(host=behind.url.removeprefix("https://"))}
     assert browser.post(f"{behind.place.root}/start", headers=given).status_code == 403
-    with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
-        behind.socket("/ws/nixos/events", browser, **given)
+    with (
+        pytest.raises(websockets.exceptions.InvalidStatus) as refused,
+        behind.socket("/ws/nixos/events", browser, **given),
+    ):
+        pass
     assert refused.value.response.status_code == 403
     direct = behind.place.web.url
     cookie = f"__Host-nixws_session={browser.cookies['__Host-nixws_session']}"
@@ -242,8 +245,8 @@ def test_the_service_speaks_tls_itself(own: tuple[Web, Path]) -> None:
         assert signed_in.headers["set-cookie"].startswith("__Host-nixws_session=")
         assert browser.post("/api/nixos/workspaces/none/start", headers={"Origin": web.url}).status_code == 404
     address = web.url.replace("http", "ws") + "/ws/nixos/events"
-    with connect(address, ssl=trusting(directory), additional_headers=web.headers, proxy=None) as events:
-        assert json.loads(events.recv(20)) == {"type": "hello"}
+    with tls_socket(address, trusting(directory), web.headers) as events:
+        assert json.loads(events.recv()) == {"type": "hello"}
 
 
 def test_refusals_below_the_application_arrive_over_tls(own: tuple[Web, Path]) -> None:

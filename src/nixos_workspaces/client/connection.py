@@ -163,21 +163,6 @@ class Connection:
         """Delete what no workspace needs any more from the store."""
         return read_answer(CollectedAnswer, self.call("POST", "/api/nixos/collect-garbage"))
 
-    def events(self) -> Iterator[dict[str, Any]]:
-        """Yield events (``web.events``) until the service or the caller ends it."""
-        from websockets.exceptions import InvalidStatus, WebSocketException
-        from websockets.sync.client import connect
-
-        url = self.url.replace("http", "ws", 1) + "/ws/nixos/events"
-        try:
-            with connect(url, additional_headers=self._headers, proxy=None, ssl=self.tls) as socket:
-                for message in socket:
-                    yield json.loads(message)
-        except InvalidStatus as refused:
-            raise error_of(refused.response.status_code, bytes(refused.response.body or b"")) from refused
-        except (OSError, WebSocketException) as lost:
-            raise errors.Unavailable(f"The event socket of {self.url} was lost: {lost}.") from lost
-
     @contextmanager
     def _reaching(self) -> Iterator[None]:
         """Turn what goes wrong on the way into one of our errors."""
