@@ -314,6 +314,19 @@ class FakeRuntime:
         pass
 
 
+class FakeClosures:
+    """Of each toplevel itself and a path for each package, whose version is the length of its name."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def of(self, toplevel: str) -> Sequence[StorePath]:
+        built = (one for held in self._world.generations.values() for one in held)
+        packages = next(one.environment.packages for one in built if one.toplevel == toplevel)
+        parts = [f"/nix/store/{'0' * 32}-{name}-{len(name)}" for name in packages]
+        return (StorePath(toplevel, 1 << 20, tuple(parts)), *(StorePath(path, 1 << 21) for path in parts))
+
+
 class FakeEnvironments:
     """Nix whose store paths are hashes of environments; package ``broken`` never builds."""
 
@@ -323,6 +336,10 @@ class FakeEnvironments:
     @property
     def package_set(self) -> str:
         return "fake packages"
+
+    @property
+    def closures(self) -> FakeClosures:
+        return FakeClosures(self._world)
 
     async def _called(self, what: str, workspace_id: str = "") -> None:
         """Note a call; derived ones misbehave here."""
@@ -374,15 +391,6 @@ class FakeEnvironments:
 
     async def generations(self, workspace_id: str) -> Sequence[Generation]:
         return tuple(self._world.generations.get(workspace_id, ()))
-
-    async def closure(self, generation: Generation) -> Sequence[StorePath]:
-        """Return the toplevel and a path for each package, whose version is the length of its name."""
-        await self._called("closure")
-        parts = [f"/nix/store/{'0' * 32}-{name}-{len(name)}" for name in generation.environment.packages]
-        return (
-            StorePath(generation.toplevel, 1 << 20, tuple(parts)),
-            *(StorePath(path, 1 << 21) for path in parts),
-        )
 
     async def select(self, workspace_id: str, number: int) -> Generation:
         await self._called("select", workspace_id)

@@ -18,6 +18,7 @@ async def test_has_everything(node: Node) -> None:
     async with node.running() as spec:
         assert node.as_root(spec, "echo it runs") == "it runs"
         if "NOTE" in os.environ:
+            await node.runtime.pause(spec.workspace_id)  # who is frozen does not die
             await asyncio.to_thread(hold, node, Path(os.environ["NOTE"]))
 
 

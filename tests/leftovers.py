@@ -44,8 +44,10 @@ def clean(run: Path, *, keep_files: bool = False) -> list[str]:
 
 def _clean_node(home: Home) -> list[str]:
     """Remove what a node with that data directory has on the machine."""
-    said = []
-    for group in _groups(home):
+    said, groups = [], _groups(home)
+    for group in groups:  # all hierarchies, before anything is killed: one that is frozen in another does not die
+        _thaw(group)
+    for group in groups:
         said.append(f"control group {group}")
         _remove_group(group)
     if home.pin.exists():
@@ -157,14 +159,18 @@ def _groups(home: Home) -> list[Path]:
     return [group for root in sorted(roots) for name in names if (group := root / name).is_dir()]
 
 
-def _remove_group(top: Path) -> None:
-    """Kill what runs in a control group and below, and remove them."""
-    inner_first = _tree(top)[::-1]
-    for directory in inner_first:
+def _thaw(top: Path) -> None:
+    """Let what is frozen in a control group and below go on."""
+    for directory in _tree(top)[::-1]:
         for name, word in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
             with contextlib.suppress(OSError):
                 if (directory / name).exists():
                     (directory / name).write_text(word)
+
+
+def _remove_group(top: Path) -> None:
+    """Kill what runs in a control group and below, and remove them."""
+    inner_first = _tree(top)[::-1]
     _kill(lambda: _members(inner_first))
     deadline = time.monotonic() + _PATIENCE
     for directory in inner_first:

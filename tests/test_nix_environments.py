@@ -116,7 +116,8 @@ async def test_a_generation_tells_its_closure_and_how_another_differs(tmp_path: 
     environments = await open_environments(tmp_path)
     one = await build(environments, "ws-a", "alpha")
     other = await build(environments, "ws-a", "beta", "gamma")
-    before, after = await environments.closure(one), await environments.closure(other)
+    closures = environments.closures
+    before, after = await closures.of(one.toplevel), await closures.of(other.toplevel)
     for generation, closure in ((one, before), (other, after)):
         listed = await environments._nix.text("path-info", "--recursive", generation.toplevel, timeout=20)
         assert [path.path for path in closure] == sorted(listed.split())
@@ -125,9 +126,8 @@ async def test_a_generation_tells_its_closure_and_how_another_differs(tmp_path: 
     assert {part.name for part in found.added} == {"beta", "gamma"}
     assert {part.name for part in found.removed} == {"alpha"}
     assert found.bytes_added - found.bytes_removed == sum(p.bytes for p in after) - sum(p.bytes for p in before)
-    missing = replace(one, toplevel=f"/nix/store/{'0' * 32}-collected")
     with pytest.raises(NotFound, match="removed from the store"):
-        await environments.closure(missing)
+        await closures.of(f"/nix/store/{'0' * 32}-collected")
 
 
 async def test_what_the_installation_grants_is_told_to_every_build(tmp_path: Path) -> None:

@@ -10,11 +10,22 @@ from nixos_workspaces.model.environment import Environment, Generation, Package,
 from nixos_workspaces.model.workspace import Progress
 
 
+class Closures(Protocol):
+    """All that systems need."""
+
+    async def of(self, toplevel: str) -> Sequence[StorePath]:
+        """Return a path and all that it needs; ``NotFound`` where it was collected meanwhile."""
+
+
 class Environments(Protocol):
     """The builder of environments, which keeps their generations (design section 4).
 
     Every method raises ``Unavailable`` when Nix does not answer. Calls for different workspaces run side by side.
     """
+
+    @property
+    def closures(self) -> Closures:
+        """The closures of generations."""
 
     async def templates(self) -> Sequence[Template]:
         """Return the templates to choose from."""
@@ -36,9 +47,6 @@ class Environments(Protocol):
 
     async def generations(self, workspace_id: str) -> Sequence[Generation]:
         """Return the built generations, in any order; empty for an unknown workspace."""
-
-    async def closure(self, generation: Generation) -> Sequence[StorePath]:
-        """Return all paths that a generation needs; ``NotFound`` where it was collected meanwhile."""
 
     async def select(self, workspace_id: str, number: int) -> Generation:
         """Make an older generation the present one; ``NotFound`` if there is none of that number."""

@@ -12,7 +12,6 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from nixos_workspaces.errors import Conflict
-from nixos_workspaces.model.closures.paths import StorePath
 from nixos_workspaces.model.environment import Environment, Generation, Package, Template
 from nixos_workspaces.model.service import Sentence
 from nixos_workspaces.model.workspace import Phase, Progress
@@ -96,6 +95,11 @@ class Environments:
         self._flakes = Flakes(directory / "flakes", flake, package_set, self._nix, grants)
         self._catalogue = Catalogue(home, package_set, self._nix, flake / "templates", self._evaluations)
 
+    @property
+    def closures(self) -> Closures:
+        """The closures of generations."""
+        return self._closures
+
     async def templates(self) -> tuple[Template, ...]:
         """Return the templates, sorted by name."""
         return await self._catalogue.templates()
@@ -156,10 +160,6 @@ class Environments:
     async def generations(self, workspace_id: str) -> tuple[Generation, ...]:
         """Return the generations that can be selected, oldest first; none for an unknown workspace."""
         return await asyncio.to_thread(self._profile(workspace_id).generations)
-
-    async def closure(self, generation: Generation) -> tuple[StorePath, ...]:
-        """Return all paths that a generation needs, sorted; ``NotFound`` where it was collected meanwhile."""
-        return await self._closures.of(generation.toplevel)
 
     async def select(self, workspace_id: str, number: int) -> Generation:
         """Make the generation ``number`` the current one; ``NotFound`` when it was collected or never was."""

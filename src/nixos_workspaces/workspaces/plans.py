@@ -77,8 +77,9 @@ class Plans:
         authorise(principal, Action.READ_USAGE, now)
         found = {one.number: one for one in await self._environments.generations(now.id)}
         before, after = _chosen(found, first), _chosen(found, now.generation if second is None else second)
-        paths = await self._environments.closure(before), await self._environments.closure(after)
-        return before, after, difference(*paths)
+        closures = self._environments.closures
+        found_paths = await closures.of(before.toplevel), await closures.of(after.toplevel)
+        return before, after, difference(*found_paths)
 
     async def _losses(self, key: AuthorisedId, state: MachineState) -> Losses:
         """Return the programs that run; those that cannot be told are no reason to tell nothing."""

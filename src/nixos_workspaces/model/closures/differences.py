@@ -35,7 +35,7 @@ class UnitChanges:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a second closure has and lacks beside a first one."""
+    """The parts that a second closure has and lacks beside a first one."""
 
     added: tuple[PartChange, ...]
     removed: tuple[PartChange, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-from nixos_workspaces.errors import NotFound
+from nixos_workspaces.errors import BuildFailed, NotFound
 from nixos_workspaces.model.closures.paths import StorePath
 from nixos_workspaces.nix.executable import Nix
 
@@ -24,7 +24,10 @@ class Closures:
     async def of(self, toplevel: str) -> tuple[StorePath, ...]:
         """Return a path and all that it needs, sorted. Raises ``NotFound`` where it was collected, ``Unavailable``."""
         if toplevel not in self._kept:
-            told = await self._nix.json("path-info", "--recursive", "--json", toplevel, timeout=_SECONDS)
+            try:
+                told = await self._nix.json("path-info", "--recursive", "--json", toplevel, timeout=_SECONDS)
+            except BuildFailed as unknown:  # newer ones tell it of the path instead
+                raise _collected() from unknown
             self._kept[toplevel] = _read(toplevel, told)
         self._kept.move_to_end(toplevel)
         while len(self._kept) > _MOST_KEPT:
@@ -36,8 +39,12 @@ def _read(toplevel: str, told: Any) -> tuple[StorePath, ...]:
     """Read the answer: an object by path since Nix 2.19, a list before it; a path that is not there has no value."""
     facts = told if isinstance(told, dict) else {one["path"]: one for one in told if one.get("valid", True)}
     if not all(isinstance(fact, dict) for fact in facts.values()) or toplevel not in facts:
-        raise NotFound("This generation was removed from the store; rebuild the workspace.", field="generation")
+        raise _collected()
     return tuple(
         StorePath(path, int(fact["narSize"]), tuple(sorted({*fact["references"]} - {path})))
         for path, fact in sorted(facts.items())
     )
+
+
+def _collected() -> NotFound:
+    return NotFound("This generation was removed from the store; rebuild the workspace.", field="generation")
