@@ -55,6 +55,11 @@ def test_every_path_counts_once_and_the_way_back_is_the_reverse(one: list[StoreP
     assert is_same == (not parts and not units)
 
 
+def test_a_unit_that_is_there_twice_counts_with_all_its_paths() -> None:
+    one, other = path("unit-sshd.service", 0, 1), path("unit-sshd.service", 1, 1)
+    assert difference([one, other], [other]).units == UnitChanges(changed=("sshd.service",))
+
+
 def test_a_change_is_told_by_versions_sizes_and_units() -> None:
     before = [
         path("bash-5.2", 1, 100),

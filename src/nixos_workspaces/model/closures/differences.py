@@ -86,11 +86,19 @@ def _unit(one: StorePath) -> str | None:
 
 
 def _units(old: Mapping[str, StorePath], new: Mapping[str, StorePath]) -> UnitChanges:
-    before = {unit: path for path, one in old.items() if (unit := _unit(one)) is not None}
-    after = {unit: path for path, one in new.items() if (unit := _unit(one)) is not None}
+    before, after = _paths_of_units(old), _paths_of_units(new)
     both = before.keys() & after.keys()
     return UnitChanges(
         tuple(sorted(after.keys() - both)),
         tuple(sorted(before.keys() - both)),
         tuple(sorted(unit for unit in both if before[unit] != after[unit])),
     )
+
+
+def _paths_of_units(paths: Mapping[str, StorePath]) -> dict[str, set[str]]:
+    """Return the paths by the unit that they hold: a closure may have a unit twice."""
+    found: dict[str, set[str]] = {}
+    for path, one in paths.items():
+        if (unit := _unit(one)) is not None:
+            found.setdefault(unit, set()).add(path)
+    return found
