@@ -177,6 +177,7 @@ def make_place(web: Web) -> Place:
         "terminal_id": TERMINAL.id,
         "recording_id": recording.id,
         "seq": "1",
+        "number": "1",
         "upload_id": "0" * 32,
         "port": PORT.id,
         "token_id": person(web, "of the victim", user="victim").token_id,

@@ -343,6 +343,7 @@ VERBS: dict[str, str] = {
     "cp": "download_file write_file list_files begin_upload upload_progress continue_upload abandon_upload",
     "create": "create_workspace get_workspace get_logs estimate_costs",
     "delete": "delete_workspace get_workspace",
+    "diff": "get_workspace list_generations compare_generations",
     "dotfiles": "get_profile put_profile apply_dotfiles",
     "edit": "download_file write_file",
     "find": "list_file_names",

@@ -363,7 +363,7 @@ def test_what_is_not_mine_is_told_as_what_is_not(place: Place, routes: dict[str,
         assert answers[0] == answers[1], operation
 
 
-WITHIN_ONES_OWN = {"workspace_id", "name", "port", "file_path"}
+WITHIN_ONES_OWN = {"workspace_id", "name", "number", "port", "file_path"}
 """Parts of paths that name something of the workspace or the person whose path it is, and nobody else's."""
 
 

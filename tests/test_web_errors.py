@@ -51,7 +51,7 @@ def test_a_subclass_has_the_status_of_its_parent() -> None:
 
 def filled(path: str) -> str:
     """Return a path of the document with examples for its parts."""
-    for part, example in (("workspace_id", "ws-000000000000"), ("name", "NAME"), ("port", "3000")):
+    for part, example in (("workspace_id", "ws-000000000000"), ("name", "NAME"), ("port", "3000"), ("number", "1")):
         path = path.replace(f"{{{part}}}", example)
     return path
 
