@@ -97,9 +97,11 @@ class Plans:
 
 def _chosen(found: Mapping[int, Generation], number: int | None) -> Generation:
     """Return the generation of a number; None is the present one before the first build."""
-    if number is None or number not in found:
+    if number is None:
+        raise NotFound("This workspace has no built environment. Rebuild it.", field="generation")
+    if number not in found:
         existing = ", ".join(map(str, sorted(found))) or "none"
-        raise NotFound(f"There is no generation {number or ''}; there are: {existing}.", field="generation")
+        raise NotFound(f"There is no generation {number}; there are: {existing}.", field="generation")
     return found[number]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from nixos_workspaces.model.closures.paths import StorePath
 
@@ -43,20 +43,21 @@ class Difference:
     """Other versions."""
     rebuilt: tuple[PartChange, ...]
     """The same versions out of another build: of configuration, as a rule, whose names tell none."""
-    units: UnitChanges = field(default=UnitChanges())
-    bytes_added: int = 0
+    units: UnitChanges
+    bytes_added: int
     """Size of all paths that are only in the second."""
-    bytes_removed: int = 0
+    bytes_removed: int
 
 
 def difference(before: Iterable[StorePath], after: Iterable[StorePath]) -> Difference:
-    """Return how the second closure differs from the first."""
+    """Return how the second closure differs from the first, in time linear in their paths."""
     old, new = {one.path: one for one in before}, {one.path: one for one in after}
     gone = [one for path, one in old.items() if path not in new]
     come = [one for path, one in new.items() if path not in old]
+    were, are, less, more = (_by_name(paths) for paths in (old.values(), new.values(), gone, come))
     parts = [
-        PartChange(name, _versions(name, old), _versions(name, new), _size(name, gone), _size(name, come))
-        for name in sorted({one.name for one in (*gone, *come) if _unit(one) is None})
+        PartChange(name, _versions(were, name), _versions(are, name), _size(less, name), _size(more, name))
+        for name in sorted(less.keys() | more.keys())
     ]
     return Difference(
         added=tuple(one for one in parts if not one.before),
@@ -69,12 +70,24 @@ def difference(before: Iterable[StorePath], after: Iterable[StorePath]) -> Diffe
     )
 
 
-def _versions(name: str, paths: Mapping[str, StorePath]) -> tuple[str, ...]:
-    return tuple(sorted({one.version for one in paths.values() if one.name == name and _unit(one) is None}))
+_Named = Mapping[str, Sequence[StorePath]]
 
 
-def _size(name: str, paths: Sequence[StorePath]) -> int:
-    return sum(one.bytes for one in paths if one.name == name and _unit(one) is None)
+def _by_name(paths: Iterable[StorePath]) -> _Named:
+    """Return the paths by name, without those of units."""
+    found: dict[str, list[StorePath]] = {}
+    for one in paths:
+        if _unit(one) is None:
+            found.setdefault(one.name, []).append(one)
+    return found
+
+
+def _versions(named: _Named, name: str) -> tuple[str, ...]:
+    return tuple(sorted({one.version for one in named.get(name, ())}))
+
+
+def _size(named: _Named, name: str) -> int:
+    return sum(one.bytes for one in named.get(name, ()))
 
 
 def _unit(one: StorePath) -> str | None:
