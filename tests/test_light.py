@@ -20,7 +20,7 @@ CLIENT = {"httpx2", "pydantic", "websockets"}
 """Libraries of the client: help is printed without them."""
 OURS = {"cli", "client", "errors", "model", "schemas", "settings"}
 """Packages of ours that a verb of the client may load."""
-MOST_OF_HELP = 6.5
+MOST_OF_HELP = 5
 """Help takes at most so many times what loading the libraries takes that print it (4.2 on a quiet machine)."""
 NODE = {"dns", "idna", "nixos_workspaces", "pyroute2", "typing_extensions"}
 """The node loads little besides the standard library: the only process that runs as root holds its own world."""

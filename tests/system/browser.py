@@ -110,7 +110,7 @@ class Tab:
         found = self.violations()
         is_dark = self.page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
         self.page.emulate_media(color_scheme="light" if is_dark else "dark")
-        found += self._violations({"runOnly": ["color-contrast"]})
+        found += self._violations({"runOnly": ["color-contrast", "link-in-text-block"]})
         self.page.emulate_media(color_scheme="dark" if is_dark else "light")
         return found
 

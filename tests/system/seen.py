@@ -7,7 +7,7 @@ from contextlib import suppress
 from playwright.sync_api import Page
 from waiting import until
 
-SIZES = ((390, 844), (720, 450), (768, 1024), (1024, 768), (1440, 900), (1920, 1080))
+SIZES = ((390, 844), (720, 450), (768, 900), (1024, 768), (1440, 900), (1920, 1080))
 """Windows in which every view is looked at; among them 1440 by 900 at a zoom of 200 %."""
 EXTREMES = ((320, 640), (2560, 1440))
 """Windows in which nothing may be wider than them."""

@@ -86,7 +86,7 @@ def test_nothing_outside_of_the_workspace_is_reached(service: Service, workspace
 
 def test_links_swapped_all_the_time_lead_nowhere(service: Service, workspace: JSON, tmp_path: Path) -> None:
     """A few thousand requests of the race that ``benchmarks/race_files.py`` plays for long."""
-    seen = race(service, workspace, tmp_path / "canary", 2000)
+    seen = race(service, workspace, tmp_path / "canary", 3000)
     assert {"read 200", "read 404", "read 409", "list 200", "write 200", "archive 200", "copy 201"} <= set(seen)
 
 
